@@ -1,0 +1,32 @@
+PYTHON ?= python3
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+
+help:  ## what each target does
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+install: .venv/installed  ## make the environment in .venv from the pinned versions
+
+.venv/installed: pyproject.toml requirements.lock
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[dev]'
+	touch $@
+
+run: install  ## load the retail example's table and publish its pipeline
+	$(BIN)/python examples/retail/load.py
+	$(BIN)/crewline run examples/retail/pipeline.yaml
+
+test: install  ## run the tests on the embedded PostgreSQL
+	$(BIN)/pytest --numprocesses 2
+
+check: install  ## lint, types, layer contract
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+lock: install  ## write the installed versions to requirements.lock
+	$(BIN)/pip freeze --exclude-editable > requirements.lock
+
+.PHONY: help install run test check lock

@@ -1,0 +1,143 @@
+"""Every error that Crewline raises on purpose.
+
+CrewlineError
+├── InputError                 what was given cannot be worked with; nothing was changed
+│   ├── SpecError              the pipeline document is wrong; names each place in it
+│   ├── SourceError            a source is missing, empty, or not what the spec says
+│   ├── TargetError            the target cannot be written
+│   ├── ExpressionError        an expression is not of the allowed language
+│   ├── RunNotFound            no run has this id
+│   ├── RunHeld                another living process works on the run
+│   ├── RunFinished            the run has ended and cannot be resumed
+│   └── SpecChanged            the spec is no longer the one that the run was started with
+├── StoreUnavailable           PostgreSQL cannot be reached
+├── Interrupted                the run was asked to stop; it can be resumed
+├── LeaseLost                  another process has taken the run over; what this one writes is refused
+├── AccountingError            rows do not add up; a defect, never the user's fault
+└── RuleError                  a rule cannot be carried out on this data
+"""
+
+
+class CrewlineError(Exception):
+    """Base of all errors raised on purpose. The text names the thing, the place and the way out.
+
+    `remedy` is the way out alone, `resumable` says whether the run that met the error can go on by `crewline resume`.
+    """
+
+    resumable = False
+
+    def __init__(self, what: str, *, remedy: str = "") -> None:
+        self.what = what
+        self.remedy = remedy
+        super().__init__(f"{what} {remedy}".strip())
+
+
+class InputError(CrewlineError):
+    """What was given cannot be worked with. Nothing was changed."""
+
+
+class SpecError(InputError):
+    """The pipeline document is wrong. `problems` has one line for each place in it."""
+
+    def __init__(self, document: str, problems: list[str], *, remedy: str = "") -> None:
+        self.document = document
+        self.problems = problems
+        super().__init__(f"{document}: " + "; ".join(problems), remedy=remedy)
+
+
+class SourceError(InputError):
+    """A source is missing, empty, or not what the spec says."""
+
+    resumable = True
+
+    def __init__(self, source: str, what: str, *, remedy: str = "") -> None:
+        self.source = source
+        super().__init__(f"Source '{source}': {what}", remedy=remedy)
+
+
+class TargetError(InputError):
+    """The target cannot be written, or what stands there was not published by Crewline."""
+
+    resumable = True
+
+
+class ExpressionError(InputError):
+    """An expression is not of the allowed language."""
+
+
+class RunNotFound(InputError):
+    """No run has this id."""
+
+    def __init__(self, run_id: str) -> None:
+        self.run_id = run_id
+        super().__init__(f"There is no run '{run_id}'.", remedy="See the runs with: crewline status")
+
+
+class RunHeld(InputError):
+    """Another living process works on the run."""
+
+    def __init__(self, run_id: str, holder: str, heartbeat_age_s: float) -> None:
+        self.run_id = run_id
+        self.holder = holder
+        super().__init__(
+            f"Run {run_id} is being worked on by {holder} (last heartbeat {heartbeat_age_s:.0f} s ago).",
+            remedy="Watch it with: crewline status " + run_id,
+        )
+
+
+class RunFinished(InputError):
+    """The run has ended and cannot be resumed."""
+
+    def __init__(self, run_id: str, status: str, *, remedy: str) -> None:
+        self.run_id = run_id
+        self.status = status
+        super().__init__(f"Run {run_id} has ended: {status}.", remedy=remedy)
+
+
+class SpecChanged(InputError):
+    """The spec is no longer the one that the run was started with. `changes` has one line for each difference."""
+
+    def __init__(self, run_id: str, changes: list[str]) -> None:
+        self.run_id = run_id
+        self.changes = changes
+        super().__init__(
+            f"The spec of run {run_id} has changed since it started: " + "; ".join(changes) + ".",
+            remedy="Undo the change, start a new run, or, if the finished work stands under the new spec too, "
+            f"go on with: crewline resume {run_id} --compatible",
+        )
+
+
+class StoreUnavailable(CrewlineError):
+    """PostgreSQL cannot be reached. Committed work is safe; a run goes on from there with `crewline resume`."""
+
+    resumable = True
+
+
+class Interrupted(CrewlineError):
+    """The run was asked to stop and has stopped at a safe place."""
+
+    resumable = True
+
+
+class LeaseLost(CrewlineError):
+    """Another process has taken the run over. What this one still writes is refused."""
+
+    def __init__(self, run_id: str) -> None:
+        self.run_id = run_id
+        super().__init__(
+            f"Run {run_id} was taken over by another process.",
+            remedy="Leave it to that one, and watch it with: crewline status " + run_id,
+        )
+
+
+class AccountingError(CrewlineError):
+    """Rows do not add up. Nothing of the step is kept."""
+
+
+class RuleError(CrewlineError):
+    """A rule cannot be carried out on this data."""
+
+    def __init__(self, dataset: str, index: int, rule: str, reason: str) -> None:
+        self.dataset = dataset
+        self.index = index
+        super().__init__(f"Dataset '{dataset}', rule {index} ({rule}): {reason}")

@@ -1,0 +1,47 @@
+"""The journal: append-only events of a run. Timeline, lineage, progress and reports are views of it."""
+
+import uuid
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from psycopg.types.json import Jsonb
+from pydantic import BaseModel, ConfigDict, Field
+
+from core.store.database import Connection, Database
+
+
+class Event(BaseModel):
+    """Something that happened in a run. `kind` is `noun.verb`; `data` is plain JSON, small, and never rows."""
+
+    model_config = ConfigDict(frozen=True)
+
+    run_id: str
+    kind: str
+    actor: str
+    step: str | None = None
+    data: dict[str, Any] = Field(default_factory=dict)
+    event: uuid.UUID = Field(default_factory=uuid.uuid4)
+    at: datetime | None = None
+
+
+Listener = Callable[[Event], None]
+
+
+def write(connection: Connection, event: Event) -> None:
+    """Write within the caller's transaction, so that the event stands exactly when what it tells of stands."""
+    connection.execute(
+        "INSERT INTO journal (event, run_id, kind, actor, step, data) VALUES (%s, %s, %s, %s, %s, %s)"
+        " ON CONFLICT (event) DO NOTHING",
+        (event.event, event.run_id, event.kind, event.actor, event.step, Jsonb(event.data)),
+    )
+
+
+def events(database: Database, run_id: str, *, kind: str = "") -> list[Event]:
+    """The events of a run in order; with `kind`, only those whose kind begins so."""
+    rows = database.query(
+        "SELECT event, run_id, at, kind, actor, step, data FROM journal"
+        " WHERE run_id = %s AND starts_with(kind, %s) ORDER BY seq",
+        (run_id, kind),
+    )
+    return [Event(**row) for row in rows]

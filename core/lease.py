@@ -1,0 +1,145 @@
+"""The lease: one holder works on a run at a time, and the run knows whom to believe.
+
+Each holder gets a fencing token, greater than any before. Whatever it writes carries the token, and the store refuses
+writes whose token is no longer the run's. So a holder that was taken for dead, and wakes up, changes nothing.
+"""
+
+import os
+import socket
+import threading
+from contextlib import suppress
+from functools import cache
+from typing import Any
+
+import psutil
+from psycopg.types.json import Jsonb
+
+from core import journal
+from core.errors import LeaseLost, RunHeld, RunNotFound, StoreUnavailable
+from core.run import Status
+from core.store.database import Connection, Database
+
+
+class Lease:
+    """The right to work on one run, kept alive by a heartbeat until released. Made by `claim`."""
+
+    def __init__(self, database: Database, run_id: str, token: int, lease_s: float) -> None:
+        self.database = database
+        self.run_id = run_id
+        self.token = token
+        self._lease_s = lease_s
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name=f"heartbeat-{run_id}", daemon=True)
+        self._thread.start()
+
+    def guard(self, connection: Connection) -> None:
+        """Lock the run for the rest of the transaction; raise LeaseLost unless this lease is still the run's."""
+        row = connection.execute("SELECT token FROM runs WHERE run_id = %s FOR UPDATE", (self.run_id,)).fetchone()
+        if row is None:
+            raise RunNotFound(self.run_id)
+        if row["token"] != self.token:
+            raise LeaseLost(self.run_id)
+
+    def record(self, kind: str, *, actor: str = "flow", step: str | None = None, **data: Any) -> journal.Event:
+        """Write an event to the run's journal, if the lease still holds."""
+        event = journal.Event(run_id=self.run_id, kind=kind, actor=actor, step=step, data=data)
+
+        def work(connection: Connection) -> None:
+            self.guard(connection)
+            journal.write(connection, event)
+
+        self.database.transaction(work)
+        return event
+
+    def release(self, status: Status, *, report: dict[str, Any] | None = None, error: str | None = None) -> None:
+        """End the lease, and leave the run in `status`. Raises LeaseLost if another holder has it by now."""
+        self._stop_beating()
+        ended = status in ("failed", "published")
+        event = journal.Event(
+            run_id=self.run_id, kind=f"run.{status}", actor="flow", data={"error": error} if error else {}
+        )
+
+        def work(connection: Connection) -> None:
+            self.guard(connection)
+            connection.execute(
+                "UPDATE runs SET status = %s, holder = NULL, report = coalesce(%s, report), error = %s,"
+                " finished_at = CASE WHEN %s THEN clock_timestamp() END WHERE run_id = %s",
+                (status, Jsonb(report) if report is not None else None, error, ended, self.run_id),
+            )
+            journal.write(connection, event)
+
+        self.database.transaction(work)
+
+    def abandon(self) -> None:
+        """Stop the heartbeat without a word to the store, which may be away. The lease runs out by itself."""
+        self._stop_beating()
+
+    def _stop_beating(self) -> None:
+        self._done.set()
+        if self._thread is not threading.current_thread():
+            self._thread.join()
+
+    def _beat(self) -> None:
+        while not self._done.wait(self._lease_s / 3):
+            # A store that is away is the worker's to report; a lease that is lost shows at its next write.
+            with suppress(StoreUnavailable):
+                self.database.once(
+                    "UPDATE runs SET heartbeat_at = clock_timestamp() WHERE run_id = %s AND token = %s",
+                    (self.run_id, self.token),
+                )
+
+
+def claim(database: Database, run_id: str, *, lease_s: float) -> Lease:
+    """Take the run to work on. A holder that is dead, or silent for `lease_s` seconds, is taken over.
+
+    Raises RunHeld, naming the holder, while another one is alive; RunNotFound.
+    """
+    me = _me()
+
+    def work(connection: Connection) -> int:
+        row = connection.execute(
+            "SELECT token, holder, extract(epoch FROM clock_timestamp() - heartbeat_at)::float AS age"
+            " FROM runs WHERE run_id = %s FOR UPDATE",
+            (run_id,),
+        ).fetchone()
+        if row is None:
+            raise RunNotFound(run_id)
+        holder = row["holder"]
+        if holder and row["age"] < lease_s and not _dead(holder):
+            raise RunHeld(run_id, f"process {holder['pid']} on {holder['host']}", row["age"])
+        token = int(row["token"]) + 1
+        connection.execute(
+            "UPDATE runs SET token = %s, holder = %s, heartbeat_at = clock_timestamp(), status = 'running',"
+            " error = NULL, finished_at = NULL WHERE run_id = %s",
+            (token, Jsonb(me), run_id),
+        )
+        taken_over = {"from": holder} if holder else {}
+        journal.write(
+            connection,
+            journal.Event(run_id=run_id, kind="run.claimed", actor="flow", data={"token": token, **me, **taken_over}),
+        )
+        return token
+
+    return Lease(database, run_id, database.transaction(work), lease_s)
+
+
+@cache
+def _started(pid: int) -> float:
+    return round(psutil.Process(pid).create_time(), 2)
+
+
+def _me() -> dict[str, Any]:
+    pid = os.getpid()
+    return {"host": socket.gethostname(), "pid": pid, "started": _started(pid)}
+
+
+def _dead(holder: dict[str, Any]) -> bool:
+    """Whether the holder is known to be dead; of another machine's processes nothing is known but their heartbeat."""
+    if holder["host"] != socket.gethostname():
+        return False
+    try:
+        process = psutil.Process(holder["pid"])
+        alive = abs(process.create_time() - holder["started"]) < 1 and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+    return not alive

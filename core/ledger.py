@@ -1,0 +1,207 @@
+"""The ledger: what of a run is done. Checkpoints say where we were; this says what is finished.
+
+A step has a key that stays the same across retries and resumes. It works under a path of its own attempt, and becomes
+visible by one transaction, which records the step as done together with references to what it wrote. So a step's
+effect happens once: a finished step is never performed again, its recorded outcome is returned.
+
+Crash windows. Before the commit: the attempt's files are garbage, the step is performed again under a new path.
+After it: the outcome stands, a resume returns it.
+"""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from psycopg.types.json import Jsonb
+
+from core import journal
+from core.crashpoint import reached
+from core.errors import AccountingError, LeaseLost
+from core.lease import Lease
+from core.spec import PipelineSpec
+from core.store.database import Connection, Database
+from core.task import Outcome
+
+
+class Step:
+    """An attempt at a step, begun and not yet committed. `path` is its own folder, empty, and nobody else's."""
+
+    def __init__(self, key: str, attempt: int, path: Path) -> None:
+        self.key = key
+        self.attempt = attempt
+        self.path = path
+
+
+class Ledger:
+    """The steps of one run, for the holder of its lease. `root` is the folder that the run's data lies in."""
+
+    def __init__(self, lease: Lease, root: Path, listener: journal.Listener | None = None) -> None:
+        self.lease = lease
+        self.root = root
+        self._listener = listener or (lambda event: None)
+
+    def recorded(self, key: str) -> dict[str, Any] | None:
+        """The outcome of the step, if it is done."""
+        return recorded(self.lease.database, self.lease.run_id, key)
+
+    def outcomes(self, keys: list[str]) -> dict[str, Outcome]:
+        """What came of tasks, done or failed, by key; those that are neither are left out."""
+        return outcomes(self.lease.database, self.lease.run_id, keys)
+
+    def begin(self, key: str, *, actor: str) -> Step:
+        """Start a new attempt at a step that is not done. Raises LeaseLost."""
+        reached(f"step.begin.before {key}")
+        event = self._event("step.started", key, actor)
+
+        def work(connection: Connection) -> int:
+            self.lease.guard(connection)
+            row = connection.execute(
+                "INSERT INTO steps (run_id, step_key, status, attempt, token, started_at)"
+                " VALUES (%s, %s, 'running', 1, %s, clock_timestamp())"
+                " ON CONFLICT (run_id, step_key) DO UPDATE SET status = 'running', attempt = steps.attempt + 1,"
+                " token = excluded.token, outcome = NULL, started_at = excluded.started_at, finished_at = NULL"
+                " WHERE steps.status <> 'done' RETURNING attempt",
+                (self.lease.run_id, key, self.lease.token),
+            ).fetchone()
+            if row is None:
+                raise AccountingError(f"Step {key} is done already and cannot be begun again.")
+            event.data.update(attempt=row["attempt"], token=self.lease.token)
+            journal.write(connection, event)
+            return int(row["attempt"])
+
+        attempt = self.lease.database.transaction(work)
+        path = self.root / key / f"attempt-{attempt}-{self.lease.token}"
+        # A begin whose answer was lost is done twice; the folder may be there, and is nobody else's.
+        shutil.rmtree(path, ignore_errors=True)
+        path.mkdir(parents=True)
+        self._listener(event)
+        reached(f"step.begin.after {key}")
+        return Step(key, attempt, path)
+
+    def commit(
+        self,
+        step: Step,
+        outcome: dict[str, Any],
+        *,
+        actor: str,
+        effect: Callable[[], None] | None = None,
+        told: dict[str, Any] | None = None,
+    ) -> None:
+        """Record the step as done, with its outcome, in one transaction. Raises LeaseLost.
+
+        `effect`, if given, is called inside the transaction, after the lease was found to hold and while no other
+        holder can come in; it must be quick, and harmless to do twice. `told` goes to the journal.
+        """
+        event = self._event("step.committed", step.key, actor, attempt=step.attempt, **(told or {}))
+
+        def work(connection: Connection) -> None:
+            self.lease.guard(connection)
+            if effect:
+                effect()
+            self._finish(connection, step, "done", outcome)
+            journal.write(connection, event)
+            reached(f"step.commit.before {step.key}")
+
+        self.lease.database.transaction(work)
+        self._listener(event)
+        reached(f"step.commit.after {step.key}")
+
+    def commit_task(self, step: Step, outcome: Outcome) -> None:
+        """Record a task as done. Raises AccountingError, and records nothing, if its rows do not add up."""
+        check_account(outcome)
+        self.commit(
+            step,
+            outcome.model_dump(mode="json"),
+            actor=outcome.agent,
+            told={
+                "rows": outcome.rows.model_dump(),
+                "leaving": outcome.leaving,
+                "seconds": round(outcome.seconds, 4),
+            },
+        )
+
+    def fail(self, step: Step, outcome: Outcome) -> None:
+        """Record that the attempt failed, and why. Raises LeaseLost."""
+        failure = outcome.failure.model_dump() if outcome.failure else {}
+        event = self._event("step.failed", step.key, outcome.agent, attempt=step.attempt, **failure)
+
+        def work(connection: Connection) -> None:
+            self.lease.guard(connection)
+            self._finish(connection, step, "failed", outcome.model_dump(mode="json"))
+            journal.write(connection, event)
+
+        self.lease.database.transaction(work)
+        self._listener(event)
+
+    def tell(self, kind: str, *, actor: str = "flow", step: str | None = None, **data: Any) -> None:
+        """Write an event that is no step, such as a decision."""
+        self._listener(self.lease.record(kind, actor=actor, step=step, **data))
+
+    def change_spec(self, spec: PipelineSpec, changes: list[str]) -> None:
+        """Put another spec on record for what is still to be done. What is done stays as it is."""
+        event = self._event("spec.changed", "", "flow", changes=changes)
+
+        def work(connection: Connection) -> None:
+            self.lease.guard(connection)
+            connection.execute(
+                "UPDATE runs SET spec = %s, fingerprint = %s WHERE run_id = %s",
+                (Jsonb(spec.content()), spec.fingerprint, self.lease.run_id),
+            )
+            journal.write(connection, event)
+
+        self.lease.database.transaction(work)
+        self._listener(event)
+
+    def _finish(self, connection: Connection, step: Step, status: str, outcome: dict[str, Any]) -> None:
+        row = connection.execute(
+            "UPDATE steps SET status = %s, outcome = %s, finished_at = clock_timestamp()"
+            " WHERE run_id = %s AND step_key = %s AND attempt = %s AND token = %s"
+            " AND (status = 'running' OR status = %s) RETURNING attempt",
+            (status, Jsonb(outcome), self.lease.run_id, step.key, step.attempt, self.lease.token, status),
+        ).fetchone()
+        if row is None:
+            raise LeaseLost(self.lease.run_id)
+
+    def _event(self, kind: str, key: str, actor: str, **data: Any) -> journal.Event:
+        return journal.Event(run_id=self.lease.run_id, kind=kind, actor=actor, step=key, data=data)
+
+
+def recorded(database: Database, run_id: str, key: str) -> dict[str, Any] | None:
+    """The outcome of a step of any run, if it is done."""
+    rows = database.query(
+        "SELECT outcome FROM steps WHERE run_id = %s AND step_key = %s AND status = 'done'", (run_id, key)
+    )
+    return dict(rows[0]["outcome"]) if rows else None
+
+
+def outcomes(database: Database, run_id: str, keys: list[str]) -> dict[str, Outcome]:
+    """What came of tasks of any run, done or failed, by key."""
+    rows = database.query(
+        "SELECT step_key, outcome FROM steps WHERE run_id = %s AND step_key = ANY(%s) AND outcome IS NOT NULL",
+        (run_id, keys),
+    )
+    return {row["step_key"]: Outcome.model_validate(row["outcome"]) for row in rows}
+
+
+def check_account(outcome: Outcome) -> None:
+    """Raise AccountingError unless every row of a task is accounted for, in the counts and in the files alike."""
+    rows = outcome.rows
+    if not rows.balanced:
+        raise AccountingError(
+            f"Task {outcome.task}: {rows.rows_in} rows in, but {rows.rows_out} out + {rows.quarantined} quarantined"
+            f" + {rows.merged} merged + {rows.filtered} filtered = {rows.rows_out + rows.left}."
+        )
+    expected = rows.rows_out if outcome.groups is None else outcome.groups
+    if outcome.output is not None and outcome.output.rows != expected:
+        raise AccountingError(
+            f"Task {outcome.task}: {expected} rows should be on file as its output, but {outcome.output.rows} are."
+        )
+    if outcome.left is not None and outcome.left.rows != rows.left:
+        raise AccountingError(
+            f"Task {outcome.task}: {rows.left} rows left, but {outcome.left.rows} are on file as having left."
+        )
+    if sum(outcome.leaving.values()) != rows.left:
+        raise AccountingError(
+            f"Task {outcome.task}: {rows.left} rows left, but {sum(outcome.leaving.values())} have a rule to it."
+        )

@@ -1,0 +1,80 @@
+"""Runs: one execution of one pipeline, and everything that is known of it."""
+
+import secrets
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from psycopg.types.json import Jsonb
+from pydantic import BaseModel, ConfigDict
+
+from core import journal
+from core.errors import RunNotFound
+from core.spec import PipelineSpec
+from core.store.database import Connection, Database
+
+Status = Literal["created", "running", "interrupted", "waiting", "failed", "published"]
+
+_COLUMNS = (
+    "run_id, pipeline, spec, fingerprint, document, base_dir, status, token, holder, heartbeat_at,"
+    " created_at, finished_at, report, error"
+)
+
+
+class Run(BaseModel):
+    """A run as the store has it. `report` is there once it has ended, `error` when it did not end well."""
+
+    model_config = ConfigDict(frozen=True)
+
+    run_id: str
+    pipeline: str
+    spec: dict[str, Any]
+    fingerprint: str
+    document: str | None
+    base_dir: str
+    status: Status
+    token: int
+    holder: dict[str, Any] | None
+    heartbeat_at: datetime | None
+    created_at: datetime
+    finished_at: datetime | None
+    report: dict[str, Any] | None
+    error: str | None
+
+
+def new_id(pipeline: str) -> str:
+    """A new run's id, such as `retail-20260314-091500-3f9a01`."""
+    return f"{pipeline}-{datetime.now(UTC).strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
+
+
+def create(database: Database, run_id: str, spec: PipelineSpec, *, base_dir: str, document: str | None) -> None:
+    """Put a new run on record. Harmless to do twice."""
+    created = journal.Event(
+        run_id=run_id,
+        kind="run.created",
+        actor="flow",
+        data={"fingerprint": spec.fingerprint, "document": document},
+    )
+
+    def work(connection: Connection) -> None:
+        connection.execute(
+            "INSERT INTO runs (run_id, pipeline, spec, fingerprint, document, base_dir)"
+            " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (run_id) DO NOTHING",
+            (run_id, spec.name, Jsonb(spec.content()), spec.fingerprint, document, base_dir),
+        )
+        journal.write(connection, created)
+
+    database.transaction(work)
+
+
+def get(database: Database, run_id: str) -> Run:
+    """The run. Raises RunNotFound."""
+    rows = database.query(f"SELECT {_COLUMNS} FROM runs WHERE run_id = %s", (run_id,))
+    if not rows:
+        raise RunNotFound(run_id)
+    return Run(**rows[0])
+
+
+def newest(database: Database, limit: int = 50) -> list[Run]:
+    """The last runs, newest first."""
+    rows = database.query(f"SELECT {_COLUMNS} FROM runs ORDER BY created_at DESC, run_id DESC LIMIT %s", (limit,))
+    return [Run(**row) for row in rows]

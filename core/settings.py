@@ -1,0 +1,57 @@
+"""Settings of the process, from the environment (`CREWLINE_*`)."""
+
+from functools import lru_cache
+from pathlib import Path
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from core.errors import InputError
+
+
+class Settings(BaseSettings):
+    """What one process of Crewline needs to know about its surroundings.
+
+    Every field is read from `CREWLINE_<NAME>`; an empty variable counts as unset.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="CREWLINE_", env_ignore_empty=True, extra="ignore", frozen=True)
+
+    home: Path = Field(default=Path("~/.crewline"), description="Data of runs and the embedded PostgreSQL.")
+    database_url: SecretStr | None = Field(
+        default=None, description="PostgreSQL to use; without one an embedded server starts in `home`."
+    )
+    database_wait_s: float = Field(
+        default=30.0, ge=0, description="How long to wait for a database that went away, seconds."
+    )
+    lease_s: float = Field(
+        default=15.0,
+        gt=0,
+        description="A run whose holder gave no heartbeat for so long can be taken over, seconds.",
+    )
+    threads: int | None = Field(default=None, ge=1, description="Engine threads in all; the machine's cores if unset.")
+    memory_mb: int | None = Field(
+        default=None, ge=256, description="Engine memory in all; half the machine's if unset."
+    )
+
+    @property
+    def root(self) -> Path:
+        """`home`, absolute."""
+        return self.home.expanduser().absolute()
+
+    @property
+    def runs_dir(self) -> Path:
+        return self.root / "runs"
+
+
+@lru_cache
+def settings() -> Settings:
+    """The settings of this process, read once.
+
+    Raises InputError when a variable holds something else than what its field takes.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        problems = "; ".join(f"CREWLINE_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors())
+        raise InputError(f"The environment is wrong: {problems}.", remedy="Correct or unset it.") from error

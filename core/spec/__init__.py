@@ -1,0 +1,38 @@
+"""The pipeline document: sources, checks, rules, target, gate."""
+
+from core.spec.check import Between, Check, Expression, InSet, Matches, NotNull, Unique
+from core.spec.column import Column
+from core.spec.document import load
+from core.spec.pipeline import Aggregation, Gate, PipelineSpec, Target
+from core.spec.rule import Cast, Deduplicate, Derive, DropNulls, Fill, Filter, Join, Rule, Select
+from core.spec.source import CsvSource, JsonLinesSource, ParquetSource, PostgresSource, Source
+
+__all__ = [
+    "Aggregation",
+    "Between",
+    "Cast",
+    "Check",
+    "Column",
+    "CsvSource",
+    "Deduplicate",
+    "Derive",
+    "DropNulls",
+    "Expression",
+    "Fill",
+    "Filter",
+    "Gate",
+    "InSet",
+    "Join",
+    "JsonLinesSource",
+    "Matches",
+    "NotNull",
+    "ParquetSource",
+    "PipelineSpec",
+    "PostgresSource",
+    "Rule",
+    "Select",
+    "Source",
+    "Target",
+    "Unique",
+    "load",
+]

@@ -1,0 +1,190 @@
+"""PipelineSpec: the whole document, and what must hold between its parts."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from core.spec.check import Check, Unique
+from core.spec.part import Part
+from core.spec.rule import Join, RowRule, Rule
+from core.spec.source import RESERVED, Source
+from core.task import Dimension
+
+
+class Aggregation(Part):
+    """Group the rows of one dataset and compute aggregates, each an expression such as `sum(revenue)`."""
+
+    dataset: str
+    group_by: tuple[str, ...] = Field(min_length=1)
+    aggregates: dict[str, str] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _no_name_twice(self) -> "Aggregation":
+        for name in self.aggregates:
+            if name in self.group_by:
+                raise ValueError(f"'{name}' is both grouped by and an aggregate")
+            if name.startswith(RESERVED):
+                raise ValueError(f"'{name}' begins with '_', which is kept for Crewline's own columns")
+        return self
+
+
+class Target(Part):
+    """Where the result is published: a folder of Parquet files, replaced as a whole."""
+
+    path: str = Field(min_length=1, description="Relative to the document.")
+    format: Literal["parquet"] = "parquet"
+    partition_by: tuple[str, ...] = ()
+    dataset: str | None = Field(
+        default=None,
+        description="What is published when nothing is aggregated; not needed with a single candidate.",
+    )
+
+
+class Gate(Part):
+    """What data must be like to be published (systems F4).
+
+    `thresholds` are per dataset; one missed is a major violation, and a critical one when missed by more than
+    `critical_margin`. `publish` and `enhance` are the mean qualities from which on the gate publishes or enhances;
+    `max_critical` is the number of critical violations up to which enhancing is worth a try.
+    """
+
+    thresholds: dict[Dimension, float] = Field(
+        default_factory=lambda: {
+            Dimension.COMPLETENESS: 0.95,
+            Dimension.CONSISTENCY: 0.98,
+            Dimension.ACCURACY: 0.97,
+        }
+    )
+    critical_margin: float = Field(default=0.10, ge=0, le=1)
+    publish: float = Field(default=0.95, ge=0, le=1)
+    enhance: float = Field(default=0.85, ge=0, le=1)
+    max_critical: int = Field(default=2, ge=0)
+    enhancements: int = Field(default=2, ge=0)
+    retries: int = Field(default=2, ge=0)
+    spent: Literal["fail", "approval"] = Field(
+        default="fail", description="When enhancements and retries are spent: fail, or wait for a person."
+    )
+
+
+class PipelineSpec(Part):
+    """A pipeline from its sources to its target. Build it here, or read it from YAML with `core.spec.load`."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=60)
+    description: str = ""
+    complexity: Literal["auto", "simple", "standard", "complex"] = "auto"
+    sources: dict[str, Source] = Field(min_length=1)
+    validation: dict[str, tuple[Check, ...]] = Field(default_factory=dict)
+    transformation: dict[str, tuple[RowRule, ...]] = Field(default_factory=dict)
+    enrichment: dict[str, tuple[Rule, ...]] = Field(default_factory=dict)
+    aggregation: Aggregation | None = None
+    target: Target
+    gate: Gate = Gate()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "PipelineSpec":
+        problems = [*self._unknown_datasets(), *self._bad_joins(), *self._bad_checks()]
+        if not problems:
+            problems = [*self._cycles(), *self._unused(), *self._bad_partitions()]
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the spec's content; equal for equal pipelines, whatever the order of keys in the document."""
+        return hashlib.sha256(json.dumps(self.content(), sort_keys=True).encode()).hexdigest()
+
+    def content(self) -> dict[str, Any]:
+        """The spec as plain JSON values."""
+        return self.model_dump(mode="json")
+
+    @property
+    def result(self) -> str:
+        """The dataset that is aggregated, or else published."""
+        if self.aggregation:
+            return self.aggregation.dataset
+        if self.target.dataset:
+            return self.target.dataset
+        candidates = set(self.sources) - self.joined
+        return candidates.pop() if len(candidates) == 1 else ""
+
+    @property
+    def joined(self) -> set[str]:
+        """Datasets that another one looks up."""
+        return {join.dataset for _, _, join in self.joins()}
+
+    def joins(self) -> Iterator[tuple[str, int, Join]]:
+        """Every join with its dataset and its place in that dataset's enrichment."""
+        for dataset, rules in self.enrichment.items():
+            for index, rule in enumerate(rules):
+                if isinstance(rule, Join):
+                    yield dataset, index, rule
+
+    def _unknown_datasets(self) -> Iterator[str]:
+        named = [(f"validation.{d}", d) for d in self.validation]
+        named += [(f"transformation.{d}", d) for d in self.transformation]
+        named += [(f"enrichment.{d}", d) for d in self.enrichment]
+        named += [(f"enrichment.{d}.{i}.dataset", join.dataset) for d, i, join in self.joins()]
+        if self.aggregation:
+            named.append(("aggregation.dataset", self.aggregation.dataset))
+        if self.target.dataset:
+            named.append(("target.dataset", self.target.dataset))
+        for place, dataset in named:
+            if dataset not in self.sources:
+                yield f"{place}: there is no source '{dataset}'; there are {', '.join(sorted(self.sources))}"
+
+    def _bad_joins(self) -> Iterator[str]:
+        for dataset, index, join in self.joins():
+            if join.dataset == dataset:
+                yield f"enrichment.{dataset}.{index}.dataset: '{dataset}' cannot be joined with itself"
+
+    def _bad_checks(self) -> Iterator[str]:
+        for dataset, checks in self.validation.items():
+            known = self.sources[dataset].columns if dataset in self.sources else {}
+            for index, check in enumerate(checks):
+                names = check.columns if isinstance(check, Unique) else [getattr(check, "column", None)]
+                for name in names:
+                    if known and name is not None and name not in known:
+                        yield (
+                            f"validation.{dataset}.{index}: source '{dataset}' declares no column '{name}'; "
+                            f"it declares {', '.join(known)}"
+                        )
+
+    def _bad_partitions(self) -> Iterator[str]:
+        if self.aggregation is None:
+            return
+        there = [*self.aggregation.group_by, *self.aggregation.aggregates]
+        for index, name in enumerate(self.target.partition_by):
+            if name not in there:
+                yield f"target.partition_by.{index}: the result has no column '{name}'; it has {', '.join(there)}"
+        if set(there) == set(self.target.partition_by):
+            yield "target.partition_by: at least one column must be left to stand in the files"
+
+    def _cycles(self) -> Iterator[str]:
+        looks_up: dict[str, set[str]] = {}
+        for dataset, _, join in self.joins():
+            looks_up.setdefault(dataset, set()).add(join.dataset)
+        done: set[str] = set()
+        while ready := [d for d in looks_up if d not in done and not (looks_up[d] & looks_up.keys()) - done]:
+            done.update(ready)
+        if left := sorted(looks_up.keys() - done):
+            yield f"enrichment: {', '.join(left)} look each other up in a circle"
+
+    def _unused(self) -> Iterator[str]:
+        if not self.result:
+            unclear = ", ".join(sorted(set(self.sources) - self.joined))
+            yield f"target.dataset: name the dataset to publish, one of {unclear}"
+            return
+        reached, frontier = {self.result}, [self.result]
+        while frontier:
+            dataset = frontier.pop()
+            for owner, _, join in self.joins():
+                if owner == dataset and join.dataset not in reached:
+                    reached.add(join.dataset)
+                    frontier.append(join.dataset)
+        for source in self.sources:
+            if source not in reached:
+                yield f"sources.{source}: its rows reach no result; join it, or leave it out"

@@ -1,0 +1,64 @@
+"""Where data comes from. Each source declares the columns that the pipeline may use, by name and type."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+
+from core.spec.column import Column
+from core.spec.part import Part
+
+RESERVED = "_"
+
+
+class _Declared(Part):
+    columns: dict[str, Column] = Field(min_length=1)
+
+    @field_validator("columns")
+    @classmethod
+    def _no_reserved_names(cls, value: dict[str, Column]) -> dict[str, Column]:
+        for name in value:
+            if name.startswith(RESERVED):
+                raise ValueError(f"column '{name}' begins with '_', which is kept for Crewline's own columns")
+        return value
+
+
+class _Files(_Declared):
+    path: str = Field(
+        min_length=1, description="File or glob, relative to the document; with a protocol, any fsspec path."
+    )
+
+
+class CsvSource(_Files):
+    """Delimited text files with a header line. Columns are found by name, in any order."""
+
+    kind: Literal["csv"]
+    delimiter: str = Field(default=",", min_length=1, max_length=1)
+    quote: str = Field(default='"', min_length=1, max_length=1)
+    encoding: Literal["utf-8", "latin-1", "utf-16"] = "utf-8"
+
+
+class JsonLinesSource(_Files):
+    """Files with one JSON object a line, UTF-8."""
+
+    kind: Literal["jsonl"]
+
+
+class ParquetSource(_Files):
+    """Parquet files."""
+
+    kind: Literal["parquet"]
+
+
+class PostgresSource(_Declared):
+    """A table or view in PostgreSQL, read in one snapshot.
+
+    `url_env` names the environment variable that holds the database's URL, so that no password stands in the
+    document; without it, the table is in the database that Crewline itself uses.
+    """
+
+    kind: Literal["postgres"]
+    table: str = Field(pattern=r"^\w+(\.\w+)?$", description="`table` or `schema.table`.")
+    url_env: str | None = None
+
+
+Source = Annotated[CsvSource | JsonLinesSource | ParquetSource | PostgresSource, Field(discriminator="kind")]

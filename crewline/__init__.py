@@ -1,0 +1,14 @@
+"""Crewline: teams of agents run data pipelines in which every row is accounted for.
+
+    import crewline
+
+    report = crewline.run("pipeline.yaml")
+    print(report.status, report.records)
+
+`run` starts a pipeline, `resume` goes on with one that was interrupted, `status` lists runs, `audit` proves a run's
+account from its files.
+"""
+
+from crewline.facade import audit, resume, run, status
+
+__all__ = ["audit", "resume", "run", "status"]

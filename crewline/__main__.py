@@ -1,0 +1,5 @@
+"""`python -m crewline` is `crewline`."""
+
+from crewline.cli import main
+
+main()

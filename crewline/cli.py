@@ -1,0 +1,203 @@
+"""The command line.
+
+Exit codes: 0 published, 1 failed, 2 bad input or usage, 3 waiting for approval, 130 interrupted and resumable.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from core.errors import CrewlineError, InputError, Interrupted, StoreUnavailable
+
+if TYPE_CHECKING:
+    from core.stop import Stop
+    from flows.report import RunReport
+
+app = typer.Typer(
+    help="Teams of agents run data pipelines in which every row is accounted for.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+EXIT = {"published": 0, "failed": 1, "waiting": 3}
+BAD_INPUT = 2
+INTERRUPTED = 130
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output, and nothing else.")]
+RunId = Annotated[str, typer.Argument(metavar="RUN", help="The id of a run, as `crewline status` shows it.")]
+
+
+@app.command()
+def run(
+    spec: Annotated[str, typer.Argument(metavar="PIPELINE", help="Path of the pipeline's YAML document.")],
+    as_json: Json = False,
+) -> None:
+    """Run a pipeline, and publish its result if the quality gate lets it."""
+    from crewline import facade
+
+    _work(lambda **options: facade.run(spec, **options), as_json)
+
+
+@app.command()
+def resume(
+    run_id: RunId,
+    compatible: Annotated[
+        bool, typer.Option("--compatible", help="The spec has changed, and what is done stands under the new one too.")
+    ] = False,
+    approved_by: Annotated[
+        str | None,
+        typer.Option("--approved-by", metavar="NAME", help="Who approves publishing, where a run waits for it."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Go on with a run that was killed, interrupted, failed or waits. Finished work is not done again."""
+    from crewline import facade
+
+    _work(lambda **options: facade.resume(run_id, compatible=compatible, approved_by=approved_by, **options), as_json)
+
+
+@app.command()
+def status(
+    run_id: Annotated[str | None, typer.Argument(metavar="[RUN]", help="One run, in detail.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List the runs, newest first; or show one with its steps."""
+    from crewline import facade
+    from crewline.view import run_details, run_table, stdout
+
+    with _reported():
+        runs = facade.status(run_id)
+        if as_json:
+            _print_json({"runs": [r.model_dump(mode="json", exclude={"spec"}) for r in runs]})
+        elif run_id:
+            stdout().print(run_details(runs[0], facade.timeline(run_id)))
+        else:
+            stdout().print(run_table(runs))
+
+
+@app.command()
+def audit(run_id: RunId, as_json: Json = False) -> None:
+    """Prove a run's account from its files: in = out + quarantined + merged + filtered."""
+    from crewline import facade
+    from crewline.view import audit_table, stdout
+
+    with _reported():
+        found = facade.audit(run_id)
+        if as_json:
+            _print_json(found.model_dump(mode="json", by_alias=True))
+        else:
+            stdout().print(audit_table(found))
+        if not found.balanced:
+            raise typer.Exit(1)
+
+
+@app.command()
+def gc(as_json: Json = False) -> None:
+    """Remove files of attempts that never committed, and replaced versions of targets."""
+    from crewline import facade
+
+    with _reported():
+        garbage = facade.collect_garbage()
+        if as_json:
+            _print_json(garbage.model_dump())
+        else:
+            typer.echo(f"Removed {garbage.folders} folders, {garbage.bytes:,} bytes.")
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """Check whether Crewline can work here, and say what to do if not."""
+    from crewline.doctor import examine
+    from crewline.view import findings_table, stdout
+
+    findings = examine()
+    if as_json:
+        _print_json({"findings": [finding.model_dump() for finding in findings]})
+    else:
+        stdout().print(findings_table(findings))
+    if not all(finding.ok for finding in findings):
+        raise typer.Exit(1)
+
+
+def main() -> None:
+    """The entry point of the `crewline` command."""
+    app()
+
+
+def _work(kickoff: Callable[..., RunReport], as_json: bool) -> None:
+    """Work on a run: show its progress, stop cleanly when asked to, print its report, and exit as it ended."""
+    import logging
+
+    from rich.console import Console
+
+    from core.stop import Stop
+    from crewline.progress import progress
+    from crewline.view import report_summary, stdout
+
+    # What CrewAI logs of a failed step is raised too, and told here once.
+    logging.getLogger("crewai").setLevel(logging.CRITICAL)
+    stop = Stop()
+    shown = progress(Console(stderr=True))
+    try:
+        with _signals(stop), shown:
+            report = kickoff(stop=stop, listener=shown)
+    except CrewlineError as error:
+        resumable = error.resumable and shown.run_id is not None
+        typer.echo(f"Error: {error}" if not isinstance(error, Interrupted) else error.what, err=True)
+        if resumable:
+            typer.echo(f"Nothing is lost. Go on with: crewline resume {shown.run_id}", err=True)
+        raise typer.Exit(_exit_code(error, resumable)) from None
+    if as_json:
+        typer.echo(report.as_json())
+    else:
+        stdout().print(report_summary(report))
+    raise typer.Exit(EXIT[report.status])
+
+
+def _exit_code(error: CrewlineError, resumable: bool) -> int:
+    if isinstance(error, (Interrupted, StoreUnavailable)) and resumable:
+        return INTERRUPTED
+    return BAD_INPUT if isinstance(error, (InputError, StoreUnavailable)) else 1
+
+
+@contextmanager
+def _signals(stop: Stop) -> Iterator[None]:
+    """Ctrl-C and SIGTERM ask for a stop; a second one kills, as it would have without this."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def ask(number: int, frame: Any) -> None:
+        for known, handler in before.items():
+            signal.signal(known, handler)
+        typer.echo("Stopping at a safe place ...", err=True)
+        stop.request("Ctrl-C" if number == signal.SIGINT else "SIGTERM")
+
+    for number in before:
+        signal.signal(number, ask)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _reported() -> Iterator[None]:
+    """Errors of ours are told in one message, without a traceback."""
+    try:
+        yield
+    except CrewlineError as error:
+        typer.echo(f"Error: {error}", err=True)
+        raise typer.Exit(BAD_INPUT) from None
+
+
+def _print_json(content: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(content, ensure_ascii=False) + "\n")

@@ -1,0 +1,219 @@
+"""The built-in agents: one for each stage, each doing its work with the tools of the floor below."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import ibis
+from ibis.expr.types import Table
+
+from core.dataset import DatasetRef
+from core.spec import PipelineSpec
+from core.stop import Stop
+from core.task import Dimension, Fate, Outcome, RowCount, Severity, Stage, Task, Violation
+from tools.engine.engine import Engine, Limits
+from tools.engine.rowid import ROW, unreadable_row
+from tools.quality.departure import count, record, unreadable
+from tools.quality.validation import validate
+from tools.sources import Part, Surroundings, reader
+from tools.transformation.aggregation import aggregated
+from tools.transformation.columns import needed_after
+from tools.transformation.rules import transform
+
+
+@dataclass(frozen=True)
+class Work:
+    """What an agent is given with a task.
+
+    `parts` are the parts of the task's source, `inputs` the data that the task continues, `context` the data of
+    other datasets that it looks at. Everything it writes goes under `path`.
+    """
+
+    spec: PipelineSpec
+    surroundings: Surroundings
+    parts: list[Part]
+    inputs: list[DatasetRef]
+    context: dict[str, list[DatasetRef]]
+    path: Path
+    limits: Limits
+    stop: Stop
+
+
+class Agent(Protocol):
+    """Performs tasks of some stages. `perform` returns the outcome, balanced, or raises CrewlineError."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def stages(self) -> frozenset[Stage]: ...
+
+    def perform(self, task: Task, work: Work) -> Outcome: ...
+
+
+@dataclass(frozen=True)
+class StageAgent:
+    """A built-in agent: one stage, performed by one function in an engine session of the task's own."""
+
+    id: str
+    stages: frozenset[Stage]
+    act: Callable[[Engine, Task, Work], Outcome]
+
+    def perform(self, task: Task, work: Work) -> Outcome:
+        with Engine(work.limits, work.path, work.stop) as engine:
+            return self.act(engine, task, work).model_copy(update={"agent": self.id})
+
+
+def ingest(engine: Engine, task: Task, work: Work) -> Outcome:
+    """Read the shard's parts of the source; lines that are no records go to quarantine."""
+    source = reader(task.dataset, work.spec.sources[task.dataset], work.surroundings)
+    n = len(work.parts)
+    own = work.parts[task.shard * n // task.shards : (task.shard + 1) * n // task.shards]
+    readings = [source.read(engine, part, work.path / f"part-{part.index:05}.parquet") for part in own]
+    lines = [
+        (unreadable_row(part.index, line.line), f"line {line.line}: {line.reason}", line.text)
+        for part, reading in zip(own, readings, strict=True)
+        for line in reading.unreadable
+    ]
+    left, leaving = record(engine, [unreadable(engine, lines)] if lines else [], work.path / "left.parquet")
+    output = DatasetRef(
+        paths=tuple(path for reading in readings for path in reading.output.paths),
+        rows=sum(reading.output.rows for reading in readings),
+        columns=readings[0].output.columns,
+    )
+    violation = Violation(
+        check="readable",
+        dataset=task.dataset,
+        dimension=Dimension.CONSISTENCY,
+        severity=Severity.MAJOR,
+        rows=len(lines),
+    )
+    return Outcome(
+        task=task.key,
+        status="done",
+        rows=RowCount(rows_in=output.rows + len(lines), rows_out=output.rows, quarantined=len(lines)),
+        output=output,
+        left=left,
+        leaving=leaving,
+        faults={Dimension.CONSISTENCY: len(lines)},
+        violations=[violation] if lines else [],
+    )
+
+
+def validate_dataset(engine: Engine, task: Task, work: Work) -> Outcome:
+    """Check the shard's rows against the declared types and checks; repair first where the task says so."""
+    columns = dict(work.spec.sources[task.dataset].columns)
+    found = validate(
+        engine,
+        _shard(engine, task, work),
+        dataset=task.dataset,
+        columns=columns,
+        checks=work.spec.validation.get(task.dataset, ()),
+        repair=task.repair,
+    )
+    repairs = None
+    if found.changes:
+        table = ibis.union(*found.changes) if len(found.changes) > 1 else found.changes[0]
+        repairs = engine.write(table.order_by(ROW, "column"), work.path / "repairs.parquet")
+    keep = needed_after(work.spec, Stage.VALIDATION, task.dataset, columns)
+    output = engine.write(found.fit.select(ROW, *keep).order_by(ROW), work.path / "output.parquet")
+    left, leaving = record(engine, found.left, work.path / "left.parquet")
+    return Outcome(
+        task=task.key,
+        status="done",
+        rows=_account(found.rows_in, output, leaving),
+        output=output,
+        left=left,
+        leaving=leaving,
+        repairs=repairs,
+        faults=found.faults,
+        violations=found.violations,
+    )
+
+
+def apply_rules(engine: Engine, task: Task, work: Work) -> Outcome:
+    """Apply the dataset's rules of the task's stage to the shard's rows."""
+    rows = _shard(engine, task, work)
+    stage_rules = work.spec.transformation if task.stage == Stage.TRANSFORMATION else work.spec.enrichment
+    others = {dataset: engine.read(refs) for dataset, refs in work.context.items()}
+    done = transform(engine, rows, stage_rules[task.dataset], dataset=task.dataset, others=others)
+    done.rows = engine.hold(done.rows)
+    columns = [name for name in done.rows.columns if not name.startswith("_")]
+    keep = needed_after(work.spec, task.stage, task.dataset, columns)
+    output = engine.write(done.rows.select(ROW, *keep).order_by(ROW), work.path / "output.parquet")
+    left, leaving = record(engine, done.left, work.path / "left.parquet")
+    caught = {key.partition(":")[2]: n for key, n in leaving.items() if key.startswith(Fate.QUARANTINED)}
+    return Outcome(
+        task=task.key,
+        status="done",
+        rows=_account(
+            sum(ref.rows for ref in work.inputs) if task.shards == 1 else _count(engine, rows),
+            output,
+            leaving,
+        ),
+        output=output,
+        left=left,
+        leaving=leaving,
+        used={
+            dataset: engine.write(table, work.path / f"used-{dataset}.parquet")
+            for dataset, table in done.used().items()
+        },
+        # What a rule cannot convert or find is of the wrong form, or refers to nothing.
+        faults={Dimension.CONSISTENCY: sum(caught.values())},
+        violations=[
+            Violation(
+                check=rule,
+                dataset=task.dataset,
+                dimension=Dimension.CONSISTENCY,
+                severity=Severity.MAJOR,
+                rows=n,
+            )
+            for rule, n in caught.items()
+        ],
+    )
+
+
+def aggregate(engine: Engine, task: Task, work: Work) -> Outcome:
+    """Group all rows of the dataset."""
+    assert work.spec.aggregation is not None, "a task of this stage is planned only with an aggregation"
+    rows_in = sum(ref.rows for ref in work.inputs)
+    output = engine.write(aggregated(engine.read(work.inputs), work.spec.aggregation), work.path / "output.parquet")
+    return Outcome(
+        task=task.key,
+        status="done",
+        rows=RowCount(rows_in=rows_in, rows_out=rows_in),
+        groups=output.rows,
+        output=output,
+    )
+
+
+def _shard(engine: Engine, task: Task, work: Work) -> Table:
+    rows = engine.read(work.inputs)
+    return rows if task.shards == 1 else rows.filter(rows[ROW] % task.shards == task.shard)
+
+
+def _count(engine: Engine, rows: Table) -> int:
+    return int(engine.row(rows.aggregate(n=rows.count()))["n"])
+
+
+def _account(rows_in: int, output: DatasetRef, leaving: dict[str, int]) -> RowCount:
+    return RowCount(
+        rows_in=rows_in,
+        rows_out=output.rows,
+        quarantined=count(leaving, Fate.QUARANTINED),
+        merged=count(leaving, Fate.MERGED),
+        filtered=count(leaving, Fate.FILTERED),
+    )
+
+
+AGENTS: dict[str, Agent] = {
+    agent.id: agent
+    for agent in (
+        StageAgent("ingestion_agent", frozenset({Stage.INGESTION}), ingest),
+        StageAgent("validation_agent", frozenset({Stage.VALIDATION}), validate_dataset),
+        StageAgent("transformation_agent", frozenset({Stage.TRANSFORMATION}), apply_rules),
+        StageAgent("enrichment_agent", frozenset({Stage.ENRICHMENT}), apply_rules),
+        StageAgent("aggregation_agent", frozenset({Stage.AGGREGATION}), aggregate),
+    )
+}

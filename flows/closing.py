@@ -1,0 +1,147 @@
+"""The end of a run: its evidence, its account, and, if the gate lets it, its publication."""
+
+from typing import Any
+
+from pydantic import BaseModel
+
+from core.dataset import DatasetRef
+from core.errors import AccountingError, TargetError
+from core.ledger import Step
+from core.task import Outcome, Stage, Task
+from flows.report import Records, check_records
+from flows.requirements import Plan
+from flows.session import Session
+from tools.engine.engine import Engine, Limits
+from tools.engine.rowid import ROW
+from tools.publication.target import count_rows, published, remove_old, stage, swap
+from tools.quality.evidence import Evidence, History, write_evidence
+
+
+class Closing(BaseModel):
+    """What closing a run came to. `version` is the published folder, if there is one."""
+
+    records: Records
+    left: DatasetRef | None = None
+    repairs: DatasetRef | None = None
+    version: str | None = None
+
+
+def publish_run(session: Session, plan: Plan, tasks: list[Task], outcomes: dict[str, Outcome]) -> Closing:
+    """Write the result beside the target, account for every row, and swap the target, in one step of the ledger.
+
+    Raises TargetError when the target cannot be written, AccountingError when rows do not add up.
+    """
+    ledger = session.ledger
+    recorded = ledger.recorded("publish")
+    if recorded is not None:
+        return Closing.model_validate(recorded)
+    step = ledger.begin("publish", actor="flow")
+    with _engine(session, step) as engine:
+        evidence = write_evidence(engine, histories(plan, tasks, outcomes, complete=True), step.path)
+        records = account(session.spec.result, tasks, outcomes, evidence)
+        check_records(records)
+        folder = _staged(engine, session, tasks, outcomes, f"{session.run_id}-{step.attempt}-{session.lease.token}")
+    closing = Closing(records=records, left=evidence.left, repairs=evidence.repairs, version=str(folder))
+    before = published(session.target)
+    ledger.commit(
+        step,
+        closing.model_dump(mode="json", by_alias=True),
+        actor="flow",
+        effect=lambda: swap(session.target, folder),
+        told={"target": str(session.target), "records": records.model_dump(by_alias=True)},
+    )
+    remove_old(session.target, keep={before.name} if before else set())
+    return closing
+
+
+def write_off(session: Session, plan: Plan, tasks: list[Task], outcomes: dict[str, Outcome], passes: int) -> Closing:
+    """Keep the evidence of a run that publishes nothing."""
+    ledger = session.ledger
+    key = f"close/{passes}"
+    recorded = ledger.recorded(key)
+    if recorded is not None:
+        return Closing.model_validate(recorded)
+    step = ledger.begin(key, actor="flow")
+    with _engine(session, step) as engine:
+        evidence = write_evidence(engine, histories(plan, tasks, outcomes, complete=False), step.path)
+    records = account(None, tasks, outcomes, evidence)
+    closing = Closing(records=records, left=evidence.left, repairs=evidence.repairs)
+    told = {"records": records.model_dump(by_alias=True)}
+    ledger.commit(step, closing.model_dump(mode="json", by_alias=True), actor="flow", told=told)
+    return closing
+
+
+def last_stage(tasks: list[Task], dataset: str, *, grouped: bool = True) -> list[Task]:
+    """The tasks of a dataset's last stage; with `grouped` off, the last before it is aggregated."""
+    own = [t for t in tasks if t.dataset == dataset and (grouped or t.stage != Stage.AGGREGATION)]
+    last = max((list(Stage).index(task.stage) for task in own), default=-1)
+    return [task for task in own if list(Stage).index(task.stage) == last]
+
+
+def outputs(tasks: list[Task], outcomes: dict[str, Outcome]) -> list[DatasetRef]:
+    """What these tasks wrote, in their order."""
+    return [ref for t in tasks if t.key in outcomes and (ref := outcomes[t.key].output) is not None]
+
+
+def histories(plan: Plan, tasks: list[Task], outcomes: dict[str, Outcome], *, complete: bool) -> dict[str, History]:
+    """What is on file about each dataset. Only in a complete run is it known which rows were looked up in the end."""
+    found = {dataset: History(parts=parts, ingested=[]) for dataset, parts in plan.parts.items()}
+    looked_up: dict[str, list[DatasetRef]] = {}
+    for task in tasks:
+        outcome = outcomes.get(task.key)
+        if outcome is None or outcome.status != "done":
+            continue
+        history = found[task.dataset]
+        if task.stage == Stage.INGESTION and outcome.output:
+            history.ingested.append(outcome.output)
+        if outcome.left:
+            history.left.append((task.stage, outcome.left))
+        if outcome.repairs:
+            history.repairs.append(outcome.repairs)
+        for dataset, ref in outcome.used.items():
+            looked_up.setdefault(dataset, []).append(ref)
+    if complete:
+        for dataset, refs in looked_up.items():
+            found[dataset].used = refs
+            found[dataset].available = outputs(last_stage(tasks, dataset), outcomes)
+    return found
+
+
+def account(result: str | None, tasks: list[Task], outcomes: dict[str, Outcome], evidence: Evidence) -> Records:
+    """The account of all source rows. `result` is the dataset that is published, None if nothing is."""
+    done = [(task, outcomes[task.key].rows) for task in tasks if task.key in outcomes]
+    arrived = 0
+    if result is not None:
+        arrived = sum(outcomes[task.key].rows.rows_out for task in last_stage(tasks, result, grouped=False))
+        for dataset, idle in evidence.unreferenced.items():
+            arrived += sum(ref.rows for ref in outputs(last_stage(tasks, dataset), outcomes)) - idle
+    return Records(
+        rows_in=sum(rows.rows_in for task, rows in done if task.stage == Stage.INGESTION),
+        out=arrived,
+        quarantined=sum(rows.quarantined for _, rows in done),
+        merged=sum(rows.merged for _, rows in done),
+        filtered=sum(rows.filtered for _, rows in done) + sum(evidence.unreferenced.values()),
+    )
+
+
+def _engine(session: Session, step: Step) -> Engine:
+    # One thread: what is published must be the same bytes in every run.
+    return Engine(Limits(threads=1, memory_mb=session.memory_mb), step.path, session.stop)
+
+
+def _staged(engine: Engine, session: Session, tasks: list[Task], outcomes: dict[str, Outcome], version: str) -> Any:
+    spec = session.spec
+    refs = outputs(last_stage(tasks, spec.result), outcomes)
+    rows = engine.read(refs)
+    order = list(spec.aggregation.group_by) if spec.aggregation else [ROW]
+    visible = [column for column in rows.columns if not column.startswith("_")]
+    if absent := [name for name in spec.target.partition_by if name not in visible]:
+        raise TargetError(
+            f"The result has no column {', '.join(absent)} to partition by; it has {', '.join(visible)}.",
+            remedy="Correct `target.partition_by`.",
+        )
+    folder = stage(engine, rows.order_by(order).select(visible), session.target, version, spec.target.partition_by)
+    staged, expected = count_rows(folder), sum(ref.rows for ref in refs)
+    if staged != expected:
+        raise AccountingError(f"The result has {expected} rows, but {staged} are on file at {folder}.")
+    return folder

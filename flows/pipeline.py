@@ -1,0 +1,375 @@
+"""DataPipelineFlow: the course of a run through its steps and the gate (systems F3).
+
+Every step that does something is a step of the ledger too, so that entering it again returns what it did. The state
+says where the flow was (`step`); the ledger says what is done, and decides where the two differ.
+"""
+
+import asyncio
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from core import run as runs
+from core.crashpoint import reached
+from core.errors import CrewlineError, InputError, Interrupted, LeaseLost, StoreUnavailable
+from core.journal import Listener
+from core.settings import Settings, settings
+from core.spec import PipelineSpec, load
+from core.stop import Stop
+from core.store import Database, open_database
+from core.task import Outcome, Task
+from crews import AGENTS
+from delegation import Assigner, StageAssigner
+from flows.closing import Closing, publish_run, write_off
+from flows.gate import Quality, Route, Verdict, judge, settle
+from flows.performance import Performer
+from flows.planning import planned
+from flows.report import RunReport, TaskCount
+from flows.requirements import SHARES, branches, tasks_of
+from flows.session import Session, open_session
+from flows.state import PipelineState, Step
+from graphs import ThreadWorkflow, Workflow
+
+# CrewAI reads these when it is first imported: it would send telemetry, take over signals, and write into the home.
+os.environ.setdefault("CREWAI_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("CREWAI_TRACING_ENABLED", "false")
+os.environ.setdefault("CREWAI_STORAGE_DIR", str(settings().root / "crewai"))
+
+from crewai.flow.flow import Flow, listen, or_, router, start
+from crewai.flow.persistence import persist
+from pydantic import PrivateAttr
+
+from flows.persistence import PostgresFlowPersistence, last_state
+
+# A retry waits twice as long as the one before, but no longer than this.
+_MOST_PAUSE_S = 30.0
+
+_AFTER_GATE: dict[Route, tuple[Step, str]] = {
+    Route.PUBLISH: ("publish", "publishable"),
+    Route.ENHANCE: ("enhance", "enhanceable"),
+    Route.RETRY: ("retry", "retryable"),
+    Route.FAIL: ("fail", "hopeless"),
+    Route.WAIT: ("fail", "hopeless"),
+}
+
+
+@persist(PostgresFlowPersistence())
+class DataPipelineFlow(Flow[PipelineState]):
+    """One run of one pipeline. `kickoff()` works on it until it is published, waits, or has failed.
+
+        DataPipelineFlow("pipeline.yaml").kickoff()           # a new run
+        DataPipelineFlow(run_id="retail-2026...").kickoff()   # goes on with one that was killed or interrupted
+
+    `kickoff` returns a RunReport. It raises InputError for what cannot be worked with, Interrupted after
+    `stop.request(...)`, StoreUnavailable when the database went away, LeaseLost when another process took over; after
+    the last three, and after some of the first (`error.resumable`), the run can be resumed.
+    """
+
+    _skip_auto_memory = True
+    _database: Database | None = PrivateAttr(default=None)
+    _settings: Settings = PrivateAttr()
+    _spec: PipelineSpec | None = PrivateAttr(default=None)
+    _document: Path | None = PrivateAttr(default=None)
+    _base_dir: str = PrivateAttr(default="")
+    _stop: Stop = PrivateAttr()
+    _listener: Listener | None = PrivateAttr(default=None)
+    _assigner: Assigner = PrivateAttr()
+    _compatible: bool = PrivateAttr(default=False)
+    _approved_by: str | None = PrivateAttr(default=None)
+    _session: Session = PrivateAttr()
+
+    def __init__(
+        self,
+        spec: PipelineSpec | str | Path | None = None,
+        *,
+        run_id: str | None = None,
+        base_dir: str | Path | None = None,
+        database: Database | None = None,
+        stop: Stop | None = None,
+        listener: Listener | None = None,
+        assigner: Assigner | None = None,
+        compatible: bool = False,
+        approved_by: str | None = None,
+    ) -> None:
+        """Give either a `spec`, or the path of one, for a new run; or the `run_id` of one to resume.
+
+        Relative paths in a spec stand under the folder of its document, or `base_dir`. `database` is opened from the
+        settings if not given. `listener` is told every event of the journal as it is written. `compatible` accepts a
+        spec that changed since the run began; `approved_by` names who approves a run that waits for it.
+        """
+        if (spec is None) == (run_id is None):
+            raise InputError("A flow needs either a spec, for a new run, or the run_id of one to resume.")
+        document = Path(spec).absolute() if isinstance(spec, (str, Path)) else None
+        loaded = load(document) if document else spec if isinstance(spec, PipelineSpec) else None
+        identity = run_id or runs.new_id(loaded.name if loaded else "")
+        super().__init__(
+            initial_state=PipelineState(id=identity),
+            persistence=PostgresFlowPersistence(),
+            suppress_flow_events=True,
+            # A pass through the gate takes a call of each step; the quotas bound the passes.
+            max_method_calls=10_000,
+        )
+        self._database = database
+        self._settings = settings()
+        self._spec = loaded
+        self._document = document
+        self._base_dir = str(Path(base_dir).absolute() if base_dir else document.parent if document else Path.cwd())
+        self._stop = stop or Stop()
+        self._listener = listener
+        self._assigner = assigner or StageAssigner()
+        self._compatible = compatible
+        self._approved_by = approved_by
+
+    @property
+    def run_id(self) -> str:
+        return str(self.state.id)
+
+    async def kickoff_async(  # type: ignore[override]  # the options of other flows have no meaning here
+        self, inputs: dict[str, Any] | None = None, input_files: dict[str, Any] | None = None, **options: Any
+    ) -> RunReport:
+        """See the class. What a run needs is in its spec: raises InputError if anything is given here."""
+        if inputs or input_files or any(options.values()):
+            raise InputError("A DataPipelineFlow takes no inputs.", remedy="Put what it needs into its spec.")
+        if self._database is not None:
+            return await self._work(self._database)
+        database = await asyncio.to_thread(open_database, self._settings)
+        try:
+            return await self._work(database)
+        finally:
+            await asyncio.to_thread(database.close)
+
+    def _open(self, database: Database) -> Session:
+        if self._spec is not None:
+            document = str(self._document) if self._document else None
+            runs.create(database, self.run_id, self._spec, base_dir=self._base_dir, document=document)
+        return open_session(
+            database,
+            self.run_id,
+            self._settings,
+            self._stop,
+            listener=self._listener,
+            compatible=self._compatible,
+        )
+
+    async def _work(self, database: Database) -> RunReport:
+        started = time.monotonic()
+        session = self._session = await asyncio.to_thread(self._open, database)
+        assert isinstance(self.persistence, PostgresFlowPersistence)
+        self.persistence.bind(session.lease)
+        saved = await asyncio.to_thread(last_state, database, session.run_id) or {}
+        saved.pop("id", None)
+        try:
+            await super().kickoff_async(inputs=saved or None)
+            report = self._summed_up(time.monotonic() - started)
+            await asyncio.to_thread(
+                session.lease.release, report.status, report=report.model_dump(mode="json", by_alias=True)
+            )
+            return report
+        except asyncio.CancelledError:
+            session.stop.request("cancelled")
+            await asyncio.to_thread(give_up, session, Interrupted("Stopped: cancelled."))
+            raise
+        except Exception as error:
+            own = own_error(error)
+            await asyncio.to_thread(give_up, session, own)
+            raise own from error
+
+    @start()
+    def begin(self) -> None:
+        """Where a run is taken up, new or resumed."""
+        self.state.pipeline = self._session.spec.name
+        self.state.pipeline_status = "running"
+        if self.state.step == "end":
+            # It failed, or waits. What is not done is done now; what is done is found on record.
+            self.state.step = "execute"
+
+    @router(begin)
+    def course(self) -> str:
+        """To the step that the run was in."""
+        return f"at_{self.state.step}"
+
+    @listen("at_initiate")
+    def initiate(self) -> None:
+        """Look at the sources and the target, and plan."""
+        plan = planned(self._session)
+        self.state.schema_registry = {
+            name: {column: declared.type for column, declared in source.columns.items()}
+            for name, source in self._session.spec.sources.items()
+        }
+        self.state.resource_allocation = {str(stage): share for stage, share in SHARES.items()}
+        self.state.task_queue = [task.key for task in plan.tasks]
+        self._next("orchestrate_teams")
+
+    @listen(or_("at_orchestrate_teams", initiate))
+    def orchestrate_teams(self) -> None:
+        """Give each task to an agent."""
+        ledger = self._session.ledger
+        recorded = ledger.recorded("assignment")
+        if recorded is None:
+            step = ledger.begin("assignment", actor="flow")
+            stages = {agent.id: agent.stages for agent in AGENTS.values()}
+            assignments = self._assigner.assign(planned(self._session).tasks, stages)
+            recorded = {assignment.task: assignment.agent for assignment in assignments}
+            reasons = [assignment.model_dump() for assignment in assignments]
+            ledger.commit(step, recorded, actor="flow", told={"assignments": reasons})
+        self.state.team_assignments = recorded
+        self._next("execute")
+
+    @listen(or_("at_execute", orchestrate_teams, "again"))
+    def execute(self) -> None:
+        """Run the tasks of this round that are not done."""
+        session, tasks = self._session, self._tasks()
+        alone = self.state.error_recovery.alone
+        performer = Performer(session, planned(session), self.state.team_assignments, alone=alone)
+        workflow: Workflow = ThreadWorkflow(1 if alone else branches(session.threads))
+        session.ledger.tell("round.started", tasks=[task.key for task in tasks])
+        started = time.monotonic()
+        outcomes = workflow.run(tasks, performer, session.stop)
+        self.state.take_note(tasks, outcomes, time.monotonic() - started)
+        self._next("quality_gate")
+
+    @router(or_("at_quality_gate", execute))
+    def quality_gate(self) -> str:
+        """Measure what came of the tasks, and decide where the run goes."""
+        verdict, route = self._judged()
+        self.state.quality_metrics = verdict.quality.model_dump()
+        self.state.quality_violations = verdict.violations
+        self.state.checkpoint_data.route.append(route)
+        self.state.checkpoint_data.passes += 1
+        step, label = _AFTER_GATE[route]
+        self._next(step)
+        return label
+
+    @router(or_("at_enhance", "enhanceable"))
+    def enhance(self) -> str:
+        """Repair the datasets that want it, and do again what builds on them."""
+        self._repair()
+        self.state.error_recovery.enhancements += 1
+        self._next("execute")
+        return "again"
+
+    @router(or_("at_retry", "retryable"))
+    def retry(self) -> str:
+        """Do again what failed, with another plan: alone on the machine, after a pause, or with repair."""
+        recovery = self.state.error_recovery
+        kinds = self._failures()
+        if "transient" in kinds:
+            self._session.stop.wait(min(2.0**recovery.retries, _MOST_PAUSE_S))
+        if kinds:
+            recovery.alone = True
+        else:
+            self._repair()
+        recovery.retries += 1
+        self._next("execute")
+        return "again"
+
+    @listen(or_("at_publish", "publishable"))
+    def publish(self) -> None:
+        """Write the target and swap it in, with the evidence beside it."""
+        publish_run(self._session, planned(self._session), self._tasks(), self._outcomes())
+        self.state.pipeline_status = "published"
+        self._next("end")
+
+    @listen(or_("at_fail", "hopeless"))
+    def fail(self) -> None:
+        """Publish nothing, and keep all evidence; or wait for a person."""
+        checkpoint = self.state.checkpoint_data
+        write_off(self._session, planned(self._session), self._tasks(), self._outcomes(), checkpoint.passes)
+        self.state.pipeline_status = "waiting" if checkpoint.route[-1] == Route.WAIT else "failed"
+        self._next("end")
+
+    def _tasks(self) -> list[Task]:
+        return tasks_of(planned(self._session), self.state.checkpoint_data.repaired)
+
+    def _outcomes(self) -> dict[str, Outcome]:
+        return self._session.ledger.outcomes([task.key for task in self._tasks()])
+
+    def _failures(self) -> set[str]:
+        return {outcome.failure.kind for outcome in self._outcomes().values() if outcome.failure}
+
+    def _judged(self) -> tuple[Verdict, Route]:
+        """The verdict of this pass and the route that is open: as recorded, or made and recorded now."""
+        session, state = self._session, self.state
+        key = f"gate/{state.checkpoint_data.passes}"
+        recorded = session.ledger.recorded(key)
+        if recorded is None:
+            gate = session.spec.gate
+            verdict = judge(gate, self._tasks(), self._outcomes())
+            route, reason = settle(
+                gate,
+                verdict,
+                state.error_recovery,
+                failures=self._failures(),
+                repairable=bool(self._repairable(verdict)),
+                approved_by=self._approved_by,
+            )
+            step = session.ledger.begin(key, actor="gate")
+            recorded = {"verdict": verdict.model_dump(mode="json"), "route": route}
+            told = {
+                "route": route,
+                "reason": reason,
+                "quality": verdict.quality.model_dump(),
+                "critical": verdict.critical,
+                "failed": verdict.failed,
+            }
+            session.ledger.commit(step, recorded, actor="gate", told=told)
+        return Verdict.model_validate(recorded["verdict"]), Route(recorded["route"])
+
+    def _repairable(self, verdict: Verdict) -> set[str]:
+        """Datasets with open violations that were not given to repair yet."""
+        given = {name for names in self.state.checkpoint_data.repaired for name in names}
+        return {violation.dataset for violation in verdict.violations if not violation.handled} - given
+
+    def _repair(self) -> None:
+        """The next round repairs what the last verdict found repairable."""
+        checkpoint = self.state.checkpoint_data
+        recorded = self._session.ledger.recorded(f"gate/{checkpoint.passes - 1}")
+        assert recorded is not None, "the gate was passed, so its decision is on record"
+        verdict = Verdict.model_validate(recorded["verdict"])
+        checkpoint.repaired.append(sorted(self._repairable(verdict)))
+
+    def _summed_up(self, seconds: float) -> RunReport:
+        session, checkpoint = self._session, self.state.checkpoint_data
+        published = self.state.pipeline_status == "published"
+        key = "publish" if published else f"close/{checkpoint.passes}"
+        closing = Closing.model_validate(session.ledger.recorded(key))
+        detours = [route for route in checkpoint.route if route != Route.PUBLISH]
+        done = sum(outcome.status == "done" for outcome in self._outcomes().values())
+        return RunReport(
+            run_id=session.run_id,
+            status=self.state.pipeline_status,
+            route=",".join(detours) or Route.PUBLISH,
+            quality=Quality.model_validate(self.state.quality_metrics),
+            records=closing.records,
+            tasks=TaskCount(completed=done, failed=len(self._tasks()) - done),
+            target=str(session.target),
+            duration_s=round(seconds, 3),
+            throughput_rps=round(closing.records.rows_in / seconds, 1),
+        )
+
+    def _next(self, step: Step) -> None:
+        self.state.step = step
+        reached(f"flow.{step}")
+
+
+def own_error(error: BaseException) -> BaseException:
+    """The error of ours that CrewAI may have wrapped, or else the error itself."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, CrewlineError):
+            return seen
+        seen = seen.__cause__
+    return error
+
+
+def give_up(session: Session, error: BaseException) -> None:
+    """Leave a run that cannot go on now in a state from which it can be resumed."""
+    if isinstance(error, (LeaseLost, StoreUnavailable)):
+        # There is nobody to tell, or nothing to tell.
+        session.lease.abandon()
+        return
+    try:
+        session.lease.release("interrupted" if isinstance(error, Interrupted) else "failed", error=str(error))
+    except (LeaseLost, StoreUnavailable):
+        session.lease.abandon()

@@ -1,0 +1,29 @@
+"""The plan of a run: made once, when the sources were looked at; recorded, and the same ever after."""
+
+from flows.requirements import Plan, make_plan
+from flows.session import Session
+from tools.publication.target import check_target
+from tools.sources import reader
+
+
+def planned(session: Session) -> Plan:
+    """The plan on record; made now, if there is none. Raises SourceError, TargetError."""
+    ledger = session.ledger
+    recorded = ledger.recorded("plan")
+    if recorded is not None:
+        return Plan.model_validate(recorded)
+    step = ledger.begin("plan", actor="flow")
+    check_target(session.target)
+    inspections = {
+        name: reader(name, source, session.surroundings).inspect() for name, source in session.spec.sources.items()
+    }
+    plan = make_plan(session.spec, inspections)
+    told = {
+        "level": plan.level,
+        "profile": plan.profile.model_dump(),
+        "tasks": [task.key for task in plan.tasks],
+        "rows": plan.rows,
+        "notes": plan.notes,
+    }
+    ledger.commit(step, plan.model_dump(mode="json"), actor="flow", told=told)
+    return plan

@@ -1,0 +1,213 @@
+"""From the spec and the sources' true size to a plan: tasks, shards, budget (systems F2)."""
+
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from core.spec import Check, PipelineSpec, Rule
+from core.task import Stage, Task
+from tools.engine.engine import Limits
+from tools.sources import Inspection, Part
+
+# Shares of the machine, by stage (systems F2).
+SHARES = {
+    Stage.INGESTION: 0.25,
+    Stage.VALIDATION: 0.15,
+    Stage.TRANSFORMATION: 0.25,
+    Stage.ENRICHMENT: 0.20,
+    Stage.AGGREGATION: 0.15,
+}
+
+# The first tasks of a plan have high priority (systems F2).
+HIGH_PRIORITY = 3
+
+# From here on `auto` calls a pipeline standard, and complex, if it has so many rows, sources or rules.
+STANDARD = {"rows": 1_000, "sources": 2, "rules": 10}
+COMPLEX = {"rows": 5_000_000, "sources": 6, "rules": 60}
+
+# An engine session does not come up with less.
+_MIN_MEMORY_MB = 128
+
+Level = Literal["simple", "standard", "complex"]
+
+
+class Profile(BaseModel):
+    """What a level of complexity plans for: tasks, expected seconds, score, records per hour (systems F2)."""
+
+    model_config = ConfigDict(frozen=True)
+
+    tasks: int
+    expected_s: int
+    score: float
+    records_per_hour: int
+
+
+PROFILES: dict[Level, Profile] = {
+    "simple": Profile(tasks=4, expected_s=1_800, score=0.3, records_per_hour=10_000),
+    "standard": Profile(tasks=8, expected_s=3_600, score=0.6, records_per_hour=50_000),
+    "complex": Profile(tasks=15, expected_s=7_200, score=0.9, records_per_hour=100_000),
+}
+
+
+class Plan(BaseModel):
+    """What a run is going to do. Fixed once made: a resumed run goes on with the same plan."""
+
+    model_config = ConfigDict(frozen=True)
+
+    level: Level
+    tasks: list[Task]
+    parts: dict[str, list[Part]]
+    rows: dict[str, int]
+    notes: list[str]
+
+    @property
+    def profile(self) -> Profile:
+        return PROFILES[self.level]
+
+
+def make_plan(spec: PipelineSpec, inspections: dict[str, Inspection]) -> Plan:
+    """Tasks for a spec over sources as they were found.
+
+    The profile's number of tasks is a budget: each stage of each dataset that has work gets one task, and what is left
+    is spread round-robin over the stages, as further shards of their largest dataset. A stage that must see a dataset
+    whole (a key to be unique, rows to be merged, groups) is never sharded.
+    """
+    rows = {name: found.rows for name, found in inspections.items()}
+    level = _level(spec, rows)
+    units = list(_units(spec))
+    shards = dict.fromkeys(units, 1)
+    bound = {unit: _most_shards(spec, *unit, inspections) for unit in units}
+    spare = PROFILES[level].tasks - len(units)
+    while spare > 0:
+        given = 0
+        for stage in Stage:
+            free = [unit for unit in units if unit[0] == stage and shards[unit] < bound[unit]]
+            if free and given < spare:
+                shards[max(free, key=lambda unit: (rows[unit[1]], unit[1]))] += 1
+                given += 1
+        if not given:
+            break
+        spare -= given
+    tasks = _tasks(spec, shards)
+    return Plan(
+        level=level,
+        tasks=[t.model_copy(update={"priority": "high"}) if i < HIGH_PRIORITY else t for i, t in enumerate(tasks)],
+        parts={name: found.parts for name, found in inspections.items()},
+        rows=rows,
+        notes=[note for found in inspections.values() for note in found.notes],
+    )
+
+
+def repaired(tasks: Iterable[Task], datasets: set[str], round_: int) -> list[Task]:
+    """The tasks of the next round: validation of `datasets` with repair, and all that builds on it, made anew.
+
+    All others keep their keys, and so their outcomes.
+    """
+    renewed: dict[str, str] = {}
+    result: list[Task] = []
+    for task in tasks:
+        again = task.stage == Stage.VALIDATION and task.dataset in datasets
+        if again or task.needs & renewed.keys():
+            new = task.model_copy(
+                update={
+                    "round": round_,
+                    "repair": task.repair or again,
+                    "inputs": tuple(renewed.get(key, key) for key in task.inputs),
+                    "context": {d: tuple(renewed.get(k, k) for k in keys) for d, keys in task.context.items()},
+                }
+            )
+            renewed[task.key] = new.key
+            task = new
+        result.append(task)
+    return result
+
+
+def tasks_of(plan: Plan, repairs: list[list[str]]) -> list[Task]:
+    """The plan's tasks after some rounds of repair, given the datasets repaired in each."""
+    tasks = plan.tasks
+    for round_, datasets in enumerate(repairs, start=1):
+        tasks = repaired(tasks, set(datasets), round_)
+    return tasks
+
+
+def limits(stage: Stage, threads: int, memory_mb: int) -> Limits:
+    """A task's limits: its stage's share of the machine's threads and memory."""
+    share = SHARES[stage]
+    return Limits(threads=max(1, round(threads * share)), memory_mb=max(_MIN_MEMORY_MB, round(memory_mb * share)))
+
+
+def branches(threads: int) -> int:
+    """How many tasks run at a time, so that their threads together are about the machine's."""
+    return max(1, threads // max(1, round(threads * max(SHARES.values()))))
+
+
+def _level(spec: PipelineSpec, rows: dict[str, int]) -> Level:
+    if spec.complexity != "auto":
+        return spec.complexity
+    sizes = {
+        "rows": sum(rows.values()),
+        "sources": len(spec.sources),
+        "rules": sum(
+            len(rules) for part in (spec.validation, spec.transformation, spec.enrichment) for rules in part.values()
+        ),
+    }
+    if any(sizes[what] >= bound for what, bound in COMPLEX.items()):
+        return "complex"
+    return "standard" if any(sizes[what] >= bound for what, bound in STANDARD.items()) else "simple"
+
+
+Unit = tuple[Stage, str]
+
+
+def _units(spec: PipelineSpec) -> Iterable[Unit]:
+    """The stages of each dataset that have work, in the order in which they can be done."""
+    for stage in (Stage.INGESTION, Stage.VALIDATION):
+        yield from ((stage, dataset) for dataset in spec.sources)
+    yield from ((Stage.TRANSFORMATION, dataset) for dataset, rules in spec.transformation.items() if rules)
+    # A dataset is enriched before those that look it up.
+    waiting = [dataset for dataset, rules in spec.enrichment.items() if rules]
+    while waiting:
+        looked_up = {d: {join.dataset for owner, _, join in spec.joins() if owner == d} for d in waiting}
+        ready = [dataset for dataset in waiting if not looked_up[dataset] & set(waiting)]
+        yield from ((Stage.ENRICHMENT, dataset) for dataset in ready)
+        waiting = [dataset for dataset in waiting if dataset not in ready]
+    if spec.aggregation:
+        yield Stage.AGGREGATION, spec.aggregation.dataset
+
+
+def _most_shards(spec: PipelineSpec, stage: Stage, dataset: str, inspections: dict[str, Inspection]) -> int:
+    found = inspections[dataset]
+    if stage == Stage.INGESTION:
+        return max(1, len(found.parts))
+    work: dict[Stage, Sequence[Check | Rule]] = {
+        Stage.VALIDATION: spec.validation.get(dataset, ()),
+        Stage.TRANSFORMATION: spec.transformation.get(dataset, ()),
+        Stage.ENRICHMENT: spec.enrichment.get(dataset, ()),
+    }
+    if stage == Stage.AGGREGATION or any(item.whole for item in work[stage]):
+        return 1
+    return max(1, found.rows)
+
+
+def _tasks(spec: PipelineSpec, shards: dict[Unit, int]) -> list[Task]:
+    latest: dict[str, tuple[str, ...]] = {}
+    tasks: list[Task] = []
+    for (stage, dataset), n in shards.items():
+        looked_up: dict[str, tuple[str, ...]] = {}
+        if stage == Stage.ENRICHMENT:
+            looked_up = {join.dataset: latest[join.dataset] for owner, _, join in spec.joins() if owner == dataset}
+        made = [
+            Task(
+                stage=stage,
+                dataset=dataset,
+                shard=shard,
+                shards=n,
+                inputs=latest.get(dataset, ()),
+                context=looked_up,
+            )
+            for shard in range(n)
+        ]
+        latest[dataset] = tuple(task.key for task in made)
+        tasks += made
+    return tasks

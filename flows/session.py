@@ -1,0 +1,93 @@
+"""What a process holds while it works on a run."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from core import run as runs
+from core.errors import RunFinished, SpecChanged
+from core.journal import Event, Listener
+from core.lease import Lease, claim
+from core.ledger import Ledger
+from core.settings import Settings
+from core.spec import PipelineSpec, load
+from core.spec.document import parse
+from core.stop import Stop
+from core.store.database import Database
+from flows.difference import differences
+from tools.engine.engine import Limits
+from tools.sources import Surroundings
+
+# What is left of the machine for everything that is not the engine.
+_ENGINE_SHARE_OF_MEMORY = 0.5
+
+
+@dataclass
+class Session:
+    """A run under lease: its spec, its ledger, its surroundings, and the machine's means."""
+
+    run_id: str
+    spec: PipelineSpec
+    lease: Lease
+    ledger: Ledger
+    stop: Stop
+    surroundings: Surroundings
+    threads: int
+    memory_mb: int
+
+    @property
+    def limits(self) -> Limits:
+        """The whole machine, for work that is done alone."""
+        return Limits(threads=self.threads, memory_mb=self.memory_mb)
+
+    @property
+    def target(self) -> Path:
+        """The absolute path of the target."""
+        return Path(self.surroundings.base_dir) / self.spec.target.path
+
+
+def open_session(
+    database: Database,
+    run_id: str,
+    settings: Settings,
+    stop: Stop,
+    *,
+    listener: Listener | None = None,
+    compatible: bool = False,
+) -> Session:
+    """Claim a run that is on record. Raises RunNotFound, RunHeld, RunFinished, SpecChanged.
+
+    The spec is the one that the run was started with. When its document has changed since, the run is refused, unless
+    the change is declared `compatible`; then the changed spec holds for what is still to be done.
+    """
+    run = runs.get(database, run_id)
+    if run.status == "published":
+        raise RunFinished(run_id, run.status, remedy=f"See what it did with: crewline audit {run_id}")
+    spec = parse(run.spec, document=f"spec of run {run_id}")
+    changes: list[str] = []
+    if run.document and Path(run.document).is_file():
+        now = load(run.document)
+        changes = differences(spec.content(), now.content())
+        if changes and not compatible:
+            raise SpecChanged(run_id, changes)
+        spec = now
+    lease = claim(database, run_id, lease_s=settings.lease_s)
+    notify: Listener = listener or _nobody
+    ledger = Ledger(lease, settings.runs_dir / run_id, notify)
+    if changes:
+        ledger.change_spec(spec, changes)
+    return Session(
+        run_id=run_id,
+        spec=spec,
+        lease=lease,
+        ledger=ledger,
+        stop=stop,
+        surroundings=Surroundings(base_dir=run.base_dir, database_url=database.url),
+        threads=settings.threads or psutil.cpu_count() or 1,
+        memory_mb=settings.memory_mb or round(psutil.virtual_memory().total / 2**20 * _ENGINE_SHARE_OF_MEMORY),
+    )
+
+
+def _nobody(event: Event) -> None:
+    """Listens to nothing."""

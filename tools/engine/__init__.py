@@ -1,0 +1,1 @@
+"""What all tools stand on: the engine's session, files, row ids."""

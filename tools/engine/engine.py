@@ -1,0 +1,107 @@
+"""The engine: one session of DuckDB behind Ibis, within the limits of a task.
+
+Rules and checks are Ibis expressions; nothing above this module speaks SQL.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import ibis
+import pyarrow as pa
+import pyarrow.parquet as pq
+from ibis.expr.types import Table
+from pydantic import BaseModel, ConfigDict, Field
+
+from core.dataset import DatasetRef
+from core.stop import Stop
+from tools.engine.files import sync
+from tools.engine.rowid import ROW
+
+
+class Limits(BaseModel):
+    """What a task may use: engine threads, and memory in MB, beyond which the engine spills to disk."""
+
+    model_config = ConfigDict(frozen=True)
+
+    threads: int = Field(default=1, ge=1)
+    memory_mb: int = Field(default=512, ge=64)
+
+
+class Engine:
+    """A session. Use it in a `with` block and in one thread; a requested stop interrupts what it is doing.
+
+    `scratch` is a folder for what does not fit into memory.
+    """
+
+    def __init__(self, limits: Limits, scratch: Path, stop: Stop | None = None) -> None:
+        self.backend: Any = ibis.duckdb.connect(
+            threads=limits.threads,
+            memory_limit=f"{limits.memory_mb}MB",
+            temp_directory=str(scratch / "spill"),
+            # Files must come out the same in every run.
+            preserve_insertion_order=True,
+            TimeZone="UTC",
+            # Nothing may be fetched behind the user's back.
+            autoinstall_known_extensions=False,
+        )
+        self._stop = (stop or Stop()).interrupting(self.backend.con.interrupt)
+        self._names = 0
+
+    def __enter__(self) -> "Engine":
+        self._stop.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.__exit__(kind, error, trace)
+        self.backend.disconnect()
+
+    def read(self, refs: Iterable[DatasetRef]) -> Table:
+        """The rows of committed datasets that share one schema."""
+        return self.backend.read_parquet([path for ref in refs for path in ref.paths], table_name=self.name())
+
+    def table(self, data: pa.Table) -> Table:
+        """Rows in memory as a table of this session."""
+        name = self.name()
+        self.backend.con.register(name, data)
+        return self.backend.table(name)
+
+    def name(self) -> str:
+        """A name that no table of this session has."""
+        self._names += 1
+        return f"t{self._names}"
+
+    def hold(self, table: Table) -> Table:
+        """Compute the table once, for this session, and return it as computed."""
+        return self.backend.create_table(self.name(), table, temp=True)
+
+    def write(self, table: Table, path: Path) -> DatasetRef:
+        """Write the table as one Parquet file, durably, in the order of the table."""
+        self.backend.to_parquet(table, path, compression="snappy")
+        return written([path])
+
+    def rows(self, table: Table) -> list[dict[str, Any]]:
+        """The rows as Python values. For small results, such as counts."""
+        result: list[dict[str, Any]] = self.backend.con.sql(self.backend.compile(table)).to_arrow_table().to_pylist()
+        return result
+
+    def row(self, table: Table) -> dict[str, Any]:
+        """The one row of an aggregation."""
+        return self.rows(table)[0]
+
+
+def written(paths: list[Path]) -> DatasetRef:
+    """A reference to Parquet files just written, once they are on the disk. Rows are counted from their footers."""
+    for path in paths:
+        sync(path)
+    for folder in {path.parent for path in paths}:
+        sync(folder)
+    schema = ibis.Schema.from_pyarrow(pq.read_schema(paths[0]))
+    return DatasetRef(
+        paths=tuple(str(path) for path in paths),
+        rows=sum(pq.read_metadata(path).num_rows for path in paths),
+        columns={name: str(kind) for name, kind in schema.items() if name != ROW},
+    )

@@ -1,0 +1,96 @@
+"""The target on disk: a link to the version that is published.
+
+`revenue` is a link into `.revenue.versions`, where each published version is a folder of Parquet files. Readers go
+through the link; swapping it is one atomic rename, so they see the old version or the new one, whole.
+"""
+
+import os
+import shutil
+from pathlib import Path
+
+import pyarrow.parquet as pq
+from ibis.expr.types import Table
+
+from core.errors import TargetError
+from tools.engine.engine import Engine
+from tools.engine.files import sync
+
+
+def check_target(path: Path) -> None:
+    """Raise TargetError unless the target can be written, and is free or was published by Crewline."""
+    if path.exists() and not path.is_symlink():
+        raise TargetError(
+            f"The target {path} exists, and Crewline did not publish it.",
+            remedy="Move it away, or name another target.",
+        )
+    versions = versions_dir(path)
+    try:
+        versions.mkdir(parents=True, exist_ok=True)
+        probe = versions / f".probe-{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise TargetError(
+            f"The target {path} cannot be written: {error.strerror or error}.",
+            remedy="Make its folder writable, or name another target.",
+        ) from error
+
+
+def versions_dir(path: Path) -> Path:
+    """The folder of the target's versions."""
+    return path.parent / f".{path.name}.versions"
+
+
+def stage(engine: Engine, rows: Table, path: Path, version: str, partition_by: tuple[str, ...]) -> Path:
+    """Write a version beside the target, durably, in the order of the rows, not yet visible; return its folder.
+
+    With `partition_by`, Hive folders such as `month=2025-03/`. Raises TargetError when it cannot be written.
+    """
+    folder = versions_dir(path) / version
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        if partition_by:
+            columns = partition_by if len(partition_by) > 1 else partition_by[0]
+            engine.backend.to_parquet(rows, folder, partition_by=columns, compression="snappy")
+        else:
+            engine.backend.to_parquet(rows, folder / "data_0.parquet", compression="snappy")
+        for place in [*folder.rglob("*"), folder, folder.parent]:
+            sync(place)
+    except OSError as error:
+        raise TargetError(
+            f"The target {path} cannot be written: {error}.",
+            remedy="Free the disk, or make its folder writable.",
+        ) from error
+    return folder
+
+
+def count_rows(folder: Path) -> int:
+    """The rows of a version, from the footers of its files."""
+    return sum(pq.read_metadata(file).num_rows for file in folder.rglob("*.parquet"))
+
+
+def swap(path: Path, folder: Path) -> None:
+    """Make a staged version the published one. Atomic; harmless to do twice."""
+    link = versions_dir(path) / f".link-{folder.name}"
+    link.unlink(missing_ok=True)
+    link.symlink_to(Path(versions_dir(path).name) / folder.name)
+    # A relative link is resolved from where it stands: beside the versions, not among them.
+    os.replace(link, path)
+    sync(path.parent)
+
+
+def published(path: Path) -> Path | None:
+    """The folder of the version that is published now."""
+    return path.resolve() if path.is_symlink() else None
+
+
+def remove_old(path: Path, keep: set[str]) -> int:
+    """Remove versions that are neither published nor named in `keep`; return the bytes freed."""
+    current = published(path)
+    freed = 0
+    for folder in versions_dir(path).iterdir() if versions_dir(path).is_dir() else []:
+        if folder.is_dir() and folder != current and folder.name not in keep:
+            freed += sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+            shutil.rmtree(folder)
+    return freed

@@ -1,0 +1,1 @@
+"""Quality: checks, what they find, what is repaired, who leaves and why."""

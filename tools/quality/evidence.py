@@ -1,0 +1,144 @@
+"""The evidence of a run: every row that left, whole, and every cell that was repaired, in two files.
+
+`left.parquet`, one row for each row that left, in the order of dataset and row:
+`dataset`, `file`, `record` (its number in the file, from 1; null for lines that are no records), `line` (for those),
+`stage`, `fate`, `rule`, `reason`, `into_file` and `into_record` (for merged rows: the row merged into), `content` (the
+row as it was read, as JSON, or the line's text), and `_row`.
+
+`repairs.parquet`, one row for each repaired cell, in the order of dataset, row and column:
+`dataset`, `file`, `record`, `column`, `before`, `after`, `rule`, `confidence`, and `_row`.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import ibis
+import pyarrow as pa
+from ibis.expr.types import Table, Value
+
+from core.dataset import DatasetRef
+from core.task import Fate, Stage
+from tools.engine.engine import Engine
+from tools.engine.rowid import ROW, file_of, record_of, unreadable_line_of
+from tools.quality.departure import departures
+from tools.sources import Part
+
+UNREFERENCED = "unreferenced"
+
+
+@dataclass
+class History:
+    """What is on file about one dataset: its source's parts, its rows as read, who left at which stage, repairs.
+
+    For a dataset that others look up, `available` are its rows at the end and `used` those that were found; the others
+    reached no result. For others, both are None.
+    """
+
+    parts: list[Part]
+    ingested: list[DatasetRef]
+    left: list[tuple[Stage, DatasetRef]] = field(default_factory=list)
+    repairs: list[DatasetRef] = field(default_factory=list)
+    available: list[DatasetRef] | None = None
+    used: list[DatasetRef] | None = None
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """References to the two files (None where there is nothing to tell), and the count of unreferenced rows."""
+
+    left: DatasetRef | None
+    repairs: DatasetRef | None
+    unreferenced: dict[str, int]
+
+
+def unreferenced(engine: Engine, history: History) -> Table | None:
+    """The rows of a looked-up dataset that no row of a result found, as departures."""
+    if history.available is None:
+        return None
+    rows = engine.read(history.available)
+    if history.used:
+        rows = rows.anti_join(engine.read(history.used), ROW)
+    return departures(rows, Fate.FILTERED, UNREFERENCED, "no row that reached the result refers to it")
+
+
+def write_evidence(engine: Engine, histories: dict[str, History], path: Path) -> Evidence:
+    """Write the two files into the folder `path`."""
+    left: list[Table] = []
+    repairs: list[Table] = []
+    counts: dict[str, int] = {}
+    for dataset, history in sorted(histories.items()):
+        if not history.ingested:
+            continue
+        files = engine.table(
+            pa.table(
+                {
+                    "_file": [part.index for part in history.parts],
+                    "file": [part.path for part in history.parts],
+                }
+            )
+        )
+        gone = [(str(stage), engine.read([ref])) for stage, ref in history.left]
+        idle = unreferenced(engine, history)
+        if idle is not None:
+            idle = engine.hold(idle)
+            counts[dataset] = int(engine.row(idle.aggregate(n=idle.count()))["n"])
+            gone.append((str(Stage.ENRICHMENT), idle))
+        left += [_told(engine, dataset, stage, table, files, history.ingested) for stage, table in gone]
+        repairs += [_located(engine.read([ref]), dataset, files) for ref in history.repairs]
+    return Evidence(
+        left=_write(engine, left, ["dataset", ROW], path / "left.parquet"),
+        repairs=_write(engine, repairs, ["dataset", ROW, "column"], path / "repairs.parquet"),
+        unreferenced=counts,
+    )
+
+
+def _write(engine: Engine, tables: list[Table], order: list[str], path: Path) -> DatasetRef | None:
+    if not tables:
+        return None
+    table = ibis.union(*tables) if len(tables) > 1 else tables[0]
+    return engine.write(table.order_by(order), path)
+
+
+def _told(engine: Engine, dataset: str, stage: str, left: Table, files: Table, ingested: list[DatasetRef]) -> Table:
+    """Departures with the place that each row came from, and its content."""
+    read = engine.read(ingested)
+    cells = [column for column in read.columns if column != ROW]
+    content = _json(read, cells)
+    contents = read.semi_join(left, ROW).select(read[ROW].name("_read"), content=content)
+    place = left.left_join(contents, left[ROW] == contents["_read"]).mutate(_file=file_of(left[ROW]))
+    place = place.left_join(files, "_file").drop("_file_right", "_read")
+    into = files.rename(into_file="file", _into_file="_file")
+    place = place.left_join(into, file_of(place["into"]) == into["_into_file"])
+    return place.select(
+        dataset=ibis.literal(dataset),
+        file=place["file"],
+        record=record_of(place[ROW]),
+        line=unreadable_line_of(place[ROW]),
+        stage=ibis.literal(stage),
+        fate=place["fate"],
+        rule=place["rule"],
+        reason=place["reason"],
+        into_file=place["into_file"],
+        into_record=record_of(place["into"]),
+        content=ibis.coalesce(place["record"], place["content"]),
+        **{ROW: place[ROW]},
+    )
+
+
+def _located(repairs: Table, dataset: str, files: Table) -> Table:
+    placed = repairs.mutate(_file=file_of(repairs[ROW])).left_join(files, "_file")
+    return placed.select(
+        dataset=ibis.literal(dataset),
+        file=placed["file"],
+        record=record_of(placed[ROW]),
+        column=placed["column"],
+        before=placed["before"],
+        after=placed["after"],
+        rule=placed["rule"],
+        confidence=placed["confidence"],
+        **{ROW: placed[ROW]},
+    )
+
+
+def _json(table: Table, columns: list[str]) -> Value:
+    return ibis.struct({column: table[column].cast("string") for column in columns}).cast("json").cast("string")

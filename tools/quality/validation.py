@@ -1,0 +1,173 @@
+"""Validation: what a dataset is worth, what of it goes on, and what does not."""
+
+from dataclasses import dataclass, field
+
+import ibis
+from ibis.expr.types import Table
+
+from core.spec.check import Check, Unique
+from core.spec.column import Column
+from core.task import Dimension, Fate, Severity, Violation
+from tools.engine.engine import Engine
+from tools.engine.rowid import ROW
+from tools.quality.checks import Test, testable, tests
+from tools.quality.copies import copies
+from tools.quality.departure import departures
+from tools.quality.repair import changes, repaired
+
+# A row is caught by its gravest fault, the first declared among equals.
+_GRAVITY = {Severity.CRITICAL: 0, Severity.MAJOR: 1, Severity.MINOR: 2}
+
+
+@dataclass
+class Validated:
+    """What validation found.
+
+    `fit` are the rows that go on: `_row` and all columns, as values of their types. `left` are departures, `changes`
+    the repaired cells. `faults` counts the rows with a fault, for each dimension that a check measures.
+    """
+
+    fit: Table
+    rows_in: int
+    left: list[Table]
+    changes: list[Table]
+    faults: dict[Dimension, int]
+    violations: list[Violation] = field(default_factory=list)
+
+
+def validate(
+    engine: Engine,
+    raw: Table,
+    *,
+    dataset: str,
+    columns: dict[str, Column],
+    checks: tuple[Check, ...],
+    repair: bool,
+) -> Validated:
+    """Measure the rows of a dataset, and tell those that are fit from those that are not.
+
+    `raw` has `_row` and the declared columns as they came. Every cell is checked against its column's type, and every
+    row against `checks`. Rows with a critical or major fault leave into quarantine. With `repair`, cells are repaired
+    first, and copies of one row are merged into it; what fails then was given its chance, and its violations are
+    marked as handled.
+    """
+    found: list[Table] = []
+    if repair:
+        raw, cells = repaired(engine, raw, columns, checks)
+        found += cells
+    table = testable(raw, columns)
+    row_tests = tests(table, columns, checks)
+    held = engine.hold(_marked(table, list(columns), row_tests))
+    result = _measured(engine, held, row_tests, dataset, repair)
+    result.changes = found
+    for check in checks:
+        if isinstance(check, Unique):
+            _settle_copies(engine, result, check, dataset, list(columns), repair)
+    return result
+
+
+def _marked(table: Table, columns: list[str], row_tests: list[Test]) -> Table:
+    """The values, with a flag for each test and dimension, and for rows that are caught: by which test, and why."""
+    grave = sorted((t for t in row_tests if t.severity != Severity.MINOR), key=lambda t: _GRAVITY[t.severity])
+    nobody = ibis.null("string")
+    return table.select(
+        ROW,
+        *columns,
+        **{f"_failed_{i}": test.fails for i, test in enumerate(row_tests)},
+        **{f"_fault_{d}": _any([t for t in row_tests if t.dimension == d]) for d in Dimension},
+        _rule=ibis.cases(*((t.fails, t.name) for t in grave), else_=nobody) if grave else nobody,
+        _reason=ibis.cases(*((t.fails, t.reason) for t in grave), else_=nobody) if grave else nobody,
+    )
+
+
+def _any(of: list[Test]) -> ibis.expr.types.BooleanValue:
+    return ibis.or_(ibis.literal(False), *(test.fails for test in of))
+
+
+def _measured(engine: Engine, held: Table, row_tests: list[Test], dataset: str, repair: bool) -> Validated:
+    counts = engine.row(
+        held.aggregate(
+            rows=held.count(),
+            **{f"_failed_{i}": held[f"_failed_{i}"].sum().fill_null(0) for i in range(len(row_tests))},
+            **{f"_fault_{d}": held[f"_fault_{d}"].sum().fill_null(0) for d in Dimension},
+        )
+    )
+    caught = held.filter(held["_rule"].notnull())
+    return Validated(
+        fit=held.filter(held["_rule"].isnull()),
+        rows_in=counts["rows"],
+        left=[departures(caught, Fate.QUARANTINED, caught["_rule"], caught["_reason"])],
+        changes=[],
+        faults={d: int(counts[f"_fault_{d}"]) for d in Dimension if any(t.dimension == d for t in row_tests)},
+        violations=[
+            Violation(
+                check=test.name,
+                dataset=dataset,
+                dimension=test.dimension,
+                severity=test.severity,
+                rows=int(counts[f"_failed_{i}"]),
+                handled=repair,
+            )
+            for i, test in enumerate(row_tests)
+            if counts[f"_failed_{i}"]
+        ],
+    )
+
+
+def _settle_copies(
+    engine: Engine, result: Validated, check: Unique, dataset: str, columns: list[str], repair: bool
+) -> None:
+    """Take copies out of the fit rows: merged into the first with `repair`, into quarantine without it."""
+    result.faults.setdefault(check.dimension, 0)
+    found = copies(engine, result.fit, check.columns, columns)
+    if found is None:
+        return
+    key = ", ".join(check.columns)
+    surplus = found.of.filter(~found.of["_conflict"] & (found.of[ROW] != found.of["_into"]))
+    conflict = found.of.filter(found.of["_conflict"])
+    faulty = conflict if repair else ibis.union(conflict, surplus)
+    marked = result.fit.semi_join(faulty, ROW)
+    counts = engine.row(
+        marked.aggregate(rows=marked.count(), new=(~marked[f"_fault_{check.dimension}"]).sum().fill_null(0))
+    )
+    result.faults[check.dimension] += int(counts["new"])
+    if counts["rows"]:
+        result.violations.append(
+            Violation(
+                check=check.name,
+                dataset=dataset,
+                dimension=check.dimension,
+                severity=check.severity,
+                rows=int(counts["rows"]),
+                handled=repair,
+            )
+        )
+    if check.severity == Severity.MINOR:
+        return
+    result.left.append(
+        departures(conflict, Fate.QUARANTINED, check.name, f"other rows with the same {key} say something else")
+    )
+    fate = Fate.MERGED if repair else Fate.QUARANTINED
+    result.left.append(
+        departures(surplus, fate, check.name, f"a copy: an earlier row has the same {key}", surplus["_into"])
+    )
+    staying = result.fit.anti_join(ibis.union(conflict, surplus), ROW)
+    if repair:
+        staying, filled = _with_merged(staying, found.merged, columns)
+        result.changes += filled
+    result.fit = engine.hold(staying)
+
+
+def _with_merged(staying: Table, merged: Table, columns: list[str]) -> tuple[Table, list[Table]]:
+    """The first of each group of copies gets the cells that it lacks from the others."""
+    right = merged.rename({f"_merged_{name}": name for name in columns} | {"_merged_row": ROW})
+    both = staying.left_join(right, staying[ROW] == right["_merged_row"])
+    filled = []
+    for name in columns:
+        gained = both.filter(both[name].isnull() & both[f"_merged_{name}"].notnull())
+        value = gained[f"_merged_{name}"]
+        filled.append(
+            changes(gained, name, ibis.null("string"), value, ibis.literal("merge copies"), ibis.literal(1.0))
+        )
+    rows = both.mutate(**{name: both[name].coalesce(both[f"_merged_{name}"]) for name in columns})
+    return rows.select(staying.columns), filled

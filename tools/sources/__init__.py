@@ -1,0 +1,23 @@
+"""Reading sources: every record becomes a row with an id, every line that is none is kept with its place."""
+
+from tools.sources.reader import (
+    Inspection,
+    Part,
+    Reader,
+    Reading,
+    SourceUnavailable,
+    Surroundings,
+    Unreadable,
+    reader,
+)
+
+__all__ = [
+    "Inspection",
+    "Part",
+    "Reader",
+    "Reading",
+    "SourceUnavailable",
+    "Surroundings",
+    "Unreadable",
+    "reader",
+]

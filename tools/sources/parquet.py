@@ -1,0 +1,56 @@
+"""Parquet files."""
+
+from pathlib import Path
+
+import ibis
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from core.errors import SourceError
+from core.spec.source import ParquetSource
+from tools.engine.engine import Engine
+from tools.engine.files import open_file
+from tools.engine.rowid import ROW, first_row
+from tools.sources.reader import Inspection, Part, Reading, Surroundings, check_columns, find_files, unchanged
+
+
+class ParquetReader:
+    """Columns keep the types that they have in the files."""
+
+    def __init__(self, name: str, source: ParquetSource, surroundings: Surroundings) -> None:
+        self._name = name
+        self._source = source
+        self._surroundings = surroundings
+
+    def inspect(self) -> Inspection:
+        parts = find_files(self._name, self._source.path, self._surroundings)
+        notes: list[str] = []
+        rows = 0
+        for part in parts:
+            metadata = self._footer(part)
+            notes += check_columns(
+                self._name, part.path, list(self._source.columns), metadata.schema.to_arrow_schema().names
+            )
+            rows += metadata.num_rows
+        return Inspection(parts=parts, rows=rows, notes=notes)
+
+    def read(self, engine: Engine, part: Part, path: Path) -> Reading:
+        unchanged(self._name, part)
+        check_columns(
+            self._name,
+            part.path,
+            list(self._source.columns),
+            self._footer(part).schema.to_arrow_schema().names,
+        )
+        table = engine.backend.read_parquet(part.path, table_name=engine.name())
+        number = ibis.row_number().over(ibis.window()).cast("int64") + first_row(part.index) + 1
+        return Reading(output=engine.write(table.select(number.name(ROW), *self._source.columns), path), unreadable=[])
+
+    def _footer(self, part: Part) -> pq.FileMetaData:
+        try:
+            with open_file(part.path) as file:
+                return pq.read_metadata(file)
+        except pa.ArrowException as error:
+            raise SourceError(
+                self._name, f"{part.path} is no whole Parquet file: {error}.", remedy="Bring the file again."
+            ) from error

@@ -1,0 +1,98 @@
+"""Tables and views in PostgreSQL, read in one snapshot through Ibis."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import ibis
+import psycopg
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from core.errors import SourceError
+from core.spec.source import PostgresSource
+from tools.engine.engine import Engine, written
+from tools.engine.rowid import ROW
+from tools.sources.reader import Inspection, Part, Reading, SourceUnavailable, Surroundings, check_columns
+
+_COLUMNS = """
+SELECT a.attname, coalesce(a.attnum = ANY (i.indkey), false)
+FROM pg_attribute a LEFT JOIN pg_index i ON i.indrelid = a.attrelid AND i.indisprimary
+WHERE a.attrelid = to_regclass(%s) AND a.attnum > 0 AND NOT a.attisdropped
+ORDER BY a.attnum
+"""
+
+
+class PostgresReader:
+    """Rows come in the order of the primary key, or, without one, of all declared columns."""
+
+    def __init__(self, name: str, source: PostgresSource, surroundings: Surroundings) -> None:
+        self._name = name
+        self._source = source
+        self._surroundings = surroundings
+
+    def inspect(self) -> Inspection:
+        with self._connect() as connection:
+            notes, _ = self._columns(connection)
+            schema, table = self._schema_and_table()
+            name = psycopg.sql.Identifier(schema, table) if schema else psycopg.sql.Identifier(table)
+            counted = connection.execute(psycopg.sql.SQL("SELECT count(*) FROM {}").format(name)).fetchone()
+        part = Part(index=0, path=self._source.table, size=0, modified="")
+        return Inspection(parts=[part], rows=counted[0] if counted else 0, notes=notes)
+
+    def read(self, engine: Engine, part: Part, path: Path) -> Reading:
+        columns = list(self._source.columns)
+        with self._connect() as connection:
+            _, key = self._columns(connection)
+            schema, name = self._schema_and_table()
+            table = ibis.postgres.from_connection(connection).table(name, database=schema)
+            batches = table.order_by(key or columns).select(columns).to_pyarrow_batches()
+            row = 0
+            with pq.ParquetWriter(path, batches.schema.insert(0, pa.field(ROW, pa.int64()))) as writer:
+                for batch in batches:
+                    numbers = pa.array(range(row + 1, row + 1 + batch.num_rows), pa.int64())
+                    writer.write_batch(batch.add_column(0, pa.field(ROW, pa.int64()), numbers))
+                    row += batch.num_rows
+        return Reading(output=written([path]), unreadable=[])
+
+    def _columns(self, connection: Any) -> tuple[list[str], list[str]]:
+        rows = connection.execute(_COLUMNS, (self._source.table,)).fetchall()
+        if not rows:
+            raise SourceError(
+                self._name,
+                f"there is no table {self._source.table} in the database.",
+                remedy="Create and load it, or correct `table` and `url_env`.",
+            )
+        found = [column for column, _ in rows]
+        notes = check_columns(self._name, f"table {self._source.table}", list(self._source.columns), found)
+        return notes, [column for column, in_key in rows if in_key]
+
+    def _schema_and_table(self) -> tuple[str | None, str]:
+        schema, _, table = self._source.table.rpartition(".")
+        return schema or None, table
+
+    @contextmanager
+    def _connect(self) -> Iterator[Any]:
+        try:
+            with psycopg.connect(self._url(), connect_timeout=5) as connection:
+                connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+                connection.read_only = True
+                yield connection
+        except psycopg.OperationalError as error:
+            raise SourceUnavailable(self._name, error) from error
+        except psycopg.Error as error:
+            raise SourceError(self._name, f"table {self._source.table} cannot be read: {error}.") from error
+
+    def _url(self) -> str:
+        if self._source.url_env is None:
+            return self._surroundings.database_url
+        url = os.environ.get(self._source.url_env)
+        if not url:
+            raise SourceError(
+                self._name,
+                f"the environment variable {self._source.url_env} is not set.",
+                remedy="Put the database's URL into it.",
+            )
+        return url

@@ -1,0 +1,130 @@
+"""The seam between sources and the rest: inspect, then read part by part."""
+
+from pathlib import Path
+from typing import Protocol
+
+from pydantic import BaseModel, ConfigDict
+
+from core.dataset import DatasetRef
+from core.errors import SourceError
+from core.spec.source import CsvSource, JsonLinesSource, ParquetSource, PostgresSource, Source
+from tools.engine.engine import Engine
+from tools.engine.files import SourceFile, find, refresh
+
+Part = SourceFile
+
+
+class Surroundings(BaseModel):
+    """What a source's description leaves to its surroundings: the folder of relative paths, Crewline's database."""
+
+    model_config = ConfigDict(frozen=True)
+
+    base_dir: str
+    database_url: str
+
+
+class Unreadable(BaseModel):
+    """A line that is no record: where it stands, why, and its text (bytes that are no text as escapes)."""
+
+    line: int
+    reason: str
+    text: str
+
+
+class Reading(BaseModel):
+    """What reading a part gave: the records as rows, and the lines that are none."""
+
+    output: DatasetRef
+    unreadable: list[Unreadable]
+
+
+class Inspection(BaseModel):
+    """What there is to read: the parts in order, rows (estimated for text files), and what is worth saying."""
+
+    parts: list[Part]
+    rows: int
+    notes: list[str] = []
+
+
+class SourceUnavailable(SourceError):
+    """The source's database cannot be reached now; it may be worth another try."""
+
+    def __init__(self, source: str, error: Exception) -> None:
+        words = " ".join(str(error).split()).rstrip(".")
+        super().__init__(source, f"its database cannot be reached: {words}.", remedy="Start it, or correct its URL.")
+
+
+class Reader(Protocol):
+    """Reads one source. Both methods raise SourceError when the source is not what its description says."""
+
+    def inspect(self) -> Inspection:
+        """Look without reading all: does it exist, has it the declared columns, how large is it."""
+        ...
+
+    def read(self, engine: Engine, part: Part, path: Path) -> Reading:
+        """Write the part's records to the Parquet file `path`: `_row` and the declared columns, in source order."""
+        ...
+
+
+def reader(name: str, source: Source, surroundings: Surroundings) -> Reader:
+    """The reader for a source. `name` is what errors call it."""
+    from tools.sources.delimited import CsvReader
+    from tools.sources.json_lines import JsonLinesReader
+    from tools.sources.parquet import ParquetReader
+    from tools.sources.postgres import PostgresReader
+
+    match source:
+        case CsvSource():
+            return CsvReader(name, source, surroundings)
+        case JsonLinesSource():
+            return JsonLinesReader(name, source, surroundings)
+        case ParquetSource():
+            return ParquetReader(name, source, surroundings)
+        case PostgresSource():
+            return PostgresReader(name, source, surroundings)
+
+
+def find_files(name: str, pattern: str, surroundings: Surroundings) -> list[Part]:
+    """The files of a source. Raises SourceError if there are none, or if one has no content at all."""
+    files = find(pattern, surroundings.base_dir)
+    if not files:
+        raise SourceError(
+            name,
+            f"no file matches {pattern} in {surroundings.base_dir}.",
+            remedy="Correct `path`, or bring the files.",
+        )
+    if empty := [file.path for file in files if file.size == 0]:
+        raise SourceError(
+            name,
+            f"{', '.join(empty)} is empty.",
+            remedy="Bring the file again, or remove it if nothing is missing.",
+        )
+    return files
+
+
+def unchanged(name: str, part: Part) -> None:
+    """Raise SourceError if a file is no longer the one that the run was planned with."""
+    now = refresh(part)
+    if now is None:
+        raise SourceError(name, f"{part.path} is gone.", remedy="Bring it back, and resume; or start a new run.")
+    if now != part:
+        raise SourceError(
+            name,
+            f"{part.path} has changed since the run was planned.",
+            remedy="Start a new run on what it is now.",
+        )
+
+
+def check_columns(name: str, place: str, declared: list[str], found: list[str]) -> list[str]:
+    """Compare columns. Returns notes on new ones; raises SourceError when declared ones are gone."""
+    gone = [column for column in declared if column not in found]
+    new = [column for column in found if column not in declared]
+    if gone:
+        raise SourceError(
+            name,
+            f"{place} has no column {', '.join(gone)}; it has {', '.join(found)}.",
+            remedy=f"Correct `sources.{name}.columns`" + (f" (new there: {', '.join(new)})." if new else "."),
+        )
+    return (
+        [f"{place} has columns that the spec does not declare, and which are left out: {', '.join(new)}"] if new else []
+    )

@@ -1,0 +1,1 @@
+"""Transformation: the closed union of rules, and the expressions that they allow."""

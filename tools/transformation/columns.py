@@ -1,0 +1,50 @@
+"""Which columns later stages need: a stage writes no others."""
+
+from collections.abc import Iterable
+
+from core.spec.pipeline import PipelineSpec
+from core.spec.rule import Cast, Deduplicate, Derive, DropNulls, Fill, Filter, Join, Rule, Select
+from core.task import Stage
+from tools.transformation.expression import names
+
+_ORDER = list(Stage)
+
+
+def needed_after(spec: PipelineSpec, stage: Stage, dataset: str, columns: Iterable[str]) -> list[str]:
+    """Those of the dataset's columns, in their order, that a stage after `stage` reads, or that are published.
+
+    Raises ExpressionError if an expression of the spec cannot be parsed.
+    """
+    if dataset == spec.result and spec.aggregation is None:
+        return list(columns)
+    mentioned: set[str] = set()
+    later = _ORDER[_ORDER.index(stage) + 1 :]
+    if Stage.TRANSFORMATION in later:
+        mentioned |= _mentioned(spec.transformation.get(dataset, ()))
+    if Stage.ENRICHMENT in later:
+        mentioned |= _mentioned(spec.enrichment.get(dataset, ()))
+    # Whoever looks this dataset up may do so in any stage after this one, its own enrichment included.
+    for _, _, join in spec.joins():
+        if join.dataset == dataset:
+            mentioned |= {*join.on.values(), *join.columns}
+    if spec.aggregation and dataset == spec.result:
+        mentioned |= set(spec.aggregation.group_by)
+        mentioned |= {name for text in spec.aggregation.aggregates.values() for name in names(text)}
+    return [column for column in columns if column in mentioned]
+
+
+def _mentioned(rules: Iterable[Rule]) -> set[str]:
+    found: set[str] = set()
+    for rule in rules:
+        match rule:
+            case Select(columns=columns) | DropNulls(columns=columns) | Deduplicate(columns=columns):
+                found |= set(columns)
+            case Cast(columns=columns) | Fill(columns=columns):
+                found |= set(columns)
+            case Derive(columns=columns):
+                found |= {name for text in columns.values() for name in names(text)}
+            case Filter(where=where):
+                found |= names(where)
+            case Join(on=on):
+                found |= set(on)
+    return found
