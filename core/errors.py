@@ -140,4 +140,5 @@ class RuleError(CrewlineError):
     def __init__(self, dataset: str, index: int, rule: str, reason: str) -> None:
         self.dataset = dataset
         self.index = index
+        self.reason = reason
         super().__init__(f"Dataset '{dataset}', rule {index} ({rule}): {reason}")

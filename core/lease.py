@@ -123,6 +123,26 @@ def claim(database: Database, run_id: str, *, lease_s: float) -> Lease:
     return Lease(database, run_id, database.transaction(work), lease_s)
 
 
+def fence(connection: Connection, run_id: str, lease_s: float) -> bool:
+    """Whether nobody works on the run; then nobody can, until the transaction ends.
+
+    A holder that is dead, or silent for `lease_s` seconds, loses its lease here.
+    """
+    row = connection.execute(
+        "SELECT holder, extract(epoch FROM clock_timestamp() - heartbeat_at)::float AS age FROM runs"
+        " WHERE run_id = %s FOR UPDATE",
+        (run_id,),
+    ).fetchone()
+    if row is None or not row["holder"]:
+        return True
+    if row["age"] < lease_s and not _dead(row["holder"]):
+        return False
+    connection.execute(
+        "UPDATE runs SET token = token + 1, holder = NULL, status = 'interrupted' WHERE run_id = %s", (run_id,)
+    )
+    return True
+
+
 @cache
 def _started(pid: int) -> float:
     return round(psutil.Process(pid).create_time(), 2)

@@ -12,7 +12,8 @@ class Stop:
 
     def __init__(self) -> None:
         self._event = threading.Event()
-        self._lock = threading.Lock()
+        # Reentrant: a signal handler may ask for the stop while its own thread is in here.
+        self._lock = threading.RLock()
         self._interrupts: dict[int, Callable[[], None]] = {}
         self.reason = ""
 

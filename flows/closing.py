@@ -1,20 +1,24 @@
 """The end of a run: its evidence, its account, and, if the gate lets it, its publication."""
 
-from typing import Any
+from pathlib import Path
 
 from pydantic import BaseModel
 
 from core.dataset import DatasetRef
 from core.errors import AccountingError, TargetError
 from core.ledger import Step
+from core.store.database import Database
 from core.task import Outcome, Stage, Task
 from flows.report import Records, check_records
 from flows.requirements import Plan
 from flows.session import Session
 from tools.engine.engine import Engine, Limits
 from tools.engine.rowid import ROW
-from tools.publication.target import count_rows, published, remove_old, stage, swap
+from tools.publication.target import count_rows, remove, stage, swap, versions_dir
 from tools.quality.evidence import Evidence, History, write_evidence
+
+# The published version, and the one before it: a reader may still be in the middle of that.
+KEPT_VERSIONS = 2
 
 
 class Closing(BaseModel):
@@ -42,7 +46,6 @@ def publish_run(session: Session, plan: Plan, tasks: list[Task], outcomes: dict[
         check_records(records)
         folder = _staged(engine, session, tasks, outcomes, f"{session.run_id}-{step.attempt}-{session.lease.token}")
     closing = Closing(records=records, left=evidence.left, repairs=evidence.repairs, version=str(folder))
-    before = published(session.target)
     ledger.commit(
         step,
         closing.model_dump(mode="json", by_alias=True),
@@ -50,8 +53,21 @@ def publish_run(session: Session, plan: Plan, tasks: list[Task], outcomes: dict[
         effect=lambda: swap(session.target, folder),
         told={"target": str(session.target), "records": records.model_dump(by_alias=True)},
     )
-    remove_old(session.target, keep={before.name} if before else set())
+    remove(session.target, replaced(session.lease.database, session.target))
     return closing
+
+
+def replaced(database: Database, target: Path) -> set[str]:
+    """The versions of a target that were published once and are none of the last `KEPT_VERSIONS`.
+
+    Only versions on record: one that another run has staged, and not yet swapped in, is none of them.
+    """
+    rows = database.query(
+        "SELECT outcome ->> 'version' AS version FROM steps WHERE step_key = 'publish' AND status = 'done'"
+        " ORDER BY finished_at DESC"
+    )
+    versions = [Path(row["version"]) for row in rows if Path(row["version"]).parent == versions_dir(target)]
+    return {version.name for version in versions[KEPT_VERSIONS:]}
 
 
 def write_off(session: Session, plan: Plan, tasks: list[Task], outcomes: dict[str, Outcome], passes: int) -> Closing:
@@ -129,7 +145,7 @@ def _engine(session: Session, step: Step) -> Engine:
     return Engine(Limits(threads=1, memory_mb=session.memory_mb), step.path, session.stop)
 
 
-def _staged(engine: Engine, session: Session, tasks: list[Task], outcomes: dict[str, Outcome], version: str) -> Any:
+def _staged(engine: Engine, session: Session, tasks: list[Task], outcomes: dict[str, Outcome], version: str) -> Path:
     spec = session.spec
     refs = outputs(last_stage(tasks, spec.result), outcomes)
     rows = engine.read(refs)

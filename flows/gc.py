@@ -5,9 +5,11 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from core.lease import fence
 from core.settings import Settings
-from core.store.database import Database
-from tools.publication.target import remove_old
+from core.store.database import Connection, Database
+from flows.closing import replaced
+from tools.publication.target import remove, versions_dir
 
 
 class Garbage(BaseModel):
@@ -20,44 +22,41 @@ class Garbage(BaseModel):
 def collect(database: Database, settings: Settings) -> Garbage:
     """Remove garbage of runs that nobody works on, and return how much it was.
 
-    Kept is what a committed step wrote. Of each target the published version and the one before stay.
+    Kept is what a committed step wrote; of each target, the published version and the one before. Folders of runs that
+    are not on record are left alone: they may belong to another database.
     """
     garbage = Garbage()
-    busy = {row["run_id"] for row in database.query("SELECT run_id FROM runs WHERE holder IS NOT NULL")}
-    kept = {
-        (row["run_id"], row["step_key"]): f"attempt-{row['attempt']}-{row['token']}"
-        for row in database.query("SELECT run_id, step_key, attempt, token FROM steps WHERE status = 'done'")
-    }
-    for run in sorted(settings.runs_dir.iterdir()) if settings.runs_dir.is_dir() else []:
-        if run.name in busy:
-            continue
-        for folder in sorted(run.rglob("attempt-*-*")):
-            key = str(folder.parent.relative_to(run))
-            if folder.is_dir() and kept.get((run.name, key)) != folder.name:
-                garbage.folders += 1
-                garbage.bytes += _size(folder)
-                shutil.rmtree(folder)
-    for target, versions in _targets(database).items():
-        if not versions["busy"]:
-            garbage.bytes += remove_old(Path(target), keep=versions["last"])
+    targets: set[Path] = set()
+    for row in database.query("SELECT run_id, base_dir, spec -> 'target' ->> 'path' AS path FROM runs ORDER BY run_id"):
+        target = Path(row["base_dir"]) / row["path"]
+        targets.add(target)
+        run_id = row["run_id"]
+
+        def work(connection: Connection, run_id: str = run_id, target: Path = target) -> tuple[int, int]:
+            # Nobody can take the run up while its files are sorted.
+            if not fence(connection, run_id, settings.lease_s):
+                return 0, 0
+            return _of_run(connection, run_id, settings.runs_dir / run_id, target)
+
+        folders, size = database.transaction(work)
+        garbage.folders += folders
+        garbage.bytes += size
+    for target in sorted(targets):
+        garbage.bytes += remove(target, replaced(database, target))
     return garbage
 
 
-def _targets(database: Database) -> dict[str, dict[str, set[str]]]:
-    """For each target that was published to: the folders of its last two versions, and the runs under way."""
-    found: dict[str, dict[str, set[str]]] = {}
-    for row in database.query(
-        "SELECT r.run_id, r.base_dir, r.spec -> 'target' ->> 'path' AS path, r.holder IS NOT NULL AS busy,"
-        " s.outcome ->> 'version' AS version FROM runs r LEFT JOIN steps s ON s.run_id = r.run_id"
-        " AND s.step_key = 'publish' AND s.status = 'done' ORDER BY s.finished_at DESC NULLS LAST"
-    ):
-        of = found.setdefault(str(Path(row["base_dir"]) / row["path"]), {"last": set(), "busy": set()})
-        if row["version"] and len(of["last"]) < 2:
-            of["last"].add(Path(row["version"]).name)
-        if row["busy"]:
-            of["busy"].add(row["run_id"])
-    return found
-
-
-def _size(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+def _of_run(connection: Connection, run_id: str, root: Path, target: Path) -> tuple[int, int]:
+    rows = connection.execute(
+        "SELECT step_key, attempt, token, outcome ->> 'version' AS version FROM steps"
+        " WHERE run_id = %s AND status = 'done'",
+        (run_id,),
+    ).fetchall()
+    kept = {root / row["step_key"] / f"attempt-{row['attempt']}-{row['token']}" for row in rows}
+    folders = [folder for folder in sorted(root.rglob("attempt-*-*")) if folder.is_dir() and folder not in kept]
+    size = sum(file.stat().st_size for folder in folders for file in folder.rglob("*") if file.is_file())
+    for folder in folders:
+        shutil.rmtree(folder)
+    published = {Path(row["version"]).name for row in rows if row["version"]}
+    staged = {folder.name for folder in versions_dir(target).glob(f"{run_id}-*")} - published
+    return len(folders), size + remove(target, staged)

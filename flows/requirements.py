@@ -75,7 +75,7 @@ def make_plan(spec: PipelineSpec, inspections: dict[str, Inspection]) -> Plan:
     """
     rows = {name: found.rows for name, found in inspections.items()}
     level = _level(spec, rows)
-    units = list(_units(spec))
+    units = list(units_of(spec))
     shards = dict.fromkeys(units, 1)
     bound = {unit: _most_shards(spec, *unit, inspections) for unit in units}
     spare = PROFILES[level].tasks - len(units)
@@ -160,7 +160,7 @@ def _level(spec: PipelineSpec, rows: dict[str, int]) -> Level:
 Unit = tuple[Stage, str]
 
 
-def _units(spec: PipelineSpec) -> Iterable[Unit]:
+def units_of(spec: PipelineSpec) -> Iterable[Unit]:
     """The stages of each dataset that have work, in the order in which they can be done."""
     for stage in (Stage.INGESTION, Stage.VALIDATION):
         yield from ((stage, dataset) for dataset in spec.sources)

@@ -1,5 +1,6 @@
 """Checks: what each row, or each key, must satisfy. A failing row is caught by name."""
 
+from datetime import date
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
@@ -54,21 +55,28 @@ class InSet(_Check):
 
 
 class Between(_Check):
-    """The column's value, where there is one, lies within the bounds, both included."""
+    """The column's value, where there is one, lies within the bounds, both included. For numbers and for dates."""
 
     check: Literal["between"]
     column: str
-    min: float | None = None
-    max: float | None = None
+    min: float | date | None = None
+    max: float | date | None = None
     dimension: ClassVar[Dimension] = Dimension.ACCURACY
 
     @model_validator(mode="after")
     def _bounds(self) -> "Between":
         if self.min is None and self.max is None:
             raise ValueError("give min, max or both")
-        if self.min is not None and self.max is not None and self.min > self.max:
+        if isinstance(self.min, date) != isinstance(self.max, date) and None not in (self.min, self.max):
+            raise ValueError("min and max must both be numbers or both be dates")
+        if self.min is not None and self.max is not None and self.min > self.max:  # type: ignore[operator]
             raise ValueError("min is above max")
         return self
+
+    @property
+    def of_dates(self) -> bool:
+        """Whether the bounds are dates, not numbers."""
+        return isinstance(self.min, date) or isinstance(self.max, date)
 
     @property
     def name(self) -> str:

@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from core.spec.check import Check, Unique
+from core.spec.check import Between, Check, Expression, Unique
+from core.spec.column import Column
 from core.spec.part import Part
 from core.spec.rule import Join, RowRule, Rule
 from core.spec.source import RESERVED, Source
@@ -143,15 +144,10 @@ class PipelineSpec(Part):
 
     def _bad_checks(self) -> Iterator[str]:
         for dataset, checks in self.validation.items():
-            known = self.sources[dataset].columns if dataset in self.sources else {}
-            for index, check in enumerate(checks):
-                names = check.columns if isinstance(check, Unique) else [getattr(check, "column", None)]
-                for name in names:
-                    if known and name is not None and name not in known:
-                        yield (
-                            f"validation.{dataset}.{index}: source '{dataset}' declares no column '{name}'; "
-                            f"it declares {', '.join(known)}"
-                        )
+            if dataset in self.sources:
+                for index, check in enumerate(checks):
+                    for problem in _problems(check, self.sources[dataset].columns):
+                        yield f"validation.{dataset}.{index}: {problem}"
 
     def _bad_partitions(self) -> Iterator[str]:
         if self.aggregation is None:
@@ -188,3 +184,18 @@ class PipelineSpec(Part):
         for source in self.sources:
             if source not in reached:
                 yield f"sources.{source}: its rows reach no result; join it, or leave it out"
+
+
+_ORDERED = {"dates": ("date", "timestamp"), "numbers": ("integer", "float", "decimal")}
+
+
+def _problems(check: Check, columns: dict[str, Column]) -> Iterator[str]:
+    """What keeps a check from being made on a source with these columns."""
+    names = check.columns if isinstance(check, Unique) else () if isinstance(check, Expression) else (check.column,)
+    unknown = [name for name in names if name not in columns]
+    for name in unknown:
+        yield f"the source declares no column '{name}'; it declares {', '.join(columns)}"
+    if isinstance(check, Between) and not unknown:
+        bounds, kind = "dates" if check.of_dates else "numbers", columns[check.column].type
+        if not kind.startswith(_ORDERED[bounds]):
+            yield f"'{check.column}' is of type {kind}, but its bounds are {bounds}"

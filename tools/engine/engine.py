@@ -1,6 +1,6 @@
 """The engine: one session of DuckDB behind Ibis, within the limits of a task.
 
-Rules and checks are Ibis expressions; nothing above this module speaks SQL.
+Rules and checks are Ibis expressions; nothing outside this module speaks SQL.
 """
 
 from collections.abc import Iterable
@@ -80,17 +80,34 @@ class Engine:
 
     def write(self, table: Table, path: Path) -> DatasetRef:
         """Write the table as one Parquet file, durably, in the order of the table."""
-        self.backend.to_parquet(table, path, compression="snappy")
+        self._relation(table).write_parquet(str(path), compression="snappy")
         return written([path])
+
+    def write_partitioned(self, table: Table, folder: Path, columns: tuple[str, ...]) -> None:
+        """Write the table into Hive folders, such as `month=2025-03/data_0.parquet`; not yet durably."""
+        self._relation(table).write_parquet(str(folder), compression="snappy", partition_by=list(columns))
 
     def rows(self, table: Table) -> list[dict[str, Any]]:
         """The rows as Python values. For small results, such as counts."""
-        result: list[dict[str, Any]] = self.backend.con.sql(self.backend.compile(table)).to_arrow_table().to_pylist()
+        result: list[dict[str, Any]] = self._relation(table).to_arrow_table().to_pylist()
         return result
+
+    def _relation(self, table: Table) -> Any:
+        """The table with the types that Ibis says it has: the engine has its own about literals and sums."""
+        mapper = self.backend.compiler.type_mapper
+        columns = ", ".join(
+            f"CAST({_quoted(name)} AS {mapper.to_string(kind)}) AS {_quoted(name)}"
+            for name, kind in table.schema().items()
+        )
+        return self.backend.con.sql(f"SELECT {columns} FROM ({self.backend.compile(table)})")
 
     def row(self, table: Table) -> dict[str, Any]:
         """The one row of an aggregation."""
         return self.rows(table)[0]
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 def written(paths: list[Path]) -> DatasetRef:

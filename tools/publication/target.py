@@ -51,10 +51,9 @@ def stage(engine: Engine, rows: Table, path: Path, version: str, partition_by: t
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         if partition_by:
-            columns = partition_by if len(partition_by) > 1 else partition_by[0]
-            engine.backend.to_parquet(rows, folder, partition_by=columns, compression="snappy")
+            engine.write_partitioned(rows, folder, partition_by)
         else:
-            engine.backend.to_parquet(rows, folder / "data_0.parquet", compression="snappy")
+            engine.write(rows, folder / "data_0.parquet")
         for place in [*folder.rglob("*"), folder, folder.parent]:
             sync(place)
     except OSError as error:
@@ -85,12 +84,13 @@ def published(path: Path) -> Path | None:
     return path.resolve() if path.is_symlink() else None
 
 
-def remove_old(path: Path, keep: set[str]) -> int:
-    """Remove versions that are neither published nor named in `keep`; return the bytes freed."""
+def remove(path: Path, names: set[str]) -> int:
+    """Remove versions of the target by name, but never the one that is published now; return the bytes freed."""
     current = published(path)
     freed = 0
-    for folder in versions_dir(path).iterdir() if versions_dir(path).is_dir() else []:
-        if folder.is_dir() and folder != current and folder.name not in keep:
+    for name in sorted(names):
+        folder = versions_dir(path) / name
+        if folder.is_dir() and folder.resolve() != current:
             freed += sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
             shutil.rmtree(folder)
     return freed

@@ -1,6 +1,7 @@
 """Checks as expressions: for each row, whether it fails, and what to say of it."""
 
 from dataclasses import dataclass
+from datetime import date
 
 import ibis
 from ibis.expr.types import BooleanValue, StringValue, Table, Value
@@ -61,7 +62,8 @@ def _row_test(table: Table, check: Check) -> Test:
             below = cell < low if low is not None else ibis.literal(False)
             above = cell > high if high is not None else ibis.literal(False)
             fails = below | above
-            bounds = [f"at least {low:g}"] * (low is not None) + [f"at most {high:g}"] * (high is not None)
+            bounds = [f"at least {_bound(low)}"] if low is not None else []
+            bounds += [f"at most {_bound(high)}"] if high is not None else []
             reason = ibis.literal(f"{column} is ") + _shown(cell) + f", and should be {' and '.join(bounds)}"
         case Matches(column=column, pattern=pattern):
             fails = ~table[column].cast("string").re_search(f"^(?:{pattern})$")
@@ -71,6 +73,10 @@ def _row_test(table: Table, check: Check) -> Test:
         case _:
             raise AssertionError(f"{check.name} is not a check of single rows")
     return Test(check.name, check.dimension, check.severity, fails.fill_null(False), reason)
+
+
+def _bound(value: float | date) -> str:
+    return value.isoformat() if isinstance(value, date) else f"{value:g}"
 
 
 def _shown(cell: Value) -> StringValue:

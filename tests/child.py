@@ -1,0 +1,73 @@
+"""Runs in processes of their own, so that they can be killed for real.
+
+A fork server imports everything once; each run is a fork of it, which starts in milliseconds.
+"""
+
+import multiprocessing
+import os
+import signal
+import threading
+from multiprocessing.context import ForkServerContext
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+_context: ForkServerContext = multiprocessing.get_context("forkserver")
+_context.set_forkserver_preload(["tests.child_preload"])
+
+
+def start(
+    environment: dict[str, str],
+    *,
+    spec: Path | None = None,
+    run_id: str | None = None,
+    kill_at: int | None = None,
+    kill_after_s: float | None = None,
+    trace: Path | None = None,
+) -> BaseProcess:
+    """Start a process that runs a spec, or resumes a run.
+
+    It is killed with SIGKILL by itself when it passes the crash point with the number `kill_at`, or `kill_after_s`
+    seconds after it began to work. `trace` is a file that gets the name of each crash point that was passed.
+    """
+    options = {"kill_at": kill_at, "kill_after_s": kill_after_s, "trace": str(trace) if trace else None}
+    process = _context.Process(
+        target=_work, args=(environment, str(spec) if spec else None, run_id, options), daemon=True
+    )
+    process.start()
+    return process
+
+
+def _work(environment: dict[str, str], spec: str | None, run_id: str | None, options: dict[str, Any]) -> None:
+    os.environ.update(environment)
+    from core import crashpoint
+    from core.errors import CrewlineError
+    from core.settings import settings
+    from flows.pipeline import DataPipelineFlow
+
+    settings.cache_clear()
+    passed = 0
+    lock = threading.Lock()
+
+    def hook(name: str) -> None:
+        nonlocal passed
+        with lock:
+            if options["trace"]:
+                with Path(options["trace"]).open("a") as trace:
+                    trace.write(name + "\n")
+            if passed == options["kill_at"]:
+                os.kill(os.getpid(), signal.SIGKILL)
+            passed += 1
+
+    crashpoint.hook = hook
+    if options["kill_after_s"] is not None:
+        timer = threading.Timer(options["kill_after_s"], os.kill, (os.getpid(), signal.SIGKILL))
+        timer.daemon = True
+        timer.start()
+    try:
+        flow = DataPipelineFlow(spec) if spec else DataPipelineFlow(run_id=run_id)
+        report = flow.kickoff()
+        os._exit({"published": 0, "waiting": 3}.get(report.status, 1))
+    except CrewlineError as error:
+        print(f"{type(error).__name__}: {error}", flush=True)  # noqa: T201 - shown by pytest when the test fails
+        os._exit(2)

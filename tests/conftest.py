@@ -1,0 +1,73 @@
+"""A real PostgreSQL for every test: one embedded server for all, one template, one fresh database each."""
+
+import itertools
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
+from psycopg.conninfo import make_conninfo
+
+from core.settings import Settings, settings
+from core.store import Database
+from core.store.migrate import migrate
+from core.store.server import start_server
+
+TEMPLATE = "crewline_template"
+
+_number = itertools.count()
+
+# Examples that need a database take long on a busy machine; how long says nothing about the code.
+hypothesis_settings.register_profile("crewline", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("crewline")
+
+
+@pytest.fixture(scope="session")
+def server_url(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The URL of the server's own database. All workers share the server; it stops with the last of them."""
+    root = tmp_path_factory.getbasetemp()
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        root = root.parent
+    url = str(start_server(root / "postgres").get_uri())
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("SELECT pg_advisory_lock(1)")
+        if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (TEMPLATE,)).fetchone():
+            connection.execute(f"CREATE DATABASE {TEMPLATE}_new")
+            with psycopg.connect(make_conninfo(url, dbname=f"{TEMPLATE}_new"), autocommit=True) as template:
+                migrate(template)
+            # Only a whole template gets the name that other workers look for.
+            connection.execute(f"ALTER DATABASE {TEMPLATE}_new RENAME TO {TEMPLATE}")
+    return url
+
+
+@pytest.fixture
+def database_url(server_url: str) -> Iterator[str]:
+    """A fresh, migrated database."""
+    name = f"test_{os.getpid()}_{next(_number)}"
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+        yield make_conninfo(server_url, dbname=name)
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def configuration(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
+    """Settings of this test's own: its database, its home, a lease that runs out in a second."""
+    monkeypatch.setenv("CREWLINE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("CREWLINE_DATABASE_URL", database_url)
+    monkeypatch.setenv("CREWLINE_LEASE_S", "1")
+    monkeypatch.setenv("CREWLINE_DATABASE_WAIT_S", "5")
+    settings.cache_clear()
+    yield settings()
+    settings.cache_clear()
+
+
+@pytest.fixture
+def database(configuration: Settings, database_url: str) -> Iterator[Database]:
+    """The fresh database, open."""
+    store = Database(database_url, wait_s=configuration.database_wait_s).open()
+    yield store
+    store.close()

@@ -1,0 +1,155 @@
+"""Processes killed with SIGKILL at every step boundary and at random moments, and what a resume makes of it."""
+
+import hashlib
+import random
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core import journal
+from core import run as runs
+from core.settings import Settings
+from core.store import Database
+from flows.audit import audit
+from tests import child, shop
+
+# The crash points that the shop's run passes; `test_the_run_passes_all_its_crash_points` keeps the number true.
+POINTS = 80
+RANDOM_KILLS = 36
+SEED = 20260314
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run leaves that must not depend on what happened on the way."""
+
+    target: dict[str, str]
+    left: str
+    repairs: str
+    account: dict[str, int]
+
+
+class Shop:
+    """The shop's pipeline in its folder, nothing published yet, and the processes that work on it."""
+
+    def __init__(self, folder: Path, configuration: Settings, database: Database) -> None:
+        self.document = folder / "shop.yaml"
+        self.target = folder / "out" / "revenue"
+        shutil.rmtree(folder / "out", ignore_errors=True)
+        self.database = database
+        self.configuration = configuration
+        url = configuration.database_url
+        assert url is not None
+        self.environment = {
+            "CREWLINE_HOME": str(configuration.home),
+            "CREWLINE_DATABASE_URL": url.get_secret_value(),
+            "CREWLINE_LEASE_S": "1",
+            "CREWLINE_THREADS": "2",
+        }
+
+    def work(self, **options: Any) -> int:
+        """Run a process to its end; its exit code, negative if a signal ended it."""
+        process = child.start(self.environment, **options)
+        process.join(60)
+        assert process.exitcode is not None, "the process hangs"
+        return process.exitcode
+
+    def newest(self) -> runs.Run | None:
+        return next(iter(runs.newest(self.database)), None)
+
+    def finish(self) -> str:
+        """Resume the run, or start it if nothing was on record yet; its id, once it is published."""
+        run = self.newest()
+        if run is None or run.status != "published":
+            assert self.work(run_id=run.run_id) == 0 if run else self.work(spec=self.document) == 0
+            run = self.newest()
+        assert run is not None
+        assert run.status == "published"
+        return run.run_id
+
+    def result(self, run_id: str) -> Result:
+        found = audit(self.database, run_id, self.configuration)
+        assert found.balanced, found.checks
+        return Result(
+            target={str(f.relative_to(self.target)): _digest(f) for f in sorted(self.target.rglob("*")) if f.is_file()},
+            left=_digest(Path(found.left[0])),
+            repairs=_digest(Path(found.repairs[0])),
+            account=found.records.model_dump(),
+        )
+
+
+def _digest(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One folder for all runs of a worker: the evidence names the files, and is compared byte by byte."""
+    return shop.build(tmp_path_factory.mktemp("shop") / "shop").parent
+
+
+@pytest.fixture
+def small_shop(folder: Path, configuration: Settings, database: Database) -> Shop:
+    return Shop(folder, configuration, database)
+
+
+_undisturbed: dict[Path, Result] = {}
+
+
+def undisturbed(small_shop: Shop) -> Result:
+    """The result of a run that nobody kills, in the same folder."""
+    folder = small_shop.document.parent
+    if folder not in _undisturbed:
+        assert small_shop.work(spec=small_shop.document) == 0
+        _undisturbed[folder] = small_shop.result(small_shop.finish())
+    return _undisturbed[folder]
+
+
+def test_the_run_passes_all_its_crash_points(small_shop: Shop, tmp_path: Path) -> None:
+    """The kills below are at every crash point there is, and the run takes the course that they are meant for."""
+    assert small_shop.work(spec=small_shop.document, trace=tmp_path / "trace") == 0
+    passed = (tmp_path / "trace").read_text().splitlines()
+    steps = {name.split()[1] for name in passed if name.startswith("step.")}
+    assert {"plan", "assignment", "gate/0", "validation/orders/0@1", "gate/1", "publish"} <= steps
+    for step in steps:
+        for point in ("begin.before", "begin.after", "commit.before", "commit.after"):
+            assert passed.count(f"step.{point} {step}") == 1
+    assert len(passed) == POINTS
+
+
+def check_resumption(small_shop: Shop) -> None:
+    """After the kill: the same bytes, quarantine and account as undisturbed, and no finished step done again."""
+    run_id = small_shop.finish()
+    events = journal.events(small_shop.database, run_id, kind="step.")
+    committed: set[str] = set()
+    for event in events:
+        assert event.step is not None
+        if event.kind == "step.started":
+            assert event.step not in committed, f"{event.step} was performed again after it had committed"
+        elif event.kind == "step.committed":
+            assert event.step not in committed
+            committed.add(event.step)
+    assert small_shop.result(run_id) == undisturbed(small_shop)
+
+
+@pytest.mark.parametrize("point", range(POINTS))
+def test_a_run_killed_at_a_crash_point_resumes_to_the_same_end(small_shop: Shop, point: int) -> None:
+    """Killed just before or just after a begin or a commit, or between two steps of the flow."""
+    assert small_shop.work(spec=small_shop.document, kill_at=point) == -9
+    check_resumption(small_shop)
+
+
+@pytest.mark.parametrize("number", range(RANDOM_KILLS))
+def test_a_run_killed_at_random_moments_resumes_to_the_same_end(small_shop: Shop, number: int) -> None:
+    """Killed up to three times in a row, wherever it is."""
+    chance = random.Random(SEED + number)
+    print(f"seed {SEED + number}")  # noqa: T201 - shown by pytest when the test fails
+    small_shop.work(spec=small_shop.document, kill_after_s=chance.uniform(0.05, 2.0))
+    for _ in range(chance.randint(0, 2)):
+        run = small_shop.newest()
+        if run and run.status != "published":
+            small_shop.work(run_id=run.run_id, kill_after_s=chance.uniform(0.05, 1.5))
+    check_resumption(small_shop)

@@ -1,0 +1,62 @@
+"""Rehearsal: the rules of a spec applied to no rows at all, so that what does not fit is told before work begins."""
+
+import pyarrow as pa
+from ibis.expr.types import Table
+
+from core.errors import ExpressionError, RuleError, SpecError
+from core.spec.check import Unique
+from core.spec.pipeline import PipelineSpec
+from core.spec.source import Source
+from core.task import Stage
+from tools.engine.engine import Engine
+from tools.engine.rowid import ROW
+from tools.engine.types import ibis_type
+from tools.quality.checks import testable, tests
+from tools.transformation.aggregation import aggregated
+from tools.transformation.rules import transform
+
+
+def rehearse(engine: Engine, spec: PipelineSpec, order: list[tuple[Stage, str]]) -> list[str]:
+    """Apply every check and rule to empty tables, in the given order of stages; return the result's columns.
+
+    Raises SpecError, with a line for each stage of a dataset whose rules do not fit, and the place in the document.
+    """
+    rows = {name: _empty(engine, source) for name, source in spec.sources.items()}
+    problems: list[str] = []
+    for stage, dataset in order:
+        try:
+            rows[dataset] = _passed(engine, spec, stage, dataset, rows)
+        except RuleError as error:
+            place = f"{stage}.{dataset}.{error.index}" if stage != Stage.AGGREGATION else str(stage)
+            problems.append(f"{place}: {error.reason}")
+        except ExpressionError as error:
+            problems.append(f"{stage}.{dataset}: {error.what}")
+    if not problems:
+        columns = [column for column in rows[spec.result].columns if not column.startswith("_")]
+        absent = [name for name in spec.target.partition_by if name not in columns]
+        problems += [f"target.partition_by: the result has no column '{name}'; it has {columns}" for name in absent]
+    if problems:
+        raise SpecError(spec.name, problems)
+    return columns
+
+
+def _passed(engine: Engine, spec: PipelineSpec, stage: Stage, dataset: str, rows: dict[str, Table]) -> Table:
+    table = rows[dataset]
+    if stage == Stage.VALIDATION:
+        columns = dict(spec.sources[dataset].columns)
+        checks = tuple(c for c in spec.validation.get(dataset, ()) if not isinstance(c, Unique))
+        marked = testable(table, columns)
+        engine.hold(marked.mutate(**{f"_{i}": test.fails for i, test in enumerate(tests(marked, columns, checks))}))
+    elif stage in (Stage.TRANSFORMATION, Stage.ENRICHMENT):
+        rules = spec.transformation if stage == Stage.TRANSFORMATION else spec.enrichment
+        after = transform(engine, table, rules[dataset], dataset=dataset, others=rows).rows
+        return after.select(ROW, *(name for name in after.columns if not name.startswith("_")))
+    elif stage == Stage.AGGREGATION and spec.aggregation:
+        return engine.hold(aggregated(table, spec.aggregation))
+    return table
+
+
+def _empty(engine: Engine, source: Source) -> Table:
+    fields = {ROW: "int64", **dict.fromkeys(source.columns, "string")}
+    text = engine.table(pa.table({name: pa.array([], kind) for name, kind in fields.items()}))
+    return text.mutate(**{name: text[name].try_cast(ibis_type(c.type)) for name, c in source.columns.items()})
