@@ -5,10 +5,10 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from psycopg.types.json import Jsonb
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.store.database import Connection, Database
+from core.store.value import jsonb
 
 
 class Event(BaseModel):
@@ -33,8 +33,16 @@ def write(connection: Connection, event: Event) -> None:
     connection.execute(
         "INSERT INTO journal (event, run_id, kind, actor, step, data) VALUES (%s, %s, %s, %s, %s, %s)"
         " ON CONFLICT (event) DO NOTHING",
-        (event.event, event.run_id, event.kind, event.actor, event.step, Jsonb(event.data)),
+        (event.event, event.run_id, event.kind, event.actor, event.step, jsonb(event.data)),
     )
+
+
+def written(connection: Connection, event: Event) -> bool:
+    """Whether the event stands. Then what it tells of does: its transaction was committed, if its answer was lost too.
+
+    Ask with the run locked: the lost transaction may be about to commit, and holds that lock until it has.
+    """
+    return connection.execute("SELECT 1 FROM journal WHERE event = %s", (event.event,)).fetchone() is not None
 
 
 def events(database: Database, run_id: str, *, kind: str = "") -> list[Event]:

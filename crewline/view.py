@@ -1,5 +1,9 @@
 """Reports, runs and audits as people read them."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -7,8 +11,10 @@ from rich.text import Text
 from core.journal import Event
 from core.run import Run
 from crewline.doctor import Finding
-from flows.audit import Audit
 from flows.report import Records, RunReport
+
+if TYPE_CHECKING:
+    from flows.audit import Audit
 
 # What of an event's data goes into the timeline.
 _TOLD = ("route", "reason", "message", "attempt", "seconds", "error")
@@ -18,8 +24,9 @@ _COLOUR = {"published": "green", "failed": "red", "waiting": "yellow", "interrup
 
 def stdout() -> Console:
     """The console on standard output; wide enough not to fold tables when it is no terminal."""
-    console = Console()
-    return console if console.is_terminal else Console(width=160)
+    # Words from data and errors may have brackets in them, which are no markup.
+    console = Console(markup=False, highlight=False)
+    return console if console.is_terminal else Console(markup=False, highlight=False, width=160)
 
 
 def report_summary(report: RunReport) -> RenderableType:

@@ -2,7 +2,7 @@
 
 from core.spec.check import Between, Check, Expression, InSet, Matches, NotNull, Unique
 from core.spec.column import Column
-from core.spec.document import load
+from core.spec.document import load, loads
 from core.spec.pipeline import Aggregation, Gate, PipelineSpec, Target
 from core.spec.rule import Cast, Deduplicate, Derive, DropNulls, Fill, Filter, Join, Rule, Select
 from core.spec.source import CsvSource, JsonLinesSource, ParquetSource, PostgresSource, Source
@@ -35,4 +35,5 @@ __all__ = [
     "Target",
     "Unique",
     "load",
+    "loads",
 ]

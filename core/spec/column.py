@@ -31,7 +31,9 @@ class Column(Part):
     @model_validator(mode="before")
     @classmethod
     def _short_form(cls, value: Any) -> Any:
-        return {"type": value} if isinstance(value, str) else value
+        if isinstance(value, (str, dict, Column)):
+            return {"type": value} if isinstance(value, str) else value
+        raise ValueError(f"give the column's type; allowed are {', '.join(TYPES)}")
 
     @field_validator("type")
     @classmethod

@@ -10,7 +10,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from core.errors import SpecError
-from core.spec.pipeline import PipelineSpec
+from core.spec.pipeline import Misfits, PipelineSpec
 
 
 def load(path: str | Path) -> PipelineSpec:
@@ -23,11 +23,18 @@ def load(path: str | Path) -> PipelineSpec:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise SpecError(str(path), [f"cannot be read: {error}"], remedy="Give the path of a YAML file.") from error
+    return loads(text, document=str(path))
+
+
+def loads(text: str, *, document: str = "spec") -> PipelineSpec:
+    """Read and check a document that is at hand as text. Raises SpecError as `load` does."""
     try:
         content = yaml.load(text, Loader=_Loader)
     except yaml.YAMLError as error:
-        raise SpecError(str(path), [f"is not YAML: {_one_line(error)}"]) from error
-    return parse(content, document=str(path))
+        raise SpecError(document, [f"is not YAML: {_one_line(error)}"]) from error
+    except RecursionError as error:
+        raise SpecError(document, ["is nested too deeply"]) from error
+    return parse(content, document=document)
 
 
 def parse(content: Any, *, document: str = "spec") -> PipelineSpec:
@@ -37,20 +44,25 @@ def parse(content: Any, *, document: str = "spec") -> PipelineSpec:
     try:
         return PipelineSpec.model_validate(content)
     except ValidationError as error:
-        raise SpecError(document, [_problem(dict(e)) for e in error.errors()]) from error
+        raise SpecError(document, _problems([dict(e) for e in error.errors()])) from error
 
 
 class _Loader(yaml.SafeLoader):
-    """Safe YAML in which a key stands once, and only true and false are truth values: `on`, `yes`, `no` are words."""
+    """Safe YAML in which a key stands once; besides null, true and false, and decimal numbers, everything is a word.
+
+    YAML 1.1 takes `on`, `yes`, `no` for truth values, `2025-01-31` for a date, `12:30` for 750, and `010` for 8.
+    """
 
     yaml_implicit_resolvers = {
-        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
+        first: [(tag, pattern) for tag, pattern in resolvers if tag.rpartition(":")[2] in ("null", "merge")]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()
         for key_node, _ in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                continue
             key = self.construct_object(key_node, deep=True)
             if isinstance(key, str) and key in seen:
                 raise yaml.constructor.ConstructorError(None, None, f"key '{key}' stands twice", key_node.start_mark)
@@ -59,31 +71,50 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|false)$"), ["t", "f"])
+for _tag, _pattern, _first in (
+    ("bool", r"true|false", "tf"),
+    ("int", r"[-+]?(?:0|[1-9][0-9]*)", "-+0123456789"),
+    ("float", r"[-+]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?", "-+.0123456789"),
+):
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), list(_first))
+
+
+def _problems(errors: list[dict[str, Any]]) -> list[str]:
+    """One line for each place. Where several types are allowed, pydantic tells of each that it refused the value."""
+    at: dict[str, list[str]] = {}
+    for error in errors:
+        misfits = error.get("ctx", {}).get("error")
+        if isinstance(misfits, Misfits):
+            return misfits.problems
+        at.setdefault(_place(error["loc"]), []).append(_problem(error))
+    return [f"{place}: {' or '.join(told)}" if place else " or ".join(told) for place, told in at.items()]
 
 
 def _problem(error: dict[str, Any]) -> str:
-    place = _place(error["loc"])
-    message = error["msg"].removeprefix("Value error, ")
+    message: str = error["msg"].removeprefix("Value error, ")
     if error["type"] == "extra_forbidden":
         allowed = _allowed_keys(error["loc"][:-1])
         key = str(error["loc"][-1])
         near = difflib.get_close_matches(key, allowed, n=1)
-        hint = f"; did you mean '{near[0]}'?" if near else ""
+        hint = f"; did you mean '{near[0]}'?" if near else "."
         message = f"unknown key{hint} Allowed: {', '.join(allowed)}" if allowed else "unknown key"
     elif error["type"] == "missing":
         message = "is required"
     elif error["type"] == "union_tag_invalid":
         message = f"'{error['ctx']['tag']}' is not allowed; allowed are {error['ctx']['expected_tags']}"
+    elif error["type"] in ("list_type", "tuple_type"):
+        message = f"must be a list (got {error['input']!r})"
+    elif error["type"] in ("dict_type", "model_type", "model_attributes_type"):
+        message = f"must be a mapping (got {error['input']!r})"
     elif error["type"] == "union_tag_not_found":
         message = f"the key {error['ctx']['discriminator']} is required"
     elif "input" in error and not isinstance(error["input"], (dict, list)):
         message = f"{message} (got {error['input']!r})"
-    return f"{place}: {message}" if place else message
+    return message
 
 
 def _place(loc: tuple[Any, ...]) -> str:
-    """The path in the document: pydantic adds the tag of a union's member, which stands nowhere in it."""
+    """The path in the document: pydantic adds which member of a union it tried, which stands nowhere in it."""
     parts: list[str] = []
     annotation: Any = PipelineSpec
     for part in loc:
@@ -91,6 +122,8 @@ def _place(loc: tuple[Any, ...]) -> str:
         if isinstance(part, str) and part in tags:
             annotation = tags[part]
             continue
+        if part == "[key]" or (not tags and _is_union(annotation)):
+            break
         parts.append(str(part))
         annotation = _step(annotation, part)
     return ".".join(parts)
@@ -120,7 +153,7 @@ def _step(annotation: Any, part: Any) -> Any:
 def _tags(annotation: Any) -> dict[str, Any]:
     members = get_args(_bare(annotation))
     found: dict[str, Any] = {}
-    if get_origin(_bare(annotation)) not in (Union, UnionType):
+    if not _is_union(annotation):
         return found
     for member in members:
         if isinstance(member, type) and issubclass(member, BaseModel):
@@ -129,6 +162,10 @@ def _tags(annotation: Any) -> dict[str, Any]:
                 if field and get_origin(field.annotation) is Literal:
                     found[get_args(field.annotation)[0]] = member
     return found
+
+
+def _is_union(annotation: Any) -> bool:
+    return get_origin(_bare(annotation)) in (Union, UnionType)
 
 
 def _bare(annotation: Any) -> Any:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -13,6 +13,17 @@ from core.spec.part import Part
 from core.spec.rule import Join, RowRule, Rule
 from core.spec.source import RESERVED, Source
 from core.task import Dimension
+
+# Names become folders and parts of step keys.
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=60)]
+
+
+class Misfits(ValueError):
+    """Parts of a document that do not fit together. `problems` has one line for each place."""
+
+    def __init__(self, problems: list[str]) -> None:
+        self.problems = problems
+        super().__init__("; ".join(problems))
 
 
 class Aggregation(Part):
@@ -52,7 +63,7 @@ class Gate(Part):
     `max_critical` is the number of critical violations up to which enhancing is worth a try.
     """
 
-    thresholds: dict[Dimension, float] = Field(
+    thresholds: dict[Dimension, Annotated[float, Field(ge=0, le=1)]] = Field(
         default_factory=lambda: {
             Dimension.COMPLETENESS: 0.95,
             Dimension.CONSISTENCY: 0.98,
@@ -73,10 +84,10 @@ class Gate(Part):
 class PipelineSpec(Part):
     """A pipeline from its sources to its target. Build it here, or read it from YAML with `core.spec.load`."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=60)
+    name: Name
     description: str = ""
     complexity: Literal["auto", "simple", "standard", "complex"] = "auto"
-    sources: dict[str, Source] = Field(min_length=1)
+    sources: dict[Name, Source] = Field(min_length=1)
     validation: dict[str, tuple[Check, ...]] = Field(default_factory=dict)
     transformation: dict[str, tuple[RowRule, ...]] = Field(default_factory=dict)
     enrichment: dict[str, tuple[Rule, ...]] = Field(default_factory=dict)
@@ -88,9 +99,9 @@ class PipelineSpec(Part):
     def _fits_together(self) -> "PipelineSpec":
         problems = [*self._unknown_datasets(), *self._bad_joins(), *self._bad_checks()]
         if not problems:
-            problems = [*self._cycles(), *self._unused(), *self._bad_partitions()]
+            problems = [*self._cycles()] or [*self._unused(), *self._bad_partitions()]
         if problems:
-            raise ValueError("; ".join(problems))
+            raise Misfits(problems)
         return self
 
     @property

@@ -6,17 +6,17 @@ from typing import Any, TypeVar
 import psycopg
 import stamina
 from psycopg.rows import DictRow, dict_row
-from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
+from psycopg_pool import ConnectionPool, PoolClosed
 
 from core.errors import StoreUnavailable
 from core.settings import Settings, settings
 from core.store.migrate import migrate
-from core.store.server import start_server
+from core.store.server import leave_server, start_server
 
 T = TypeVar("T")
 Connection = psycopg.Connection[DictRow]
 
-_AWAY = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout)
+_AWAY = (psycopg.OperationalError, psycopg.InterfaceError)
 
 
 class Database:
@@ -33,7 +33,8 @@ class Database:
             kwargs={"row_factory": dict_row, "connect_timeout": 5, "keepalives_idle": 10},
             min_size=1,
             max_size=8,
-            timeout=5,
+            # Short: a new connection is asked for by who comes, not for who waits. `transaction` comes again.
+            timeout=1,
             reconnect_timeout=0,
             check=ConnectionPool.check_connection,
             name="crewline",
@@ -54,7 +55,11 @@ class Database:
         return self
 
     def close(self) -> None:
+        """Give back the connections, and the embedded server if this is one's."""
         self._pool.close(timeout=2)
+        if self._server is not None:
+            leave_server(self._server)
+            self._server = None
 
     def transaction(self, work: Callable[[Connection], T]) -> T:
         """Do `work` in one transaction, and return what it returns.
@@ -66,11 +71,13 @@ class Database:
 
         try:
             for attempt in stamina.retry_context(
-                on=_AWAY, attempts=None, timeout=self._wait_s, wait_initial=0.1, wait_max=2.0
+                on=_comes_back, attempts=None, timeout=self._wait_s, wait_initial=0.1, wait_max=2.0
             ):
                 with attempt, self._pool.connection() as connection:
                     return work(connection)
-        except (*_AWAY, PoolClosed) as error:
+        except PoolClosed as error:
+            raise StoreUnavailable("The connection to PostgreSQL was closed by this process.") from error
+        except _AWAY as error:
             raise StoreUnavailable(
                 f"PostgreSQL went away and did not come back within {self._wait_s:g} s: {_words(error)}.",
                 remedy="Nothing that was committed is lost. Start the server, then resume the run.",
@@ -82,7 +89,7 @@ class Database:
         try:
             with self._pool.connection() as connection:
                 connection.execute(sql.encode(), parameters)
-        except (*_AWAY, PoolClosed) as error:
+        except _AWAY as error:
             raise StoreUnavailable(f"PostgreSQL cannot be reached: {_words(error)}.") from error
 
     def query(self, sql: str, parameters: tuple[Any, ...] = ()) -> list[DictRow]:
@@ -102,6 +109,10 @@ def open_database(configuration: Settings | None = None) -> Database:
         server = start_server(configuration.root / "postgres")
         url = server.get_uri()
     return Database(url, wait_s=configuration.database_wait_s, server=server).open()
+
+
+def _comes_back(error: Exception) -> bool:
+    return isinstance(error, _AWAY) and not isinstance(error, PoolClosed)
 
 
 def _words(error: Exception) -> str:

