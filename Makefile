@@ -20,6 +20,9 @@ run: install  ## load the retail example's table and publish its pipeline
 test: install  ## run the tests on the embedded PostgreSQL
 	$(BIN)/pytest --numprocesses 2
 
+chaos: install  ## kill runs at three hundred random moments
+	CREWLINE_TEST_KILLS=300 $(BIN)/pytest --numprocesses 2 tests/test_kill.py
+
 check: install  ## lint, types, layer contract
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -29,4 +32,4 @@ check: install  ## lint, types, layer contract
 lock: install  ## write the installed versions to requirements.lock
 	$(BIN)/pip freeze --exclude-editable > requirements.lock
 
-.PHONY: help install run test check lock
+.PHONY: help install run test chaos check lock

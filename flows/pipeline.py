@@ -222,11 +222,13 @@ class DataPipelineFlow(Flow[PipelineState]):
         session, tasks = self._session, self._tasks()
         alone = self.state.error_recovery.alone
         performer = Performer(session, planned(session), self.state.team_assignments, alone=alone)
-        workflow: Workflow = ThreadWorkflow(1 if alone else branches(session.threads))
+        width = 1 if alone else branches(session.threads)
+        workflow: Workflow = ThreadWorkflow(width)
+        self.state.active_tasks = [task.key for task in tasks]
         session.ledger.tell("round.started", tasks=[task.key for task in tasks])
         started = time.monotonic()
         outcomes = workflow.run(tasks, performer, session.stop)
-        self.state.take_note(tasks, outcomes, time.monotonic() - started)
+        self.state.take_note(tasks, outcomes, time.monotonic() - started, width)
         self._next("quality_gate")
 
     @router(or_("at_quality_gate", execute))
@@ -245,6 +247,7 @@ class DataPipelineFlow(Flow[PipelineState]):
     def enhance(self) -> str:
         """Repair the datasets that want it, and do again what builds on them."""
         self._repair()
+        self.state.error_recovery.alone = False
         self.state.error_recovery.enhancements += 1
         self._next("execute")
         return "again"

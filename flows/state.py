@@ -56,8 +56,13 @@ class PipelineState(BaseModel):
     checkpoint_data: Checkpoint = Field(default_factory=Checkpoint)
     error_recovery: Recovery = Field(default_factory=Recovery)
 
-    def take_note(self, tasks: list[Task], outcomes: dict[str, Outcome], seconds: float) -> None:
-        """Sum up what a round of execution came to. Throughputs are in source rows per second."""
+    def take_note(self, tasks: list[Task], outcomes: dict[str, Outcome], seconds: float, branches: int) -> None:
+        """Sum up what a round of execution came to, with so many branches open for it.
+
+        Throughputs are in rows per second. Resource efficiency is the share of the branches' time in which they were
+        busy; a team's share is that of its agent in all the work.
+        """
+        self.active_tasks = []
         done = [outcome for outcome in outcomes.values() if outcome.status == "done"]
         self.completed_tasks = sorted(outcome.task for outcome in done)
         self.task_queue = sorted(outcomes.keys() - set(self.completed_tasks))
@@ -70,10 +75,18 @@ class PipelineState(BaseModel):
         busy = sum(outcome.seconds for outcome in done)
         self.processing_performance = {
             "execution_s": round(seconds, 3),
-            "parallelism": round(busy / seconds, 3),
+            "resource_efficiency": round(busy / (seconds * branches), 3),
+            "team_share": {agent: round(s / busy, 3) for agent, s in _by_agent(done).items()} if busy else {},
             "throughput_rps": round(self.data_volume_processed / seconds, 1),
             "successes": len(done),
             "failures": len(outcomes) - len(done),
             "task_s": {outcome.task: round(outcome.seconds, 4) for outcome in done},
             "task_rps": {o.task: round(o.rows.rows_in / o.seconds, 1) for o in done if o.seconds},
         }
+
+
+def _by_agent(outcomes: list[Outcome]) -> dict[str, float]:
+    seconds: dict[str, float] = {}
+    for outcome in outcomes:
+        seconds[outcome.agent] = seconds.get(outcome.agent, 0.0) + outcome.seconds
+    return seconds

@@ -2,6 +2,8 @@
 
 import itertools
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,10 +13,12 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from psycopg.conninfo import make_conninfo
 
+from core import run as runs
 from core.settings import Settings, settings
+from core.spec import loads
 from core.store import Database
 from core.store.migrate import migrate
-from core.store.server import start_server
+from core.store.server import leave_server, start_server
 
 TEMPLATE = "crewline_template"
 
@@ -25,13 +29,28 @@ hypothesis_settings.register_profile("crewline", deadline=None, suppress_health_
 hypothesis_settings.load_profile("crewline")
 
 
+def _server_dir(run: str) -> Path:
+    # Not under pytest's own folder: that is made private to root, and the server, started by root, is another user's.
+    return Path(tempfile.gettempdir()) / f"crewline-tests-{run}"
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """The last one removes the server's data; by then every worker has left it."""
+    if not hasattr(config, "workerinput"):
+        run = getattr(config.pluginmanager.get_plugin("dsession"), "nodemanager", None)
+        for name in (str(os.getpid()), getattr(run, "testrunuid", None)):
+            shutil.rmtree(_server_dir(str(name)), ignore_errors=True)
+
+
 @pytest.fixture(scope="session")
-def server_url(tmp_path_factory: pytest.TempPathFactory) -> str:
+def server_url() -> Iterator[str]:
     """The URL of the server's own database. All workers share the server; it stops with the last of them."""
-    root = tmp_path_factory.getbasetemp()
-    if os.environ.get("PYTEST_XDIST_WORKER"):
-        root = root.parent
-    url = str(start_server(root / "postgres").get_uri())
+    server = start_server(_server_dir(os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))) / "postgres")
+    yield _with_template(server.get_uri())
+    leave_server(server)
+
+
+def _with_template(url: str) -> str:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("SELECT pg_advisory_lock(1)")
         if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (TEMPLATE,)).fetchone():
@@ -71,3 +90,11 @@ def database(configuration: Settings, database_url: str) -> Iterator[Database]:
     store = Database(database_url, wait_s=configuration.database_wait_s).open()
     yield store
     store.close()
+
+
+@pytest.fixture
+def run_id(database: Database) -> str:
+    """A run on record that nobody works on yet."""
+    spec = loads("{name: small, sources: {o: {kind: csv, path: o.csv, columns: {a: string}}}, target: {path: out}}")
+    runs.create(database, "small-1", spec, base_dir="/data", document=None)
+    return "small-1"

@@ -1,6 +1,7 @@
 """Processes killed with SIGKILL at every step boundary and at random moments, and what a resume makes of it."""
 
 import hashlib
+import os
 import random
 import shutil
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from tests import child, shop
 
 # The crash points that the shop's run passes; `test_the_run_passes_all_its_crash_points` keeps the number true.
 POINTS = 80
-RANDOM_KILLS = 36
+RANDOM_KILLS = int(os.environ.get("CREWLINE_TEST_KILLS", "36"))
 SEED = 20260314
 
 

@@ -1,0 +1,90 @@
+"""The documents are true: their commands and code are run, what they list is what there is."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+from core.settings import Settings
+from core.spec import check, rule
+from crewline.cli import app
+from tools.transformation import expression
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+PIPELINE = (ROOT / "docs" / "pipeline.md").read_text()
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, configuration: Settings) -> Path:
+    """A fresh checkout, as far as the commands need one."""
+    shutil.copytree(ROOT / "examples", tmp_path / "examples", ignore=shutil.ignore_patterns("out"))
+    return tmp_path
+
+
+def run(command: str | list[str], folder: Path, *, shell: bool = False) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    return subprocess.run(
+        command, shell=shell, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def tags(union: Any, key: str) -> set[str]:
+    """The discriminating words of a union of the spec."""
+    return {get_args(member.model_fields[key].annotation)[0] for member in get_args(get_args(union)[0])}
+
+
+def test_the_commands_of_the_readme_work_in_their_order(folder: Path) -> None:
+    """All `bash` blocks; those without a language need make, a fresh machine, or Docker."""
+    commands = [line.split("#")[0].strip() for block in blocks(README, "bash") for line in block.splitlines()]
+    assert len(commands) >= 7
+    for command in filter(None, commands):
+        done = run(command, folder, shell=True)
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+
+
+def test_the_python_of_the_readme_prints_what_it_says(folder: Path) -> None:
+    """The comments beside the prints are the output."""
+    (code,) = blocks(README, "python")
+    done = run([sys.executable, "-c", code], folder)
+    assert done.returncode == 0, done.stderr
+    printed = done.stdout.splitlines()
+    promised = re.findall(r"print\(.*\)\s*# (.*)", code)
+    assert len(printed) == len(promised) == 2
+    assert printed[0].split() == promised[0].replace("in=", "rows_in=").split()
+    assert printed[1].startswith("True")
+    assert len(code.splitlines()) <= 30
+
+
+def test_the_readme_names_every_command_and_file_that_there_is() -> None:
+    """Commands of the table are those of the program; linked files and named tests exist; make targets too."""
+    named = set(re.findall(r"^\| `crewline (\w+)", README, flags=re.MULTILINE))
+    assert named == {command.callback.__name__ for command in app.registered_commands if command.callback}
+    for link in re.findall(r"\]\((?!http)([^)#]+)\)", README):
+        assert (ROOT / link).exists(), link
+    for test in re.findall(r"`(tests/\w+\.py)`", README):
+        assert (ROOT / test).is_file(), test
+    targets = set(re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
+    assert set(re.findall(r"make (\w+)", README)) - {"run", "it", "up"} <= targets | {"mode"}
+    for setting in Settings.model_fields:
+        assert f"`CREWLINE_{setting.upper()}`" in README
+
+
+def test_the_pipeline_document_lists_all_checks_rules_and_functions() -> None:
+    """By the names that the document takes."""
+    listed_checks = r"^\| `(\w+)` \|.*\| (?:completeness|consistency|accuracy) \|$"
+    assert set(re.findall(listed_checks, PIPELINE, flags=re.MULTILINE)) == tags(check.Check, "check")
+    section = PIPELINE[PIPELINE.index("## Rules") : PIPELINE.index("## Expressions")]
+    assert set(re.findall(r"^\| `(\w+)` \|", section, flags=re.MULTILINE)) - {"rule"} == tags(rule.Rule, "rule")
+    listed = " ".join(PIPELINE[PIPELINE.index("## Expressions") :].split())
+    assert f"`{' '.join(sorted(expression._FUNCTIONS))}`" in listed
+    assert f"`{' '.join(sorted(expression._AGGREGATES))}`" in listed
