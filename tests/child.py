@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -23,14 +24,16 @@ def start(
     run_id: str | None = None,
     kill_at: int | None = None,
     kill_after_s: float | None = None,
+    slow_s: float = 0.0,
     trace: Path | None = None,
 ) -> BaseProcess:
     """Start a process that runs a spec, or resumes a run.
 
     It is killed with SIGKILL by itself when it passes the crash point with the number `kill_at`, or `kill_after_s`
-    seconds after it began to work. `trace` is a file that gets the name of each crash point that was passed.
+    seconds after it began to work; it waits `slow_s` at each. `trace` is a file that gets the name of each crash point
+    that was passed, and last the error that ended the process, if one did.
     """
-    options = {"kill_at": kill_at, "kill_after_s": kill_after_s, "trace": str(trace) if trace else None}
+    options = {"kill_at": kill_at, "kill_after_s": kill_after_s, "slow_s": slow_s, "trace": trace}
     process = _context.Process(
         target=_work, args=(environment, str(spec) if spec else None, run_id, options), daemon=True
     )
@@ -49,12 +52,16 @@ def _work(environment: dict[str, str], spec: str | None, run_id: str | None, opt
     passed = 0
     lock = threading.Lock()
 
+    def note(line: str) -> None:
+        if options["trace"]:
+            with options["trace"].open("a") as trace:
+                trace.write(line + "\n")
+
     def hook(name: str) -> None:
         nonlocal passed
         with lock:
-            if options["trace"]:
-                with Path(options["trace"]).open("a") as trace:
-                    trace.write(name + "\n")
+            note(name)
+            time.sleep(options["slow_s"])
             if passed == options["kill_at"]:
                 os.kill(os.getpid(), signal.SIGKILL)
             passed += 1
@@ -69,5 +76,5 @@ def _work(environment: dict[str, str], spec: str | None, run_id: str | None, opt
         report = flow.kickoff()
         os._exit({"published": 0, "waiting": 3}.get(report.status, 1))
     except CrewlineError as error:
-        print(f"{type(error).__name__}: {error}", flush=True)  # noqa: T201 - shown by pytest when the test fails
+        note(f"{type(error).__name__}: {error}")
         os._exit(2)

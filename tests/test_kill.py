@@ -4,6 +4,9 @@ import hashlib
 import os
 import random
 import shutil
+import signal
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -153,4 +156,51 @@ def test_a_run_killed_at_random_moments_resumes_to_the_same_end(small_shop: Shop
         run = small_shop.newest()
         if run and run.status != "published":
             small_shop.work(run_id=run.run_id, kill_after_s=chance.uniform(0.05, 1.5))
+    check_resumption(small_shop)
+
+
+def lines(trace: Path) -> list[str]:
+    return trace.read_text().splitlines() if trace.exists() else []
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline, "waited for a minute"
+        time.sleep(0.02)
+
+
+def test_of_two_processes_that_resume_one_run_one_works_and_the_other_is_refused_by_name(
+    small_shop: Shop, tmp_path: Path
+) -> None:
+    """The refusal names the process that works."""
+    assert small_shop.work(spec=small_shop.document, kill_at=12) == -9
+    run = small_shop.newest()
+    assert run is not None
+    first, second = tmp_path / "first", tmp_path / "second"
+    works = child.start(small_shop.environment, run_id=run.run_id, slow_s=0.05, trace=first)
+    wait_until(lambda: len(lines(first)) > 2)
+    assert small_shop.work(run_id=run.run_id, trace=second) == 2
+    assert lines(second)[-1].startswith(f"RunHeld: Run {run.run_id} is being worked on by process {works.pid} on ")
+    works.join(60)
+    assert works.exitcode == 0
+    check_resumption(small_shop)
+
+
+def test_a_process_that_was_only_stopped_is_taken_over_and_refused_when_it_wakes(
+    small_shop: Shop, tmp_path: Path
+) -> None:
+    """It may stop anywhere, in a transaction too; when its lease has run out, another one finishes the run."""
+    trace = tmp_path / "trace"
+    sleeper = child.start(small_shop.environment, spec=small_shop.document, slow_s=0.02, trace=trace)
+    wait_until(lambda: len(lines(trace)) > 20)
+    assert sleeper.pid is not None
+    os.kill(sleeper.pid, signal.SIGSTOP)
+    run = small_shop.newest()
+    assert run is not None
+    wait_until(lambda: small_shop.work(run_id=run.run_id) == 0)
+    os.kill(sleeper.pid, signal.SIGCONT)
+    sleeper.join(60)
+    assert sleeper.exitcode == 2
+    assert lines(trace)[-1].startswith("LeaseLost: ")
     check_resumption(small_shop)

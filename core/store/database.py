@@ -36,6 +36,7 @@ class Database:
             # Short: a new connection is asked for by who comes, not for who waits. `transaction` comes again.
             timeout=1,
             reconnect_timeout=0,
+            configure=_configure,
             check=ConnectionPool.check_connection,
             name="crewline",
             open=False,
@@ -109,6 +110,12 @@ def open_database(configuration: Settings | None = None) -> Database:
         server = start_server(configuration.root / "postgres")
         url = server.get_uri()
     return Database(url, wait_s=configuration.database_wait_s, server=server).open()
+
+
+def _configure(connection: Connection) -> None:
+    # A process that is stopped in the middle of a transaction would keep its locks, and the run, from all others.
+    connection.execute("SET idle_in_transaction_session_timeout = '10s'")
+    connection.commit()
 
 
 def _comes_back(error: Exception) -> bool:
