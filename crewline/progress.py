@@ -79,8 +79,8 @@ class LiveProgress:
             self.run_id = event.run_id
             self._console.print(f"run {event.run_id}")
         if event.kind == "round.started":
-            for key in event.data["tasks"]:
-                self._stages[_stage(key)].tasks.add(key)
+            for stage, seen in self._stages.items():
+                seen.tasks = {key for key in event.data["tasks"] if _stage(key) == stage}
         elif event.step and _is_task(event.step):
             self._stages[_stage(event.step)].note(event)
         else:
@@ -95,7 +95,7 @@ class LiveProgress:
                 failed = f", {len(seen.failed)} failed" if seen.failed else ""
                 table.add_row(
                     str(stage),
-                    f"{len(seen.done)}/{len(seen.tasks)}{failed}",
+                    f"{len(seen.done.keys() & seen.tasks)}/{len(seen.tasks)}{failed}",
                     ", ".join(sorted(seen.running)),
                     f"{seen.total('rows_in'):,}",
                     f"{seen.total('rows_out'):,}",

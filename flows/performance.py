@@ -87,7 +87,8 @@ class Performer:
 
 def failure_of(error: Exception) -> Failure:
     """What kind of failure an error is, and so whether trying again makes sense."""
-    message = str(error).strip() or type(error).__name__
+    # The database takes no NUL in text, and a message may quote data that has one.
+    message = str(error).strip().replace("\0", "\\0") or type(error).__name__
     if isinstance(error, (duckdb.OutOfMemoryException, MemoryError)):
         return Failure(error=type(error).__name__, message=message, kind="resource")
     if isinstance(error, (SourceUnavailable, psycopg.OperationalError, TimeoutError, ConnectionError)):

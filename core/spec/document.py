@@ -134,6 +134,7 @@ def _allowed_keys(loc: tuple[Any, ...]) -> list[str]:
     for part in loc:
         tags = _tags(annotation)
         annotation = tags[part] if part in tags else _step(annotation, part)
+    annotation = _bare(annotation)
     return list(annotation.model_fields) if isinstance(annotation, type) and issubclass(annotation, BaseModel) else []
 
 

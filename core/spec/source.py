@@ -15,10 +15,15 @@ class _Declared(Part):
 
     @field_validator("columns")
     @classmethod
-    def _no_reserved_names(cls, value: dict[str, Column]) -> dict[str, Column]:
+    def _usable_names(cls, value: dict[str, Column]) -> dict[str, Column]:
+        seen: dict[str, str] = {}
         for name in value:
             if name.startswith(RESERVED):
                 raise ValueError(f"column '{name}' begins with '_', which is kept for Crewline's own columns")
+            # The engine takes names that differ in case alone for one.
+            if other := seen.get(name.lower()):
+                raise ValueError(f"columns '{other}' and '{name}' differ in case alone")
+            seen[name.lower()] = name
         return value
 
 

@@ -1,5 +1,6 @@
 """Rehearsal: the rules of a spec applied to no rows at all, so that what does not fit is told before work begins."""
 
+import duckdb
 import pyarrow as pa
 from ibis.expr.types import Table
 
@@ -23,7 +24,11 @@ def rehearse(engine: Engine, spec: PipelineSpec, order: list[tuple[Stage, str]])
     """
     rows = {name: _empty(engine, source) for name, source in spec.sources.items()}
     problems: list[str] = []
+    broken: set[str] = set()
     for stage, dataset in order:
+        if dataset in broken:
+            # What comes after is wrong because of what came before.
+            continue
         try:
             rows[dataset] = _passed(engine, spec, stage, dataset, rows)
         except RuleError as error:
@@ -31,6 +36,11 @@ def rehearse(engine: Engine, spec: PipelineSpec, order: list[tuple[Stage, str]])
             problems.append(f"{place}: {error.reason}")
         except ExpressionError as error:
             problems.append(f"{stage}.{dataset}: {error.what}")
+        except duckdb.Error as error:
+            problems.append(f"{stage}.{dataset}: {str(error).splitlines()[0]}")
+        else:
+            continue
+        broken.add(dataset)
     if not problems:
         columns = [column for column in rows[spec.result].columns if not column.startswith("_")]
         absent = [name for name in spec.target.partition_by if name not in columns]
