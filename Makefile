@@ -20,8 +20,8 @@ run: install  ## load the retail example's table and publish its pipeline
 test: install  ## run the tests on the embedded PostgreSQL
 	$(BIN)/pytest --numprocesses 2
 
-chaos: install  ## kill runs at three hundred random moments
-	CREWLINE_TEST_KILLS=300 $(BIN)/pytest --numprocesses 2 tests/test_kill.py
+chaos: install  ## kill runs at every crash point and at three hundred random moments
+	CREWLINE_CHAOS=1 $(BIN)/pytest --numprocesses 2 tests/test_kill.py
 
 check: install  ## lint, types, layer contract
 	$(BIN)/ruff check .

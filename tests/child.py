@@ -22,14 +22,14 @@ def start(
     *,
     spec: Path | None = None,
     run_id: str | None = None,
-    kill_at: int | None = None,
+    kill_at: str | None = None,
     kill_after_s: float | None = None,
     slow_s: float = 0.0,
     trace: Path | None = None,
 ) -> BaseProcess:
     """Start a process that runs a spec, or resumes a run.
 
-    It is killed with SIGKILL by itself when it passes the crash point with the number `kill_at`, or `kill_after_s`
+    It is killed with SIGKILL by itself when it first passes the crash point `kill_at`, or `kill_after_s`
     seconds after it began to work; it waits `slow_s` at each. `trace` is a file that gets the name of each crash point
     that was passed, and last the error that ended the process, if one did.
     """
@@ -49,7 +49,6 @@ def _work(environment: dict[str, str], spec: str | None, run_id: str | None, opt
     from flows.pipeline import DataPipelineFlow
 
     settings.cache_clear()
-    passed = 0
     lock = threading.Lock()
 
     def note(line: str) -> None:
@@ -58,13 +57,11 @@ def _work(environment: dict[str, str], spec: str | None, run_id: str | None, opt
                 trace.write(line + "\n")
 
     def hook(name: str) -> None:
-        nonlocal passed
         with lock:
             note(name)
             time.sleep(options["slow_s"])
-            if passed == options["kill_at"]:
+            if name == options["kill_at"]:
                 os.kill(os.getpid(), signal.SIGKILL)
-            passed += 1
 
     crashpoint.hook = hook
     if options["kill_after_s"] is not None:

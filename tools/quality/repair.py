@@ -1,15 +1,20 @@
 """Repairs of cells: the same value in the notation that its column wants.
 
-Each repair is a function from a text to a better text, tried in a fixed order on the distinct texts that fail. None
-of them invents: they trim, they drop words that mean "nothing", they rewrite dates and numbers that can be read in
-one way only, they put a listed value in its listed spelling. Where a text can be read in two ways, the column's other
-cells are asked; where they disagree, the cell is left as it is. A wrong repair is worse than none.
+Each repair is a function from a text to a better text, tried in a fixed order on the distinct texts of a column that
+are suspect. None of them invents: they trim, they drop words that mean "nothing", they rewrite dates and numbers that
+can be read in one way only, they put a listed value in its listed spelling. Where a text can be read in two ways, the
+column's other cells are asked; where they disagree, the cell is left as it is. A wrong repair is worse than none.
+
+The engine finds the suspect texts and puts the repaired ones in their places; in between they are plain Python, and so
+mean the same on every engine.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import ibis
+import pyarrow as pa
 from ibis.expr.types import BooleanValue, StringValue, Table, Value
 
 from core.spec.check import Check, InSet, Matches
@@ -23,16 +28,18 @@ from tools.quality.notation import booleans, dates, numbers
 # What people write where there is nothing to write.
 NOTHING = ("", "-", "--", "?", "n/a", "na", "nan", "nil", "none", "null", "unknown")
 
-_TEXT = "_text_"
+# What a repair makes of a text: another text, or None for nothing, and how sure that is.
+Rewrite = Callable[[str], tuple[str | None, float]]
 
 
-@dataclass(frozen=True)
-class Repair:
-    """One kind of repair of one column. `confidence` is 1 where only the notation changes."""
+@dataclass
+class Word:
+    """A distinct text of a column: as it came, as it is now, the repairs that changed it, how sure they were."""
 
-    rule: str
-    rewrite: Callable[[StringValue], StringValue]
-    confidence: float = 1.0
+    before: str
+    after: str | None
+    rules: list[str]
+    confidence: float
 
 
 def changes(rows: Table, column: str, before: Value, after: Value, rule: Value, confidence: Value) -> Table:
@@ -51,37 +58,43 @@ def repaired(
     engine: Engine, raw: Table, columns: dict[str, Column], checks: tuple[Check, ...]
 ) -> tuple[Table, list[Table]]:
     """The rows with their cells repaired, and the changed cells (see `changes`), a table for each column."""
+    about = {
+        name: [check for check in checks if getattr(check, "column", None) == name]
+        for name in columns
+        if raw[name].type().is_string()
+    }
+    suspects = _suspects(engine, raw, columns, about)
     listed: list[Table] = []
-    for name, column in columns.items():
-        if not raw[name].type().is_string():
-            continue
-        about = [check for check in checks if getattr(check, "column", None) == name]
-        found = _corrections(engine, raw, name, column, about)
-        if found is None:
-            continue
-        theirs = found.rename({f"{_TEXT}{field}": field for field in found.columns})
-        both = engine.hold(raw.left_join(theirs, raw[name] == theirs[f"{_TEXT}before"]))
-        corrected = both[f"{_TEXT}before"].notnull()
-        of = [both[f"{_TEXT}{field}"] for field in ("before", "after", "rule", "confidence")]
-        listed.append(engine.hold(changes(both.filter(corrected), name, *of)))
-        cells = {column: both[column] for column in raw.columns}
-        cells[name] = ibis.ifelse(corrected, both[f"{_TEXT}after"], both[name])
-        raw = both.select(**cells)
-    return engine.hold(raw) if listed else raw, listed
+    rows = raw
+    for name, texts in suspects.items():
+        words = [Word(text, text, [], 1.0) for text in texts]
+        for rule, rewrite in _repairs(words, columns[name], about[name]):
+            _apply(words, rule, rewrite)
+        if found := [word for word in words if word.after != word.before]:
+            corrections = _table(engine, found)
+            pair = raw.select(ROW, _cell=raw[name]).inner_join(corrections, ibis._["_cell"] == corrections["_before"])
+            listed.append(changes(pair, name, pair["_before"], pair["_after"], pair["_rule"], pair["_confidence"]))
+            joined = rows.left_join(corrections, rows[name] == corrections["_before"])
+            cells = {column: joined[column] for column in raw.columns}
+            cells[name] = ibis.ifelse(joined["_before"].notnull(), joined["_after"], joined[name])
+            rows = joined.select(**cells)
+    return (engine.hold(rows), listed) if listed else (raw, [])
 
 
-def _corrections(engine: Engine, raw: Table, name: str, column: Column, checks: list[Check]) -> Table | None:
-    """What texts of the column become: before, after, rule, confidence. None if there is nothing to repair."""
-    text = raw[name]
-    start = {"after": text, "rule": ibis.literal(""), "confidence": ibis.literal(1.0)}
-    suspects = engine.hold(raw.filter(_suspect(text, column, checks)).select(before=text, **start).distinct())
-    if engine.row(suspects.aggregate(n=suspects.count()))["n"] == 0:
-        return None
-    words = suspects
-    for kind in _kinds(column, checks):
-        for repair in kind(engine, words):
-            words = engine.hold(_tried(words, repair))
-    return engine.hold(words.filter(~words["after"].identical_to(words["before"])))
+def _suspects(
+    engine: Engine, raw: Table, columns: dict[str, Column], about: dict[str, list[Check]]
+) -> dict[str, list[str]]:
+    """For each column its distinct texts that may want repair, in order."""
+    found = [
+        raw.filter(_suspect(raw[name], columns[name], checks)).select(column=ibis.literal(name), text=raw[name])
+        for name, checks in about.items()
+    ]
+    texts: dict[str, list[str]] = {}
+    if found:
+        table = ibis.union(*found, distinct=True) if len(found) > 1 else found[0].distinct()
+        for row in engine.rows(table.order_by("column", "text")):
+            texts.setdefault(row["column"], []).append(row["text"])
+    return texts
 
 
 def _suspect(text: StringValue, column: Column, checks: list[Check]) -> BooleanValue:
@@ -95,72 +108,72 @@ def _suspect(text: StringValue, column: Column, checks: list[Check]) -> BooleanV
         elif isinstance(check, Matches):
             reasons.append(~text.re_search(f"^(?:{check.pattern})$"))
     if checks:
-        reasons.append(text.lower().isin(NOTHING))
+        reasons.append(text.strip().lower().isin(NOTHING))
     return ibis.or_(*reasons)
 
 
-def _tried(words: Table, repair: Repair) -> Table:
-    tried = words.mutate(_new=repair.rewrite(words["after"]))
-    changed = ~tried["_new"].identical_to(tried["after"])
-    so_far = ibis.ifelse(tried["rule"] == "", repair.rule, tried["rule"] + f", {repair.rule}")
-    return tried.select(
-        tried["before"],
-        after=tried["_new"],
-        rule=ibis.ifelse(changed, so_far, tried["rule"]),
-        confidence=ibis.ifelse(changed, tried["confidence"] * repair.confidence, tried["confidence"]),
-    )
+def _apply(words: list[Word], rule: str, rewrite: Rewrite) -> None:
+    for word in words:
+        if word.after is not None:
+            after, confidence = rewrite(word.after)
+            if after != word.after:
+                word.after = after
+                word.rules.append(rule)
+                word.confidence *= confidence
 
 
-Kind = Callable[[Engine, Table], Iterator[Repair]]
-
-
-def _kinds(column: Column, checks: list[Check]) -> Iterator[Kind]:
-    """The kinds of repair for a column, in order. Each looks at the texts as the kinds before it left them."""
-    yield lambda engine, words: iter([Repair("trim", lambda text: text.strip())])
+def _repairs(words: list[Word], column: Column, checks: list[Check]) -> Iterator[tuple[str, Rewrite]]:
+    """The repairs for a column, in order. Each may look at what those before it made of the words."""
+    yield "trim", _sure(str.strip)
     if column.type != "string" or checks:
         allowed = {value.lower() for check in checks if isinstance(check, InSet) for value in check.values}
-        yield lambda engine, words: iter([_nothing([word for word in NOTHING if word not in allowed])])
+        nothing = {word for word in NOTHING if word not in allowed}
+        yield "nothing", lambda text: (None if text.lower() in nothing else text, 1.0)
     if column.type == "date":
-        yield _dates
+        yield "date notation", _sure(dates.iso)
+        order = dates.order_of(word.after for word in words if word.after is not None)
+        yield "date notation", lambda text: (dates.iso_slashed(text, order), order.confidence)
     elif column.type == "boolean":
-        yield lambda engine, words: iter([Repair("boolean notation", booleans.plain)])
+        yield "boolean notation", _sure(booleans.plain)
     elif column.type in ("integer", "float") or scale_of(column.type) is not None:
-        yield lambda engine, words: _numbers(engine, words, column.type)
+        if len({numbers.currency(word.after) for word in words if word.after is not None} - {None}) <= 1:
+            yield "currency", _sure(numbers.without_currency)
+        yield "number notation", _sure(lambda text: numbers.plain(text, column.type))
     for check in checks:
         if isinstance(check, InSet):
-            yield lambda engine, words, values=check.values: _spellings(engine, words, values)  # type: ignore[misc]
+            yield "spelling", _spelling(check.values)
         elif isinstance(check, Matches):
-            yield lambda engine, words, pattern=check.pattern: iter([_letter_case(pattern)])  # type: ignore[misc]
+            yield "letter case", _sure(_letter_case(check.pattern))
 
 
-def _nothing(words: list[str]) -> Repair:
-    return Repair("nothing", lambda text: ibis.ifelse(text.lower().isin(words), ibis.null("string"), text))
+def _sure(rewrite: Callable[[str], str]) -> Rewrite:
+    return lambda text: (rewrite(text), 1.0)
 
 
-def _dates(engine: Engine, words: Table) -> Iterator[Repair]:
-    order = dates.order_of(engine.row(words.aggregate(**dates.evidence(words["after"]))))
-    yield Repair("date notation", lambda text: dates.iso(text, dates.Order(None, 1.0)))
-    if order.first:
-        yield Repair("date notation", lambda text: dates.iso(text, order), order.confidence)
+def _spelling(values: tuple[str, ...]) -> Rewrite:
+    def rewrite(text: str) -> tuple[str | None, float]:
+        return (text, 1.0) if text in values else spelling.listed(text, values) or (text, 1.0)
+
+    return rewrite
 
 
-def _numbers(engine: Engine, words: Table, declared: str) -> Iterator[Repair]:
-    currencies = engine.row(words.aggregate(n=numbers.currency(words["after"]).nunique()))["n"]
-    if currencies <= 1:
-        yield Repair("currency", numbers.without_currency)
-    yield Repair("number notation", lambda text: numbers.plain(text, declared))
+def _letter_case(pattern: str) -> Callable[[str], str]:
+    try:
+        whole = re.compile(pattern, re.ASCII)
+    except re.error:
+        # The engine's dialect knows things that Python's does not; then letters stay as they are.
+        return lambda text: text
+    return lambda text: next((form for form in (text, text.upper(), text.lower()) if whole.fullmatch(form)), text)
 
 
-def _spellings(engine: Engine, words: Table, values: tuple[str, ...]) -> Iterator[Repair]:
-    for confidence, found in spelling.corrections(engine, words["after"], values):
-        yield Repair("spelling", lambda text, found=found: text.substitute(found), confidence)  # type: ignore[misc]
-
-
-def _letter_case(pattern: str) -> Repair:
-    whole = f"^(?:{pattern})$"
-
-    def rewrite(text: StringValue) -> StringValue:
-        forms = [text, text.upper(), text.lower()]
-        return ibis.cases(*((form.re_search(whole), form) for form in forms), else_=text)
-
-    return Repair("letter case", rewrite)
+def _table(engine: Engine, words: list[Word]) -> Table:
+    return engine.table(
+        pa.table(
+            {
+                "_before": pa.array([word.before for word in words], pa.string()),
+                "_after": pa.array([word.after for word in words], pa.string()),
+                "_rule": pa.array([", ".join(word.rules) for word in words], pa.string()),
+                "_confidence": pa.array([word.confidence for word in words], pa.float64()),
+            }
+        )
+    )

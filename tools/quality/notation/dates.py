@@ -4,78 +4,73 @@
 way only, if they all agree.
 """
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
-
-import ibis
-from ibis.expr.types import StringValue, Value
+from datetime import date
+from typing import Literal
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_MONTH = "((?i)jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
+_NAMES = "january|february|march|april|may|june|july|august|september|october|november|december|sept|" + "|".join(
+    _MONTHS
+)
 
-_YEAR_FIRST = r"^(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})$"
-_COMPACT = r"^(\d{4})(\d{2})(\d{2})$"
-_DOTTED = r"^(\d{1,2})\.(\d{1,2})\.(\d{4})$"
-_SLASHED = r"^(\d{1,2})/(\d{1,2})/(\d{4})$"
-_DAY_MONTH = rf"^(\d{{1,2}})[ -]{_MONTH}[ -]+(\d{{4}})$"
-_MONTH_DAY = rf"^{_MONTH}\.? (\d{{1,2}}),? (\d{{4}})$"
-_MIDNIGHT = r"^(\d{4}-\d{2}-\d{2})[T ]00:00(:00(\.0+)?)?Z?$"
+_YEAR_FIRST = re.compile(r"(?P<y>\d{4})[-/.](?P<m>\d{1,2})[-/.](?P<d>\d{1,2})", re.ASCII)
+_COMPACT = re.compile(r"(?P<y>\d{4})(?P<m>\d{2})(?P<d>\d{2})", re.ASCII)
+_DOTTED = re.compile(r"(?P<d>\d{1,2})\.(?P<m>\d{1,2})\.(?P<y>\d{4})", re.ASCII)
+_DAY_MONTH = re.compile(rf"(?P<d>\d{{1,2}})[ -](?P<m>{_NAMES})[ -](?P<y>\d{{4}})", re.ASCII | re.IGNORECASE)
+_MONTH_DAY = re.compile(rf"(?P<m>{_NAMES})\.? (?P<d>\d{{1,2}}),? (?P<y>\d{{4}})", re.ASCII | re.IGNORECASE)
+_MIDNIGHT = re.compile(r"(?P<y>\d{4})-(?P<m>\d{2})-(?P<d>\d{2})[T ]00:00(:00(\.0+)?)?Z?", re.ASCII)
+_SLASHED = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})", re.ASCII)
+
+_ONE_WAY = (_YEAR_FIRST, _COMPACT, _DOTTED, _DAY_MONTH, _MONTH_DAY, _MIDNIGHT)
 
 
 @dataclass(frozen=True)
 class Order:
-    """What comes first in a slashed date of this column: `day`, `month`, or nothing that could be told."""
+    """What comes first in a slashed date of a column, and how sure that is; None where nothing tells."""
 
-    first: str | None
-    confidence: float
-
-
-def evidence(text: StringValue) -> dict[str, Value]:
-    """Aggregates over a column that `order_of` reads: slashed dates that can only be day first, or month first."""
-    slashed = text.re_search(_SLASHED)
-    one = ibis.ifelse(slashed, text.re_extract(_SLASHED, 1).try_cast("int64"), 0)
-    two = ibis.ifelse(slashed, text.re_extract(_SLASHED, 2).try_cast("int64"), 0)
-    return {
-        "day": ((one > 12) & (two <= 12)).sum().fill_null(0),
-        "month": ((two > 12) & (one <= 12)).sum().fill_null(0),
-    }
+    first: Literal["day", "month"] | None
+    confidence: float = 1.0
 
 
-def order_of(found: dict[str, Any]) -> Order:
-    """The order that the evidence bears. Confidence is Laplace's rule of succession: (n + 1) / (n + 2)."""
-    day, month = int(found["day"]), int(found["month"])
+def order_of(texts: Iterable[str]) -> Order:
+    """The order that a column's slashed dates bear, if those that can only be read in one way agree.
+
+    Confidence is Laplace's rule of succession over them: (n + 1) / (n + 2).
+    """
+    day = month = 0
+    for text in texts:
+        if match := _SLASHED.fullmatch(text):
+            one, two = int(match[1]), int(match[2])
+            day += one > 12 >= two
+            month += two > 12 >= one
     if bool(day) == bool(month):
-        return Order(None, 1.0)
+        return Order(None)
     n = day or month
     return Order("day" if day else "month", (n + 1) / (n + 2))
 
 
-def iso(text: StringValue, order: Order) -> StringValue:
-    """`YYYY-MM-DD` for a date that can be read in one way; any other text as it is."""
-
-    def assembled(pattern: str, year: int, month: int, day: int) -> tuple[Value, Value]:
-        parts = [text.re_extract(pattern, group) for group in (year, month, day)]
-        return text.re_search(pattern), _joined(*parts)
-
-    def named(pattern: str, year: int, month: int, day: int) -> tuple[Value, Value]:
-        word = text.re_extract(pattern, month).substr(0, 3).lower()
-        number = word.substitute({name: str(n) for n, name in enumerate(_MONTHS, start=1)})
-        return text.re_search(pattern), _joined(text.re_extract(pattern, year), number, text.re_extract(pattern, day))
-
-    cases = [
-        assembled(_YEAR_FIRST, 1, 2, 3),
-        assembled(_COMPACT, 1, 2, 3),
-        assembled(_DOTTED, 3, 2, 1),
-        named(_DAY_MONTH, 3, 2, 1),
-        named(_MONTH_DAY, 3, 1, 2),
-        (text.re_search(_MIDNIGHT), text.re_extract(_MIDNIGHT, 1)),
-    ]
-    if order.first:
-        day, month = (1, 2) if order.first == "day" else (2, 1)
-        cases.append(assembled(_SLASHED, 3, month, day))
-    date = ibis.cases(*cases, else_=text)
-    return ibis.ifelse(date.try_cast("date").notnull(), date, text)
+def iso(text: str) -> str:
+    """`YYYY-MM-DD` for a date that can be read in one way only; any other text as it is."""
+    for pattern in _ONE_WAY:
+        if match := pattern.fullmatch(text):
+            return _date(match["y"], match["m"], match["d"]) or text
+    return text
 
 
-def _joined(year: StringValue, month: StringValue, day: StringValue) -> StringValue:
-    return year + "-" + month.lpad(2, "0") + "-" + day.lpad(2, "0")
+def iso_slashed(text: str, order: Order) -> str:
+    """`YYYY-MM-DD` for a slashed date in the given order; any other text as it is."""
+    match = _SLASHED.fullmatch(text)
+    if not match or order.first is None:
+        return text
+    day, month = (match[1], match[2]) if order.first == "day" else (match[2], match[1])
+    return _date(match[3], month, day) or text
+
+
+def _date(year: str, month: str, day: str) -> str | None:
+    number = int(month) if month.isdigit() else _MONTHS.index(month[:3].lower()) + 1
+    try:
+        return date(int(year), number, int(day)).isoformat()
+    except ValueError:
+        return None

@@ -1,47 +1,48 @@
 """Numbers as people write them: with currency, with groups of thousands, with a decimal comma."""
 
-import ibis
-from ibis.expr.types import StringValue
+import re
 
 from tools.engine.types import scale_of
 
-_CURRENCY = r"(?i)^\s*(\$|€|£|usd|eur|gbp|chf)?\s*([^a-z$€£]*?)\s*(\$|€|£|usd|eur|gbp|chf)?\s*$"
-_SAME = {"$": "usd", "€": "eur", "£": "gbp", "": None}
+_MARK = r"\$|€|£|usd|eur|gbp|chf"
+_CURRENCY = re.compile(rf"({_MARK})?\s*([+-]?[\d.,]*\d[\d.,]*)\s*({_MARK})?", re.IGNORECASE | re.ASCII)
+_CODE = {"$": "usd", "€": "eur", "£": "gbp"}
 
-_THOUSANDS_COMMA = r"^[+-]?\d{1,3}(,\d{3})+(\.\d+)?$"
-_THOUSANDS_POINT = r"^[+-]?\d{1,3}(\.\d{3})+,\d{1,2}$"
-_DECIMAL_COMMA = r"^[+-]?\d+,\d{1,2}$"
-_ONE_GROUP = r"^[+-]?\d{1,3},\d{3}$"
-_WHOLE = r"^[+-]?\d+\.0+$"
-
-
-def currency(text: StringValue) -> StringValue:
-    """The currency that a text names, as a code; null if it names none."""
-    lower = text.lower()
-    mark = lower.re_extract(_CURRENCY, 1)
-    mark = ibis.ifelse(mark == "", lower.re_extract(_CURRENCY, 3), mark)
-    return mark.substitute({sign: code for sign, code in _SAME.items() if code}).nullif("")
+_THOUSANDS_COMMA = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?", re.ASCII)
+_THOUSANDS_POINT = re.compile(r"[+-]?\d{1,3}(\.\d{3})+,\d{1,2}", re.ASCII)
+_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d{1,2}", re.ASCII)
+_ONE_GROUP = re.compile(r"[+-]?\d{1,3},\d{3}", re.ASCII)
+_WHOLE = re.compile(r"([+-]?\d+)\.0+", re.ASCII)
 
 
-def without_currency(text: StringValue) -> StringValue:
-    """The text without a currency before or after it. Right only where the column names one currency at most."""
-    bare = text.re_extract(_CURRENCY, 2)
-    return ibis.ifelse(text.re_search(_CURRENCY) & bare.re_search(r"\d"), bare, text)
+def currency(text: str) -> str | None:
+    """The currency that a number names, as a lower-case code; None if it names none."""
+    match = _CURRENCY.fullmatch(text)
+    mark = (match[1] or match[3] or "").lower() if match else ""
+    return _CODE.get(mark, mark) or None
 
 
-def plain(text: StringValue, declared: str) -> StringValue:
+def without_currency(text: str) -> str:
+    """The number without a currency before or after it. Right only where the column names one currency at most."""
+    match = _CURRENCY.fullmatch(text)
+    return match[2] if match else text
+
+
+def plain(text: str, declared: str) -> str:
     """The number in plain notation; a text that is no number, or could be two, as it is."""
     scale = scale_of(declared)
-    cases = [(text.re_search(_THOUSANDS_POINT), text.replace(".", "").replace(",", "."))]
-    if declared == "float" or (scale is not None and scale > 2):
+    if _THOUSANDS_POINT.fullmatch(text):
+        return text.replace(".", "").replace(",", ".")
+    if (declared == "float" or (scale is not None and scale > 2)) and _ONE_GROUP.fullmatch(text):
         # 1,234 may be one and a bit.
-        cases.append((text.re_search(_ONE_GROUP), text))
-    cases.append((text.re_search(_THOUSANDS_COMMA), text.replace(",", "")))
+        return text
+    if _THOUSANDS_COMMA.fullmatch(text):
+        return text.replace(",", "")
     if declared == "integer":
-        cases.append((text.re_search(_WHOLE), text.re_extract(r"^([+-]?\d+)\.", 1)))
-    else:
-        cases.append((text.re_search(_DECIMAL_COMMA), text.replace(",", ".")))
-    if scale:
-        longer = rf"^([+-]?\d+\.\d{{{scale}}})0+$"
-        cases.append((text.re_search(longer), text.re_extract(longer, 1)))
-    return ibis.cases(*cases, else_=text)
+        match = _WHOLE.fullmatch(text)
+        return match[1] if match else text
+    if _DECIMAL_COMMA.fullmatch(text):
+        return text.replace(",", ".")
+    if scale and (match := re.fullmatch(rf"([+-]?\d+\.\d{{{scale}}})0+", text, re.ASCII)):
+        return match[1]
+    return text
