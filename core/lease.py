@@ -35,10 +35,7 @@ class Lease:
 
     def guard(self, connection: Connection) -> None:
         """Lock the run for the rest of the transaction; raise LeaseLost unless this lease is still the run's."""
-        row = connection.execute("SELECT token FROM runs WHERE run_id = %s FOR UPDATE", (self.run_id,)).fetchone()
-        if row is None:
-            raise RunNotFound(self.run_id)
-        if row["token"] != self.token:
+        if not self._holds(connection):
             raise LeaseLost(self.run_id)
 
     def write(self, event: journal.Event, change: Callable[[Connection], None] | None = None) -> None:
@@ -48,9 +45,11 @@ class Lease:
         """
 
         def work(connection: Connection) -> None:
-            self.guard(connection)
+            holds = self._holds(connection)
             if journal.written(connection, event):
                 return
+            if not holds:
+                raise LeaseLost(self.run_id)
             if change:
                 change(connection)
             journal.write(connection, event)
@@ -89,6 +88,15 @@ class Lease:
     def abandon(self) -> None:
         """Stop the heartbeat without a word to the store, which may be away. The lease runs out by itself."""
         self._stop_beating()
+
+    def _holds(self, connection: Connection) -> bool:
+        row = connection.execute(
+            "SELECT token, holder IS NOT NULL AS held FROM runs WHERE run_id = %s FOR UPDATE", (self.run_id,)
+        ).fetchone()
+        if row is None:
+            raise RunNotFound(self.run_id)
+        # Should a thread still be at work when its run was let go of, nothing keeps its files from being collected.
+        return bool(row["held"]) and row["token"] == self.token
 
     def _stop_beating(self) -> None:
         self._done.set()

@@ -9,6 +9,7 @@ After it: the outcome stands, a resume returns it.
 """
 
 import shutil
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from core.lease import Lease
 from core.spec import PipelineSpec
 from core.store.database import Connection, Database
 from core.store.value import json_in_order
-from core.task import Outcome
+from core.task import Fate, Outcome
 
 
 class Step:
@@ -189,7 +190,12 @@ def check_account(outcome: Outcome) -> None:
         raise AccountingError(
             f"Task {outcome.task}: {rows.left} rows left, but {outcome.left.rows} are on file as having left."
         )
-    if sum(outcome.leaving.values()) != rows.left:
-        raise AccountingError(
-            f"Task {outcome.task}: {rows.left} rows left, but {sum(outcome.leaving.values())} have a rule to it."
-        )
+    ruled: Counter[str] = Counter()
+    for key, number in outcome.leaving.items():
+        ruled[key.partition(":")[0]] += number
+    for fate in sorted({*Fate, *ruled}):
+        counted = getattr(rows, fate) if fate in set(Fate) else 0
+        if ruled[fate] != counted:
+            raise AccountingError(
+                f"Task {outcome.task}: {counted} rows left as {fate}, but {ruled[fate]} have a rule to it."
+            )

@@ -34,7 +34,7 @@ def until(condition: Callable[[], object], seconds: float = 20) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "in vain"
-        threading.Event().wait(0.01)
+        time.sleep(0.01)
 
 
 @pytest.fixture

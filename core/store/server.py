@@ -13,7 +13,6 @@ import psutil
 
 from core.errors import StoreUnavailable
 
-
 # How many users a server has in this process: it is one for all of them.
 _users: Counter[Path] = Counter()
 _lock = threading.Lock()
@@ -61,12 +60,9 @@ def _forget_dead_server(data_dir: Path) -> None:
     """After a reboot the pid that the last server left may be another program's, which would pass for a server."""
     pid_file = data_dir / "postmaster.pid"
     try:
-        pid = int(pid_file.read_text().split("\n", 1)[0])
-    except (FileNotFoundError, ValueError):
-        return
-    try:
-        name = psutil.Process(pid).name()
-    except psutil.NoSuchProcess:
+        name = psutil.Process(int(pid_file.read_text().split("\n", 1)[0])).name()
+    except (FileNotFoundError, ValueError, psutil.NoSuchProcess):
+        # No file, none yet (while the server's data is made, the file has no pid), or one that misleads nobody.
         return
     if not name.startswith("postgres"):
         pid_file.unlink(missing_ok=True)
