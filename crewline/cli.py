@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
@@ -179,7 +180,9 @@ def _signals(stop: Stop) -> Iterator[None]:
         for known, handler in before.items():
             signal.signal(known, handler)
         typer.echo("Stopping at a safe place ...", err=True)
-        stop.request("Ctrl-C" if number == signal.SIGINT else "SIGTERM")
+        # In a thread: the signal may have come while this one holds what the request wants to hold.
+        reason = "Ctrl-C" if number == signal.SIGINT else "SIGTERM"
+        threading.Thread(target=stop.request, args=(reason,), name="stop").start()
 
     for number in before:
         signal.signal(number, ask)

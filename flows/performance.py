@@ -8,6 +8,7 @@ import psycopg
 
 from core.dataset import DatasetRef
 from core.errors import CrewlineError, Interrupted, LeaseLost, StoreUnavailable
+from core.ledger import check_account
 from core.task import Failure, Outcome, Task
 from crews import AGENTS, Work
 from flows.requirements import Plan, limits
@@ -65,7 +66,7 @@ class Performer:
         try:
             outcome = agent.perform(task, work)
             outcome = outcome.model_copy(update={**measured, "seconds": time.monotonic() - started})
-            ledger.commit_task(step, outcome)
+            check_account(outcome)
         except _FATAL:
             raise
         except Exception as error:  # noqa: BLE001 - whatever a task meets is its outcome, and recorded
@@ -75,6 +76,8 @@ class Performer:
             outcome = Outcome(task=task.key, status="failed", failure=failure_of(error), **measured)
             outcome = outcome.model_copy(update={"seconds": time.monotonic() - started})
             ledger.fail(step, outcome)
+        else:
+            ledger.commit_task(step, outcome)
         return outcome
 
     def _outputs(self, keys: tuple[str, ...]) -> list[DatasetRef]:
@@ -87,8 +90,7 @@ class Performer:
 
 def failure_of(error: Exception) -> Failure:
     """What kind of failure an error is, and so whether trying again makes sense."""
-    # The database takes no NUL in text, and a message may quote data that has one.
-    message = str(error).strip().replace("\0", "\\0") or type(error).__name__
+    message = str(error).strip() or type(error).__name__
     if isinstance(error, (duckdb.OutOfMemoryException, MemoryError)):
         return Failure(error=type(error).__name__, message=message, kind="resource")
     if isinstance(error, (SourceUnavailable, psycopg.OperationalError, TimeoutError, ConnectionError)):

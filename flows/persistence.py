@@ -3,12 +3,12 @@
 from typing import Any
 
 from crewai.flow.persistence import FlowPersistence
-from psycopg.types.json import Jsonb
 from pydantic import BaseModel, PrivateAttr
 
 from core.errors import CrewlineError
 from core.lease import Lease
 from core.store.database import Connection, Database
+from core.store.value import jsonb
 
 # Snapshots kept per run, for inspection (systems F5).
 KEPT = 10
@@ -35,7 +35,7 @@ class PostgresFlowPersistence(FlowPersistence):
             lease.guard(connection)
             connection.execute(
                 "INSERT INTO flow_states (run_id, method, state) VALUES (%s, %s, %s)",
-                (flow_uuid, method_name, Jsonb(state)),
+                (flow_uuid, method_name, jsonb(state)),
             )
             connection.execute(
                 "DELETE FROM flow_states WHERE run_id = %s AND seq <= ("

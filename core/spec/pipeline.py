@@ -181,6 +181,9 @@ class PipelineSpec(Part):
             yield f"enrichment: {', '.join(left)} look each other up in a circle"
 
     def _unused(self) -> Iterator[str]:
+        if self.aggregation and self.target.dataset not in (None, self.aggregation.dataset):
+            yield f"target.dataset: what is published is the aggregation of '{self.aggregation.dataset}'"
+            return
         if not self.result:
             unclear = ", ".join(sorted(set(self.sources) - self.joined))
             yield f"target.dataset: name the dataset to publish, one of {unclear}"

@@ -5,10 +5,11 @@ from typing import Any, TypeVar
 
 import psycopg
 import stamina
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import ConnectionPool, PoolClosed
 
-from core.errors import StoreUnavailable
+from core.errors import InputError, StoreUnavailable
 from core.settings import Settings, settings
 from core.store.migrate import migrate
 from core.store.server import leave_server, start_server
@@ -17,6 +18,16 @@ T = TypeVar("T")
 Connection = psycopg.Connection[DictRow]
 
 _AWAY = (psycopg.OperationalError, psycopg.InterfaceError)
+
+
+# Without these, a server that vanishes from the network is noticed after a quarter of an hour or more.
+_VIGILANCE = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
 
 
 class Database:
@@ -29,8 +40,7 @@ class Database:
         self._pool = ConnectionPool(
             url,
             connection_class=Connection,
-            # Without keepalives a server that vanishes from the network is noticed after hours.
-            kwargs={"row_factory": dict_row, "connect_timeout": 5, "keepalives_idle": 10},
+            kwargs={"row_factory": dict_row, **_VIGILANCE},
             min_size=1,
             max_size=8,
             # Short: a new connection is asked for by who comes, not for who waits. `transaction` comes again.
@@ -44,6 +54,14 @@ class Database:
 
     def open(self) -> "Database":
         """Connect and migrate. Raises StoreUnavailable, with the server's own words, if that cannot be done."""
+        try:
+            conninfo_to_dict(self.url)
+        except psycopg.ProgrammingError:
+            # The parser's words would show the whole URL, with its password.
+            raise InputError(
+                "CREWLINE_DATABASE_URL is not the URL of a PostgreSQL database.",
+                remedy="It looks like postgresql://user:password@host:5432/database.",
+            ) from None
         try:
             with psycopg.connect(self.url, connect_timeout=5, autocommit=True) as connection:
                 migrate(connection)
@@ -109,7 +127,12 @@ def open_database(configuration: Settings | None = None) -> Database:
     else:
         server = start_server(configuration.root / "postgres")
         url = server.get_uri()
-    return Database(url, wait_s=configuration.database_wait_s, server=server).open()
+    database = Database(url, wait_s=configuration.database_wait_s, server=server)
+    try:
+        return database.open()
+    except BaseException:
+        database.close()
+        raise
 
 
 def _configure(connection: Connection) -> None:
