@@ -11,6 +11,7 @@ CrewlineError
 │   ├── RunFinished            the run has ended and cannot be resumed
 │   └── SpecChanged            the spec is no longer the one that the run was started with
 ├── StoreUnavailable           PostgreSQL cannot be reached
+├── WorkError                  the machine could not do the work: a full disk, too little memory
 ├── Interrupted                the run was asked to stop; it can be resumed
 ├── LeaseLost                  another process has taken the run over; what this one writes is refused
 ├── AccountingError            rows do not add up; a defect, never the user's fault
@@ -109,6 +110,12 @@ class SpecChanged(InputError):
 
 class StoreUnavailable(CrewlineError):
     """PostgreSQL cannot be reached. Committed work is safe; a run goes on from there with `crewline resume`."""
+
+    resumable = True
+
+
+class WorkError(CrewlineError):
+    """The machine could not do the work: a full disk, too little memory. Mended, the run goes on."""
 
     resumable = True
 

@@ -41,6 +41,16 @@ class Settings(BaseSettings):
         """`home`, absolute."""
         return self.home.expanduser().absolute()
 
+    def prepare(self) -> None:
+        """Make the home folder. Raises InputError if that cannot be."""
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(
+                f"The home folder {self.root} cannot be made: {error.strerror}.",
+                remedy="Set CREWLINE_HOME to a folder that can be written.",
+            ) from error
+
     @property
     def runs_dir(self) -> Path:
         return self.root / "runs"

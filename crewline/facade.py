@@ -106,12 +106,14 @@ def database() -> Iterator[Database]:
 
 
 def _kickoff(**options: Any) -> RunReport:
+    from core.settings import settings
     from core.spec import PipelineSpec, load
     from core.store import open_database
 
     if not isinstance(options.get("spec"), (PipelineSpec, type(None))):
         # A wrong document is told at once, before anything is started.
         load(options["spec"])
+    settings().prepare()
     with ThreadPoolExecutor(1) as pool:
         opening = pool.submit(open_database)
         # CrewAI takes seconds to import; the database starts meanwhile.

@@ -138,7 +138,6 @@ def apply_rules(engine: Engine, task: Task, work: Work) -> Outcome:
     stage_rules = work.spec.transformation if task.stage == Stage.TRANSFORMATION else work.spec.enrichment
     others = {dataset: engine.read(refs) for dataset, refs in work.context.items()}
     done = transform(engine, rows, stage_rules[task.dataset], dataset=task.dataset, others=others)
-    done.rows = engine.hold(done.rows)
     columns = [name for name in done.rows.columns if not name.startswith("_")]
     keep = needed_after(work.spec, task.stage, task.dataset, columns)
     output = engine.write(done.rows.select(ROW, *keep).order_by(ROW), work.path / "output.parquet")

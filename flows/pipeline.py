@@ -10,9 +10,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+import duckdb
+
 from core import run as runs
 from core.crashpoint import reached
-from core.errors import CrewlineError, InputError, Interrupted, LeaseLost, StoreUnavailable
+from core.errors import CrewlineError, InputError, Interrupted, LeaseLost, StoreUnavailable, WorkError
 from core.journal import Listener
 from core.settings import Settings, settings
 from core.spec import PipelineSpec, load
@@ -357,11 +359,14 @@ class DataPipelineFlow(Flow[PipelineState]):
 
 
 def own_error(error: BaseException) -> BaseException:
-    """The error of ours that CrewAI may have wrapped, or else the error itself."""
+    """The error of ours that CrewAI may have wrapped, or one for the machine's troubles; else the error itself."""
     seen: BaseException | None = error
     while seen is not None:
         if isinstance(seen, CrewlineError):
             return seen
+        if isinstance(seen, (OSError, MemoryError, duckdb.IOException, duckdb.OutOfMemoryException)):
+            words = str(seen).strip().split("\n")[0] or type(seen).__name__
+            return WorkError(f"The machine could not do the work: {words}.", remedy="Free the disk or the memory.")
         seen = seen.__cause__
     return error
 

@@ -1,11 +1,11 @@
 """From the spec and the sources' true size to a plan: tasks, shards, budget (systems F2)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from core.spec import Check, PipelineSpec, Rule
+from core.spec import PipelineSpec
 from core.task import Stage, Task
 from tools.engine.engine import Limits
 from tools.sources import Inspection, Part
@@ -71,7 +71,7 @@ def make_plan(spec: PipelineSpec, inspections: dict[str, Inspection]) -> Plan:
 
     The profile's number of tasks is a budget: each stage of each dataset that has work gets one task, and what is left
     is spread round-robin over the stages, as further shards of their largest dataset. A stage that must see a dataset
-    whole (a key to be unique, rows to be merged, groups) is never sharded.
+    whole (validation, rows to be merged, groups) is never sharded.
     """
     rows = {name: found.rows for name, found in inspections.items()}
     level = _level(spec, rows)
@@ -180,14 +180,11 @@ def _most_shards(spec: PipelineSpec, stage: Stage, dataset: str, inspections: di
     found = inspections[dataset]
     if stage == Stage.INGESTION:
         return max(1, len(found.parts))
-    work: dict[Stage, Sequence[Check | Rule]] = {
-        Stage.VALIDATION: spec.validation.get(dataset, ()),
-        Stage.TRANSFORMATION: spec.transformation.get(dataset, ()),
-        Stage.ENRICHMENT: spec.enrichment.get(dataset, ()),
-    }
-    if stage == Stage.AGGREGATION or any(item.whole for item in work[stage]):
+    if stage in (Stage.VALIDATION, Stage.AGGREGATION):
+        # What a cell means may be told by the other cells of its column; and a group is made of all its rows.
         return 1
-    return max(1, found.rows)
+    rules = spec.transformation if stage == Stage.TRANSFORMATION else spec.enrichment
+    return 1 if any(rule.whole for rule in rules[dataset]) else max(1, found.rows)
 
 
 def _tasks(spec: PipelineSpec, shards: dict[Unit, int]) -> list[Task]:

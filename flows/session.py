@@ -9,7 +9,7 @@ from core import run as runs
 from core.errors import RunFinished, SpecChanged
 from core.journal import Event, Listener
 from core.lease import Lease, claim
-from core.ledger import Ledger
+from core.ledger import Ledger, recorded
 from core.settings import Settings
 from core.spec import PipelineSpec, load
 from core.spec.document import parse
@@ -59,7 +59,7 @@ def open_session(
     """Claim a run that is on record. Raises RunNotFound, RunHeld, RunFinished, SpecChanged.
 
     The spec is the one that the run was started with. When its document has changed since, the run is refused, unless
-    the change is declared `compatible`; then the changed spec holds for what is still to be done.
+    the change is declared `compatible`, or nothing is done yet; then the changed spec holds for what is to be done.
     """
     run = runs.get(database, run_id)
     if run.status == "published":
@@ -69,7 +69,8 @@ def open_session(
     if run.document and Path(run.document).is_file():
         now = load(run.document)
         changes = differences(spec.content(), now.content())
-        if changes and not compatible:
+        planned = recorded(database, run_id, "plan") is not None
+        if changes and planned and not compatible:
             raise SpecChanged(run_id, changes)
         spec = now
     lease = claim(database, run_id, lease_s=settings.lease_s)

@@ -18,7 +18,7 @@ from core.settings import Settings, settings
 from core.spec import loads
 from core.store import Database
 from core.store.migrate import migrate
-from core.store.server import leave_server, start_server
+from core.store.server import start_server
 
 TEMPLATE = "crewline_template"
 
@@ -47,7 +47,8 @@ def server_url() -> Iterator[str]:
     """The URL of the server's own database. All workers share the server; it stops with the last of them."""
     server = start_server(_server_dir(os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))) / "postgres")
     yield _with_template(server.get_uri())
-    leave_server(server)
+    # Before the folder is removed, which is before this process ends.
+    server.cleanup()
 
 
 def _with_template(url: str) -> str:

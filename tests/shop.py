@@ -23,7 +23,7 @@ validation:
     - {check: unique, columns: [code]}
 transformation:
   orders:
-    - {rule: filter, where: "amount > 1"}
+    - {rule: filter, where: "amount > 20"}
 enrichment:
   orders:
     - {rule: join, dataset: products, on: {product: code}, columns: [category]}

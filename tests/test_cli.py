@@ -138,6 +138,16 @@ def test_a_wrong_document_is_told_with_its_places(tmp_path: Path, configuration:
     assert "did you mean 'target'?" in result.stderr
 
 
+def test_a_home_that_cannot_be_made_is_told(document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("CREWLINE_HOME", str(tmp_path / "file" / "home"))
+    settings.cache_clear()
+    for arguments in (["run", str(document)], ["status"]):
+        result = call(*arguments)
+        assert result.exit_code == 2
+        assert "Set CREWLINE_HOME to a folder that can be written." in result.stderr
+
+
 def test_usage_errors_exit_with_two(configuration: Settings) -> None:
     assert call("run").exit_code == 2
     assert call("fly").exit_code == 2

@@ -286,6 +286,44 @@ def test_a_spec_that_changed_is_refused_with_the_difference_unless_declared_comp
     assert changed[0].data["changes"] == caught.value.changes
 
 
+def test_a_spec_may_be_corrected_as_long_as_nothing_is_done(tmp_path: Path, database: Database) -> None:
+    """What the error advises can be followed: correct the document, and resume."""
+    document = shop.build(tmp_path / "shop", spec=shop.SPEC.replace("category: string", "kategory: string"))
+    with pytest.raises(SpecError):
+        run(document, database)
+    document.write_text(shop.SPEC)
+    assert resume(newest(database).run_id, database).status == "published"
+
+
+def test_the_same_cells_are_repaired_the_same_way_however_many_tasks_there_are(
+    tmp_path: Path, database: Database
+) -> None:
+    """Which way a slashed date is read is told by its whole column, not by the shard that it came to."""
+    spec = """
+name: days
+complexity: {complexity}
+sources: {{days: {{kind: csv, path: days-*.csv, columns: {{n: integer, day: date}}}}}}
+target: {{path: out/revenue}}
+gate: {{publish: 1, enhance: 0, critical_margin: 1, thresholds: {{}}, spent: approval}}
+"""
+    texts = ["03/04/2026", "25/12/2026", "05/06/2026", "12/31/2026", "01/02/2026", "07/08/2026", "31/01/2026"]
+    results = []
+    for complexity in ("simple", "complex"):
+        folder = tmp_path / complexity
+        folder.mkdir()
+        for part in range(4):
+            lines = [f"{n},{text}" for n, text in enumerate(texts) if n % 4 == part]
+            (folder / f"days-{part}.csv").write_text("\n".join(["n,day", *lines]) + "\n")
+        document = folder / "days.yaml"
+        document.write_text(spec.format(complexity=complexity))
+        report = run(document, database)
+        assert report.status == "waiting"
+        assert resume(report.run_id, database, approved_by="Ada").status == "published"
+        results.append(sorted(published(document), key=lambda row: str(row["n"])))
+    assert results[0] == results[1]
+    assert [row["n"] for row in results[0]] == [1, 3, 6]
+
+
 def test_state_is_saved_after_every_step_and_pruned(tmp_path: Path, database: Database) -> None:
     """The last ten snapshots are kept, JSON-plain; the last one tells the end."""
     report = run(shop.build(tmp_path / "shop"), database)
@@ -342,7 +380,7 @@ def test_what_is_wrong_with_sources_and_target_is_told_before_any_work_and_the_r
 
 def test_rules_that_do_not_fit_are_told_before_any_row_is_read(tmp_path: Path, database: Database) -> None:
     """With their place in the document, and what is there instead."""
-    spec = shop.SPEC.replace("amount > 1", "amont > 1").replace("columns: [category]", "columns: [kind]")
+    spec = shop.SPEC.replace("amount > 20", "amont > 20").replace("columns: [category]", "columns: [kind]")
     with pytest.raises(SpecError) as caught:
         run(shop.build(tmp_path / "shop", spec=spec), database)
     assert caught.value.problems[0].startswith("transformation.orders.0: ")

@@ -28,6 +28,11 @@ from tools.quality.notation import booleans, dates, numbers
         ("2025-03-04 00:00", "2025-03-04"),
         ("2025-03-04 09:15", None),
         ("03/04/2025", None),
+        ("04/04/2025", "2025-04-04"),
+        ("31/12/2025", "2025-12-31"),
+        ("12/31/2025", "2025-12-31"),
+        ("31/02/2025", None),
+        ("13/13/2025", None),
         ("2025-02-30", None),
         ("31.04.2025", None),
         ("4 Mai 2025", None),
@@ -82,6 +87,8 @@ def test_a_date_in_any_one_way_notation_comes_back(day: object) -> None:
         ("1,234,567", "integer", "1234567"),
         ("1,234", "integer", "1234"),
         ("3.0", "integer", "3"),
+        ("3.000", "integer", "3.000"),
+        ("1.500", "decimal(12,2)", "1.500"),
         ("3.5", "integer", "3.5"),
         ("1,234.50", "decimal(12,2)", "1234.50"),
         ("1.234,50", "decimal(12,2)", "1234.50"),
@@ -100,6 +107,15 @@ def test_a_date_in_any_one_way_notation_comes_back(day: object) -> None:
 )
 def test_a_number_becomes_plain_where_it_can_be_only_one(text: str, declared: str, plain: str) -> None:
     assert numbers.plain(text, declared) == plain
+
+
+def test_a_column_that_writes_decimal_commas_has_no_certain_groups() -> None:
+    """1,234 beside 1,50 may be one and a bit, or a thousand and more."""
+    assert numbers.has_decimal_comma("1,50")
+    assert numbers.has_decimal_comma("1.234,50")
+    assert not numbers.has_decimal_comma("1,234")
+    assert numbers.plain("1,234", "decimal(12,2)", commas=True) == "1,234"
+    assert numbers.plain("1,234,567.50", "decimal(12,2)", commas=True) == "1234567.50"
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,8 @@ import itertools
 import os
 import shutil
 import socket
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -23,7 +25,7 @@ from core.ledger import Ledger
 from core.settings import Settings
 from core.spec import loads
 from core.store import Database, migrate, open_database
-from core.store.server import leave_server, start_server
+from core.store.server import start_server
 from core.task import Failure, Outcome
 
 MIGRATIONS = [name for name, _ in migrate.migrations()]
@@ -255,14 +257,88 @@ def test_an_embedded_server_starts_again_although_its_pid_is_another_programs_no
     try:
         server = start_server(home / "postgres")
         left = (home / "postgres/postmaster.pid").read_text().split("\n", 1)[1]
-        leave_server(server)
+        server.cleanup()
         (home / "postgres/postmaster.pid").write_text(f"1\n{left}")
         server = start_server(home / "postgres")
         with psycopg.connect(server.get_uri()) as connection:
             assert connection.execute("SELECT 1").fetchone() == (1,)
-        leave_server(server)
+        server.cleanup()
     finally:
         shutil.rmtree(home, ignore_errors=True)
+
+
+USER = """
+import sys
+from core.store import open_database
+for command in sys.stdin:
+    if command == "use\\n":
+        database = open_database()
+        database.query("SELECT 1")
+        database.close()
+        print("used", flush=True)
+"""
+
+
+@pytest.fixture
+def users() -> Iterator[Callable[[], subprocess.Popen[str]]]:
+    """Processes that use the embedded server of one home, each time they are told to."""
+    home = Path(tempfile.gettempdir()) / f"crewline-tests-users-{os.getpid()}"
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("CREWLINE_")}
+    environment["CREWLINE_HOME"] = str(home)
+    made: list[subprocess.Popen[str]] = []
+
+    def make() -> subprocess.Popen[str]:
+        made.append(
+            subprocess.Popen(
+                [sys.executable, "-c", USER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+            )
+        )
+        return made[-1]
+
+    yield make
+    for process in made:
+        end(process)
+    assert not (home / "postgres" / "postmaster.pid").exists(), "the server runs on, although nobody uses it"
+    shutil.rmtree(home)
+
+
+def use(process: subprocess.Popen[str]) -> None:
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write("use\n")
+    process.stdin.flush()
+    assert process.stdout.readline() == "used\n"
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    with process:
+        # Leaving closes what it reads from, which ends it.
+        pass
+    assert process.returncode in (0, -9)
+
+
+def test_the_embedded_server_stays_for_a_process_that_uses_it_again_and_again(
+    users: Callable[[], subprocess.Popen[str]],
+) -> None:
+    """It is stopped neither by another process that ends, nor by a database that is closed."""
+    one, other = users(), users()
+    use(other)
+    use(one)
+    use(one)
+    end(other)
+    use(one)
+
+
+def test_the_embedded_server_stops_with_its_last_user_although_another_was_killed(
+    users: Callable[[], subprocess.Popen[str]],
+) -> None:
+    """Who was killed never said that it left."""
+    killed, last = users(), users()
+    use(killed)
+    use(last)
+    killed.kill()
+    killed.wait(60)
+    end(last)
 
 
 def test_what_fails_in_a_transaction_is_raised_at_once_and_leaves_nothing(database: Database) -> None:

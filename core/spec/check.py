@@ -13,7 +13,6 @@ class _Check(Part):
     severity: Severity = Severity.MAJOR
 
     dimension: ClassVar[Dimension]
-    whole: ClassVar[bool] = False
 
 
 class NotNull(_Check):
@@ -34,7 +33,6 @@ class Unique(_Check):
     check: Literal["unique"]
     columns: tuple[str, ...] = Field(min_length=1)
     dimension: ClassVar[Dimension] = Dimension.CONSISTENCY
-    whole: ClassVar[bool] = True
 
     @property
     def name(self) -> str:

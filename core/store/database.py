@@ -12,7 +12,7 @@ from psycopg_pool import ConnectionPool, PoolClosed
 from core.errors import InputError, StoreUnavailable
 from core.settings import Settings, settings
 from core.store.migrate import migrate
-from core.store.server import leave_server, start_server
+from core.store.server import start_server
 
 T = TypeVar("T")
 Connection = psycopg.Connection[DictRow]
@@ -33,10 +33,9 @@ _VIGILANCE = {
 class Database:
     """The one PostgreSQL of this process. `url` is where it is; close it when done."""
 
-    def __init__(self, url: str, *, wait_s: float, server: Any = None) -> None:
+    def __init__(self, url: str, *, wait_s: float) -> None:
         self.url = url
         self._wait_s = wait_s
-        self._server = server  # held: the embedded server stops with its last holder
         self._pool = ConnectionPool(
             url,
             connection_class=Connection,
@@ -74,11 +73,8 @@ class Database:
         return self
 
     def close(self) -> None:
-        """Give back the connections, and the embedded server if this is one's."""
+        """Give back the connections."""
         self._pool.close(timeout=2)
-        if self._server is not None:
-            leave_server(self._server)
-            self._server = None
 
     def transaction(self, work: Callable[[Connection], T]) -> T:
         """Do `work` in one transaction, and return what it returns.
@@ -122,12 +118,12 @@ def open_database(configuration: Settings | None = None) -> Database:
     Raises StoreUnavailable if it cannot be reached, InputError if a newer Crewline made it.
     """
     configuration = configuration or settings()
+    configuration.prepare()
     if configuration.database_url:
-        url, server = configuration.database_url.get_secret_value(), None
+        url = configuration.database_url.get_secret_value()
     else:
-        server = start_server(configuration.root / "postgres")
-        url = server.get_uri()
-    database = Database(url, wait_s=configuration.database_wait_s, server=server)
+        url = start_server(configuration.root / "postgres").get_uri()
+    database = Database(url, wait_s=configuration.database_wait_s)
     try:
         return database.open()
     except BaseException:

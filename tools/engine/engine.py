@@ -3,14 +3,17 @@
 Rules and checks are Ibis expressions; nothing outside this module speaks SQL.
 """
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import fsspec
 import ibis
 import pyarrow as pa
 import pyarrow.parquet as pq
+from ibis.expr.operations import DatabaseTable
 from ibis.expr.types import Table
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -47,6 +50,7 @@ class Engine:
             autoinstall_known_extensions=False,
         )
         self._stop = (stop or Stop()).interrupting(self.backend.con.interrupt)
+        self._threads = limits.threads
         self._names = 0
 
     def __enter__(self) -> "Engine":
@@ -60,14 +64,28 @@ class Engine:
         self.backend.disconnect()
 
     def read(self, refs: Iterable[DatasetRef]) -> Table:
-        """The rows of committed datasets that share one schema."""
-        return self.backend.read_parquet([path for ref in refs for path in ref.paths], table_name=self.name())
+        """The rows of committed datasets that share their columns.
+
+        Where their types differ, as those of a source's files may, each column has one that holds the values of all.
+        """
+        paths = [self.located(path) for ref in refs for path in ref.paths]
+        # Without the union, the first file's types are forced on the others: 1.5 would become 2.
+        return self.backend.read_parquet(paths, table_name=self.name(), union_by_name=True)
 
     def table(self, data: pa.Table) -> Table:
         """Rows in memory as a table of this session."""
         name = self.name()
         self.backend.con.register(name, data)
         return self.backend.table(name)
+
+    def located(self, path: str) -> str:
+        """The path as the engine's readers take it: for the one file of this name, behind any fsspec protocol."""
+        if "://" in path:
+            files, _ = fsspec.core.url_to_fs(path)
+            names = [files.protocol] if isinstance(files.protocol, str) else files.protocol
+            if not set(names) & set(self.backend.con.list_filesystems()):
+                self.backend.con.register_filesystem(files)
+        return re.sub(r"[*?[]", r"[\g<0>]", path)
 
     def name(self) -> str:
         """A name that no table of this session has."""
@@ -76,7 +94,9 @@ class Engine:
 
     def hold(self, table: Table) -> Table:
         """Compute the table once, for this session, and return it as computed."""
-        return self.backend.create_table(self.name(), table, temp=True)
+        name = self.name()
+        self._relation(table).create(name)
+        return DatabaseTable(name, schema=table.schema(), source=self.backend).to_expr()
 
     def write(self, table: Table, path: Path) -> DatasetRef:
         """Write the table as one Parquet file, durably, in the order of the table."""
@@ -84,8 +104,16 @@ class Engine:
         return written([path])
 
     def write_partitioned(self, table: Table, folder: Path, columns: tuple[str, ...]) -> None:
-        """Write the table into Hive folders, such as `month=2025-03/data_0.parquet`; not yet durably."""
-        self._relation(table).write_parquet(str(folder), compression="snappy", partition_by=list(columns))
+        """Write the table into Hive folders, such as `month=2025-03/data_0.parquet`; not yet durably.
+
+        The same rows give the same files; within a file, they need not be in the order of the table.
+        """
+        # Several threads would each write what they come upon, and differently each time.
+        self.backend.con.execute("SET threads = 1")
+        try:
+            self._relation(table).write_parquet(str(folder), compression="snappy", partition_by=list(columns))
+        finally:
+            self.backend.con.execute(f"SET threads = {self._threads}")
 
     def rows(self, table: Table) -> list[dict[str, Any]]:
         """The rows as Python values. For small results, such as counts."""

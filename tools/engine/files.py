@@ -1,5 +1,6 @@
 """Files, local or behind any fsspec protocol, and what makes writing them durable."""
 
+import glob
 import os
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,9 +23,10 @@ class SourceFile(BaseModel):
 
 def find(pattern: str, base_dir: str) -> list[SourceFile]:
     """The files that a path or glob names, in the order of their names. Relative ones stand under `base_dir`."""
-    url = pattern if "://" in pattern else str(Path(base_dir) / pattern)
+    # Only the pattern is one: a folder that is named `a[1]` is no choice of letters.
+    url = pattern if "://" in pattern or Path(pattern).is_absolute() else str(Path(glob.escape(base_dir)) / pattern)
     fs, path = fsspec.core.url_to_fs(url)
-    found = sorted(fs.glob(path)) if any(c in path for c in "*?[") else [path] if fs.isfile(path) else []
+    found = [path] if fs.isfile(path) else sorted(fs.glob(path)) if any(c in path for c in "*?[") else []
     return [_describe(fs, name, index) for index, name in enumerate(n for n in found if fs.isfile(n))]
 
 

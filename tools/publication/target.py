@@ -8,6 +8,7 @@ import os
 import shutil
 from pathlib import Path
 
+import duckdb
 import pyarrow.parquet as pq
 from ibis.expr.types import Table
 
@@ -18,11 +19,7 @@ from tools.engine.files import sync
 
 def check_target(path: Path) -> None:
     """Raise TargetError unless the target can be written, and is free or was published by Crewline."""
-    if path.exists() and not path.is_symlink():
-        raise TargetError(
-            f"The target {path} exists, and Crewline did not publish it.",
-            remedy="Move it away, or name another target.",
-        )
+    _not_foreign(path)
     versions = versions_dir(path)
     try:
         versions.mkdir(parents=True, exist_ok=True)
@@ -36,15 +33,25 @@ def check_target(path: Path) -> None:
         ) from error
 
 
+def _not_foreign(path: Path) -> None:
+    ours = path.is_symlink() and path.readlink().parent == Path(versions_dir(path).name)
+    if (path.exists() or path.is_symlink()) and not ours:
+        raise TargetError(
+            f"The target {path} exists, and Crewline did not publish it.",
+            remedy="Move it away, or name another target.",
+        )
+
+
 def versions_dir(path: Path) -> Path:
     """The folder of the target's versions."""
     return path.parent / f".{path.name}.versions"
 
 
 def stage(engine: Engine, rows: Table, path: Path, version: str, partition_by: tuple[str, ...]) -> Path:
-    """Write a version beside the target, durably, in the order of the rows, not yet visible; return its folder.
+    """Write a version beside the target, durably, not yet visible; return its folder.
 
-    With `partition_by`, Hive folders such as `month=2025-03/`. Raises TargetError when it cannot be written.
+    One file in the order of the rows; with `partition_by`, Hive folders such as `month=2025-03/`. The same rows give
+    the same bytes. Raises TargetError when it cannot be written.
     """
     folder = versions_dir(path) / version
     try:
@@ -52,11 +59,12 @@ def stage(engine: Engine, rows: Table, path: Path, version: str, partition_by: t
         folder.mkdir(parents=True)
         if partition_by:
             engine.write_partitioned(rows, folder, partition_by)
-        else:
+        if not any(folder.iterdir()):
+            # Without rows there is no partition either, and still a reader must find the columns.
             engine.write(rows, folder / "data_0.parquet")
         for place in [*folder.rglob("*"), folder, folder.parent]:
             sync(place)
-    except OSError as error:
+    except (OSError, duckdb.IOException) as error:
         raise TargetError(
             f"The target {path} cannot be written: {error}.",
             remedy="Free the disk, or make its folder writable.",
@@ -70,7 +78,11 @@ def count_rows(folder: Path) -> int:
 
 
 def swap(path: Path, folder: Path) -> None:
-    """Make a staged version the published one. Atomic; harmless to do twice."""
+    """Make a staged version the published one. Atomic; harmless to do twice.
+
+    Raises TargetError if something else has come to stand there.
+    """
+    _not_foreign(path)
     link = versions_dir(path) / f".link-{folder.name}"
     link.unlink(missing_ok=True)
     link.symlink_to(Path(versions_dir(path).name) / folder.name)

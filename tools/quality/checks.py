@@ -11,7 +11,7 @@ from core.spec.column import Column
 from core.task import Dimension, Severity
 from tools.engine.rowid import ROW
 from tools.engine.types import missing, typed
-from tools.transformation.expression import scalar
+from tools.transformation.expression import condition
 
 _CAME = "_came_"
 
@@ -69,7 +69,7 @@ def _row_test(table: Table, check: Check) -> Test:
             fails = ~table[column].cast("string").re_search(f"^(?:{pattern})$")
             reason = ibis.literal(f"{column} is ") + _shown(table[column]) + f", not of the form {pattern}"
         case Expression(expression=expression):
-            fails, reason = ~scalar(expression, table), ibis.literal(f"not true: {expression}")
+            fails, reason = ~condition(expression, table), ibis.literal(f"not true: {expression}")
         case _:
             raise AssertionError(f"{check.name} is not a check of single rows")
     return Test(check.name, check.dimension, check.severity, fails.fill_null(False), reason)

@@ -107,8 +107,9 @@ def _suspect(text: StringValue, column: Column, checks: list[Check]) -> BooleanV
             reasons.append(text.notin(list(check.values)))
         elif isinstance(check, Matches):
             reasons.append(~text.re_search(f"^(?:{check.pattern})$"))
-    if checks:
-        reasons.append(text.strip().lower().isin(NOTHING))
+    if checks and not any(isinstance(check, (InSet, Matches)) for check in checks):
+        # Where such a check lets the word pass, it is a value: NA may be Namibia.
+        reasons.append(text.lower().isin(NOTHING))
     return ibis.or_(*reasons)
 
 
@@ -126,19 +127,18 @@ def _repairs(words: list[Word], column: Column, checks: list[Check]) -> Iterator
     """The repairs for a column, in order. Each may look at what those before it made of the words."""
     yield "trim", _sure(str.strip)
     if column.type != "string" or checks:
-        allowed = {value.lower() for check in checks if isinstance(check, InSet) for value in check.values}
-        nothing = {word for word in NOTHING if word not in allowed}
-        yield "nothing", lambda text: (None if text.lower() in nothing else text, 1.0)
+        yield "nothing", _nothing(checks)
     if column.type == "date":
-        yield "date notation", _sure(dates.iso)
         order = dates.order_of(word.after for word in words if word.after is not None)
+        yield "date notation", _sure(dates.iso)
         yield "date notation", lambda text: (dates.iso_slashed(text, order), order.confidence)
     elif column.type == "boolean":
         yield "boolean notation", _sure(booleans.plain)
     elif column.type in ("integer", "float") or scale_of(column.type) is not None:
         if len({numbers.currency(word.after) for word in words if word.after is not None} - {None}) <= 1:
             yield "currency", _sure(numbers.without_currency)
-        yield "number notation", _sure(lambda text: numbers.plain(text, column.type))
+        commas = any(numbers.has_decimal_comma(word.after) for word in words if word.after is not None)
+        yield "number notation", _sure(lambda text: numbers.plain(text, column.type, commas=commas))
     for check in checks:
         if isinstance(check, InSet):
             yield "spelling", _spelling(check.values)
@@ -157,13 +157,29 @@ def _spelling(values: tuple[str, ...]) -> Rewrite:
     return rewrite
 
 
+def _nothing(checks: list[Check]) -> Rewrite:
+    # A listed word in other letters is for the spelling to put right.
+    allowed = {value.lower() for check in checks if isinstance(check, InSet) for value in check.values}
+    patterns = [_form(check.pattern) for check in checks if isinstance(check, Matches)]
+
+    def rewrite(text: str) -> tuple[str | None, float]:
+        nothing = text.lower() in NOTHING and text.lower() not in allowed
+        return (None if nothing and not any(form.fullmatch(text) for form in patterns) else text, 1.0)
+
+    return rewrite
+
+
 def _letter_case(pattern: str) -> Callable[[str], str]:
-    try:
-        whole = re.compile(pattern, re.ASCII)
-    except re.error:
-        # The engine's dialect knows things that Python's does not; then letters stay as they are.
-        return lambda text: text
+    whole = _form(pattern)
     return lambda text: next((form for form in (text, text.upper(), text.lower()) if whole.fullmatch(form)), text)
+
+
+def _form(pattern: str) -> re.Pattern[str]:
+    try:
+        return re.compile(pattern, re.ASCII)
+    except re.error:
+        # The engine's dialect knows things that Python's does not; then no text is taken to have the form.
+        return re.compile(r"(?!)")
 
 
 def _table(engine: Engine, words: list[Word]) -> Table:

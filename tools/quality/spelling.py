@@ -22,7 +22,7 @@ def listed(word: str, allowed: tuple[str, ...]) -> tuple[str, float] | None:
 
 
 def _fold(word: str) -> str:
-    return re.sub(r"[\s_-]+", " ", word.strip()).lower()
+    return re.sub(r"[\s_-]+", " ", word).strip().lower()
 
 
 def _one_apart(a: str, b: str) -> bool:

@@ -143,6 +143,7 @@ def _settle_copies(
             )
         )
     if check.severity == Severity.MINOR:
+        _mark(result, faulty, check.dimension)
         return
     result.left.append(
         departures(conflict, Fate.QUARANTINED, check.name, f"other rows with the same {key} say something else")
@@ -156,6 +157,14 @@ def _settle_copies(
         staying, filled = _with_merged(staying, found.merged, columns)
         result.changes += filled
     result.fit = engine.hold(staying)
+
+
+def _mark(result: Validated, faulty: Table, dimension: Dimension) -> None:
+    """Rows that stay with their fault must not count as faulty once more."""
+    flag, fit = f"_fault_{dimension}", result.fit
+    marks = faulty.select(faulty[ROW].name("_marked")).distinct()
+    both = fit.left_join(marks, fit[ROW] == marks["_marked"])
+    result.fit = both.mutate(**{flag: both[flag] | both["_marked"].notnull()}).drop("_marked")
 
 
 def _with_merged(staying: Table, merged: Table, columns: list[str]) -> tuple[Table, list[Table]]:

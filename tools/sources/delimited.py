@@ -1,16 +1,22 @@
-"""Delimited text files, read by the engine; what it rejects comes back line by line."""
+"""Delimited text files. The engine reads those without a fault; where it finds one, they are read line by line."""
 
 import csv
-import io
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
+import duckdb
 import ibis
+import pyarrow as pa
+import pyarrow.parquet as pq
 
+from core.dataset import DatasetRef
 from core.errors import SourceError
 from core.spec.source import CsvSource
-from tools.engine.engine import Engine
+from tools.engine.engine import Engine, written
 from tools.engine.files import open_file
 from tools.engine.rowid import ROW, first_row
+from tools.sources.lines import open_lines, whole
 from tools.sources.reader import (
     Inspection,
     Part,
@@ -21,8 +27,10 @@ from tools.sources.reader import (
     find_files,
     unchanged,
 )
+from tools.sources.records import parser, records
 
 _SAMPLE = 1 << 20
+_BATCH = 20_000
 
 
 class CsvReader:
@@ -46,63 +54,75 @@ class CsvReader:
         unchanged(self._name, part)
         header = self._header(part)
         check_columns(self._name, part.path, list(self._source.columns), header)
-        rejects = engine.name()
+        # The engine takes UTF-16 in one byte order for an empty file, and loses the other's places.
+        if self._source.encoding != "utf-16":
+            try:
+                return Reading(output=self._by_engine(engine, part, header, path), unreadable=[])
+            except duckdb.InvalidInputException:
+                # It stops at the first fault, and its own account of faults has neither their lines nor their text.
+                pass
+        return self._by_line(part, header, path)
+
+    def _by_engine(self, engine: Engine, part: Part, header: list[str], path: Path) -> DatasetRef:
+        # By number: a header may have names that the engine takes for one, or takes for none.
+        columns = [f"c{index}" for index in range(len(header))]
         table = engine.backend.read_csv(
-            part.path,
+            engine.located(part.path),
             table_name=engine.name(),
             auto_detect=False,
             header=True,
-            columns=dict.fromkeys(header, "VARCHAR"),
+            columns=dict.fromkeys(columns, "VARCHAR"),
             delim=self._source.delimiter,
             quote=self._source.quote,
             escape=self._source.quote,
             encoding=self._source.encoding,
-            store_rejects=True,
-            rejects_table=rejects,
-            rejects_scan=f"{rejects}_scan",
-            rejects_limit=0,
         )
         number = ibis.row_number().over(ibis.window()).cast("int64") + first_row(part.index) + 1
-        output = engine.write(table.select(number.name(ROW), *self._source.columns), path)
-        return Reading(output=output, unreadable=self._unreadable(engine, rejects, part))
+        declared = {name: table[columns[header.index(name)]] for name in self._source.columns}
+        return engine.write(table.select(number.name(ROW), **declared), path)
 
-    def _unreadable(self, engine: Engine, rejects: str, part: Part) -> list[Unreadable]:
-        found: dict[int, Unreadable] = {}
-        for row in engine.rows(engine.backend.table(rejects).order_by("line", "column_idx")):
-            reason, text = row["error_message"], row["csv_line"] or ""
-            if row["error_type"] == "INVALID ENCODING":
-                reason += " If the whole file has another encoding, declare it in the source."
-                text = self._bytes_at(part, row["line_byte_position"] - 1)
-            line = Unreadable(line=row["line"], reason=reason, text=text.strip("\r\n"))
-            found.setdefault(line.line, line)
-        return list(found.values())
-
-    def _bytes_at(self, part: Part, offset: int) -> str:
-        """The line itself: the engine puts question marks where it could not decode."""
-        with open_file(part.path) as file:
-            file.seek(offset)
-            return str(file.readline().decode("utf-8", "backslashreplace"))
+    def _by_line(self, part: Part, header: list[str], path: Path) -> Reading:
+        columns = {name: header.index(name) for name in self._source.columns}
+        schema = pa.schema([(ROW, pa.int64()), *((name, pa.string()) for name in columns)])
+        unreadable: list[Unreadable] = []
+        row = first_row(part.index)
+        with open_lines(part.path, self._source.encoding) as lines, pq.ParquetWriter(path, schema) as writer:
+            found = records(lines, self._source, len(header))
+            while batch := list(islice(found, _BATCH)):
+                unreadable += [line for line in batch if isinstance(line, Unreadable)]
+                good = [record for record in batch if not isinstance(record, Unreadable)]
+                data: dict[str, Any] = {ROW: range(row + 1, row + 1 + len(good))}
+                data |= {name: [record[index] or None for record in good] for name, index in columns.items()}
+                writer.write_table(pa.table(data, schema=schema))
+                row += len(good)
+        return Reading(output=written([path]), unreadable=unreadable)
 
     def _header(self, part: Part) -> list[str]:
         with open_file(part.path) as file:
-            start = file.read(_SAMPLE)
-        if self._source.encoding == "utf-8" and start[:2] in (b"\xff\xfe", b"\xfe\xff"):
+            start = file.read(2)
+        if self._source.encoding == "utf-8" and start in (b"\xff\xfe", b"\xfe\xff"):
             raise SourceError(
                 self._name, f"{part.path} is UTF-16.", remedy=f"Set `sources.{self._name}.encoding: utf-16`."
             )
-        try:
-            first = start.split(b"\n")[0] if self._source.encoding != "utf-16" else start
-            text = first.decode("utf-8-sig" if self._source.encoding == "utf-8" else self._source.encoding, "strict")
-        except UnicodeDecodeError as error:
+        with open_lines(part.path, self._source.encoding) as lines:
+            try:
+                header = next(parser(lines, self._source), [])
+            except csv.Error as error:
+                raise SourceError(
+                    self._name, f"the header of {part.path} cannot be read: {error}.", remedy="Bring the file again."
+                ) from error
+        if not all(map(whole, header)):
             raise SourceError(
                 self._name,
-                f"the header of {part.path} is not {self._source.encoding}: {error.reason}.",
+                f"the header of {part.path} is not {self._source.encoding}.",
                 remedy=f"Set `sources.{self._name}.encoding`.",
-            ) from error
-        lines = csv.reader(io.StringIO(text), delimiter=self._source.delimiter, quotechar=self._source.quote)
-        header = next(lines, [])
-        if twice := {column for column in header if header.count(column) > 1}:
-            raise SourceError(self._name, f"{part.path} has the column {', '.join(sorted(twice))} more than once.")
+            )
+        if twice := [column for column in self._source.columns if header.count(column) > 1]:
+            raise SourceError(
+                self._name,
+                f"{part.path} has the column {', '.join(twice)} more than once.",
+                remedy="Rename one of them in the file.",
+            )
         return header
 
     def _estimate(self, part: Part) -> int:

@@ -5,7 +5,8 @@ Read in Python, not by the engine: it says neither which lines are no JSON nor w
 
 import json
 from collections.abc import Iterator
-from itertools import islice
+from contextlib import suppress
+from itertools import chain, islice, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -41,19 +42,21 @@ class JsonLinesReader:
 
     def inspect(self) -> Inspection:
         parts = find_files(self._name, self._source.path, self._surroundings)
-        notes: list[str] = []
+        declared = list(self._source.columns)
+        found: dict[str, None] = {}
         rows = 0
         for part in parts:
-            found: dict[str, None] = {}
             size = lines = 0
             with open_file(part.path) as file:
-                for line in islice(file, _SAMPLE):
+                # A key may be in few of the records: as long as one is wanting, it is looked for in all.
+                for line in chain(islice(file, _SAMPLE), takewhile(lambda _: not found.keys() >= set(declared), file)):
                     lines, size = lines + 1, size + len(line)
-                    record, _ = _parse(line)
-                    found.update(dict.fromkeys(record or {}))
-            if found:
-                notes += check_columns(self._name, part.path, list(self._source.columns), list(found))
+                    with suppress(ValueError, RecursionError):
+                        found.update(dict.fromkeys(_parse(line)))
             rows += round(lines * part.size / size)
+        notes = (
+            check_columns(self._name, ", ".join(part.path for part in parts), declared, list(found)) if found else []
+        )
         return Inspection(parts=parts, rows=rows, notes=notes)
 
     def read(self, engine: Engine, part: Part, path: Path) -> Reading:
@@ -65,40 +68,77 @@ class JsonLinesReader:
         with pq.ParquetWriter(path, schema) as writer:
             for records in self._batches(part, unreadable):
                 data: dict[str, Any] = {ROW: range(row + 1, row + 1 + len(records))}
-                data |= {column: [_text(record.get(column)) for record in records] for column in columns}
+                data |= {column: [cells[index] for cells in records] for index, column in enumerate(columns)}
                 writer.write_table(pa.table(data, schema=schema))
                 row += len(records)
         return Reading(output=written([path]), unreadable=unreadable)
 
-    def _batches(self, part: Part, unreadable: list[Unreadable]) -> Iterator[list[dict[str, Any]]]:
-        records: list[dict[str, Any]] = []
+    def _batches(self, part: Part, unreadable: list[Unreadable]) -> Iterator[list[list[str | None]]]:
+        records: list[list[str | None]] = []
         with open_file(part.path) as file:
             for number, line in enumerate(file, start=1):
                 if not line.strip():
                     continue
-                record, reason = _parse(line)
-                if record is None:
+                try:
+                    record = _parse(line)
+                    records.append([_text(record.get(column)) for column in self._source.columns])
+                except (ValueError, RecursionError) as error:
                     text = line.decode("utf-8", "backslashreplace").rstrip("\r\n")
-                    unreadable.append(Unreadable(line=number, reason=reason, text=text))
-                else:
-                    records.append(record)
+                    unreadable.append(Unreadable(line=number, reason=f"{error}.", text=text))
                 if len(records) == _BATCH:
                     yield records
                     records = []
         yield records
 
 
-def _parse(line: bytes) -> tuple[dict[str, Any] | None, str]:
+class _Number(str):
+    """A number in the notation that it has in the file."""
+
+
+def _parse(line: bytes) -> dict[str, Any]:
+    """The line's object. Raises ValueError or RecursionError, which say why there is none."""
     try:
-        value = json.loads(line.decode("utf-8-sig"), parse_int=str, parse_float=str, parse_constant=str)
-    except (ValueError, RecursionError) as error:
-        return None, f"Not JSON: {error}."
-    return (value, "") if isinstance(value, dict) else (None, f"Not a JSON object, but {type(value).__name__}.")
+        value = json.loads(
+            line.decode("utf-8-sig"),
+            parse_int=_Number,
+            parse_float=_Number,
+            parse_constant=_Number,
+            object_pairs_hook=_object,
+        )
+    except ValueError as error:
+        raise ValueError(f"Not JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise ValueError(f"Not a JSON object, but {_JSON_NAMES.get(type(value), 'null')}")
+    return value
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"the key '{next(name for name in names if names.count(name) > 1)}' stands twice")
+    return found
+
+
+_JSON_NAMES = {_Number: "a number", bool: "a truth value", list: "a list", str: "a string"}
 
 
 def _text(value: Any) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
+    """A value as the text of a cell. Raises ValueError for a string that no file could hold: half a surrogate pair."""
+    if value is None:
+        return None
+    text = str(value) if isinstance(value, str) else _json(value)
+    if not text.isascii():
+        text.encode()
+    return text
+
+
+def _json(value: Any) -> str:
+    match value:
+        case _Number():
+            return str(value)
+        case dict():
+            return "{" + ", ".join(f"{_json(key)}: {_json(item)}" for key, item in value.items()) + "}"
+        case list():
+            return "[" + ", ".join(map(_json, value)) + "]"
     return json.dumps(value, ensure_ascii=False)

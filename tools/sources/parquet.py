@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import duckdb
 import ibis
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -42,15 +43,28 @@ class ParquetReader:
             list(self._source.columns),
             self._footer(part).schema.to_arrow_schema().names,
         )
-        table = engine.backend.read_parquet(part.path, table_name=engine.name())
         number = ibis.row_number().over(ibis.window()).cast("int64") + first_row(part.index) + 1
-        return Reading(output=engine.write(table.select(number.name(ROW), *self._source.columns), path), unreadable=[])
+        try:
+            table = engine.backend.read_parquet(engine.located(part.path), table_name=engine.name())
+            output = engine.write(table.select(number.name(ROW), *self._source.columns), path)
+        except (duckdb.OutOfMemoryException, duckdb.InterruptException, duckdb.IOException):
+            raise
+        except duckdb.Error as error:
+            raise self._torn(part, error) from error
+        return Reading(output=output, unreadable=[])
 
     def _footer(self, part: Part) -> pq.FileMetaData:
         try:
             with open_file(part.path) as file:
                 return pq.read_metadata(file)
-        except pa.ArrowException as error:
-            raise SourceError(
-                self._name, f"{part.path} is no whole Parquet file: {error}.", remedy="Bring the file again."
-            ) from error
+        except (pa.ArrowException, OSError) as error:
+            # Arrow calls some of what it cannot decode an OSError; one of the system's has a number.
+            if getattr(error, "errno", None) is not None:
+                raise
+            raise self._torn(part, error) from error
+
+    def _torn(self, part: Part, error: Exception) -> SourceError:
+        words = str(error).strip().split("\n")[0].rstrip(".")
+        return SourceError(
+            self._name, f"{part.path} is no whole Parquet file: {words}.", remedy="Bring the file again."
+        )

@@ -10,6 +10,7 @@ import ibis
 import psycopg
 import pyarrow as pa
 import pyarrow.parquet as pq
+from ibis.expr.types import Value
 
 from core.errors import SourceError
 from core.spec.source import PostgresSource
@@ -26,7 +27,10 @@ ORDER BY a.attnum
 
 
 class PostgresReader:
-    """Rows come in the order of the primary key, or, without one, of all declared columns."""
+    """Rows come in the order of the primary key, or, without one, of all declared columns.
+
+    Numbers, truth values, texts, dates and timestamps (in UTC) keep their types; what has another comes as text.
+    """
 
     def __init__(self, name: str, source: PostgresSource, surroundings: Surroundings) -> None:
         self._name = name
@@ -36,9 +40,9 @@ class PostgresReader:
     def inspect(self) -> Inspection:
         with self._connect() as connection:
             notes, _ = self._columns(connection)
-            schema, table = self._schema_and_table()
-            name = psycopg.sql.Identifier(schema, table) if schema else psycopg.sql.Identifier(table)
-            counted = connection.execute(psycopg.sql.SQL("SELECT count(*) FROM {}").format(name)).fetchone()
+            counted = connection.execute(
+                psycopg.sql.SQL("SELECT count(*) FROM {}").format(self._identifier())
+            ).fetchone()
         part = Part(index=0, path=self._source.table, size=0, modified="")
         return Inspection(parts=[part], rows=counted[0] if counted else 0, notes=notes)
 
@@ -48,7 +52,9 @@ class PostgresReader:
             _, key = self._columns(connection)
             schema, name = self._schema_and_table()
             table = ibis.postgres.from_connection(connection).table(name, database=schema)
-            batches = table.order_by(key or columns).select(columns).to_pyarrow_batches()
+            cells = {column: _cell(table[column]) for column in columns}
+            order = [table[column] for column in key] or list(cells.values())
+            batches = table.order_by(order).select(**cells).to_pyarrow_batches()
             row = 0
             with pq.ParquetWriter(path, batches.schema.insert(0, pa.field(ROW, pa.int64()))) as writer:
                 for batch in batches:
@@ -58,7 +64,7 @@ class PostgresReader:
         return Reading(output=written([path]), unreadable=[])
 
     def _columns(self, connection: Any) -> tuple[list[str], list[str]]:
-        rows = connection.execute(_COLUMNS, (self._source.table,)).fetchall()
+        rows = connection.execute(_COLUMNS, (self._identifier().as_string(connection),)).fetchall()
         if not rows:
             raise SourceError(
                 self._name,
@@ -73,17 +79,27 @@ class PostgresReader:
         schema, _, table = self._source.table.rpartition(".")
         return schema or None, table
 
+    def _identifier(self) -> psycopg.sql.Identifier:
+        return psycopg.sql.Identifier(*filter(None, self._schema_and_table()))
+
     @contextmanager
     def _connect(self) -> Iterator[Any]:
         try:
             with psycopg.connect(self._url(), connect_timeout=5) as connection:
                 connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
                 connection.read_only = True
+                connection.execute("SET TIME ZONE 'UTC'")
                 yield connection
         except psycopg.OperationalError as error:
             raise SourceUnavailable(self._name, error) from error
-        except psycopg.Error as error:
-            raise SourceError(self._name, f"table {self._source.table} cannot be read: {error}.") from error
+        except (psycopg.Error, pa.ArrowException) as error:
+            # A value that cannot be fetched ends the cursor, and it is the lost cursor that is complained of.
+            words = " ".join(str(error.__context__ or error).split()).rstrip(".")
+            raise SourceError(
+                self._name,
+                f"table {self._source.table} cannot be read: {words}.",
+                remedy="See that this user may read it, and that its values are within Python's range.",
+            ) from error
 
     def _url(self) -> str:
         if self._source.url_env is None:
@@ -96,3 +112,13 @@ class PostgresReader:
                 remedy="Put the database's URL into it.",
             )
         return url
+
+
+def _cell(column: Value) -> Value:
+    kind = column.type()
+    if kind.is_timestamp():
+        return column.cast("timestamp(6)")
+    # A decimal without a declared precision has no bound that a file's type could have.
+    bounded = not kind.is_decimal() or kind.precision is not None
+    kept = kind.is_numeric() or kind.is_boolean() or kind.is_string() or kind.is_date()
+    return column if kept and bounded else column.cast("string").name(column.get_name())

@@ -122,9 +122,13 @@ def check_columns(name: str, place: str, declared: list[str], found: list[str]) 
     if gone:
         raise SourceError(
             name,
-            f"{place} has no column {', '.join(gone)}; it has {', '.join(found)}.",
-            remedy=f"Correct `sources.{name}.columns`" + (f" (new there: {', '.join(new)})." if new else "."),
+            f"{place} has no column {', '.join(gone)}; it has {_listed(found)}.",
+            remedy=f"Correct `sources.{name}.columns`" + (f" (new there: {_listed(new)})." if new else "."),
         )
     return (
-        [f"{place} has columns that the spec does not declare, and which are left out: {', '.join(new)}"] if new else []
+        [f"{place} has columns that the spec does not declare, and which are left out: {_listed(new)}"] if new else []
     )
+
+
+def _listed(columns: list[str]) -> str:
+    return ", ".join(column or "one without a name" for column in columns) or "none"

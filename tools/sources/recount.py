@@ -1,14 +1,14 @@
 """Counting a source's records once more, by other means than they were read with: for proof."""
 
-import csv
-import io
 from collections.abc import Iterator
 
 import pyarrow.parquet as pq
 
 from core.spec.source import CsvSource, JsonLinesSource, ParquetSource, Source
 from tools.engine.files import open_file
+from tools.sources.lines import count_lines, open_lines
 from tools.sources.reader import Part
+from tools.sources.records import parser
 
 
 def recount(source: Source, part: Part, unreadable: dict[int, str]) -> int | None:
@@ -18,11 +18,10 @@ def recount(source: Source, part: Part, unreadable: dict[int, str]) -> int | Non
     """
     match source:
         case CsvSource():
-            with open_file(part.path) as file:
-                text = io.TextIOWrapper(file, encoding=source.encoding, errors="replace", newline="")
-                lines = _without(text, unreadable)
-                records = csv.reader(lines, delimiter=source.delimiter, quotechar=source.quote)
-                return sum(1 for record in records if record) - 1
+            with open_lines(part.path, source.encoding) as lines:
+                records = parser(_without(lines, unreadable), source)
+                width = len(next(records))
+                return sum(1 for record in records if record or width == 1)
         case JsonLinesSource():
             with open_file(part.path) as file:
                 return sum(1 for number, line in enumerate(file, start=1) if line.strip() and number not in unreadable)
@@ -37,7 +36,7 @@ def _without(lines: Iterator[str], unreadable: dict[int, str]) -> Iterator[str]:
     skip = 0
     for number, line in enumerate(lines, start=1):
         if number in unreadable:
-            skip = 1 + unreadable[number].count("\n")
+            skip = count_lines(unreadable[number])
         if skip:
             skip -= 1
         else:

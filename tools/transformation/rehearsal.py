@@ -44,7 +44,10 @@ def rehearse(engine: Engine, spec: PipelineSpec, order: list[tuple[Stage, str]])
     if not problems:
         columns = [column for column in rows[spec.result].columns if not column.startswith("_")]
         absent = [name for name in spec.target.partition_by if name not in columns]
-        problems += [f"target.partition_by: the result has no column '{name}'; it has {columns}" for name in absent]
+        there = ", ".join(columns)
+        problems += [f"target.partition_by: the result has no column '{name}'; it has {there}" for name in absent]
+        if not set(columns) - set(spec.target.partition_by):
+            problems.append("target.partition_by: at least one column must be left to stand in the files")
     if problems:
         raise SpecError(spec.name, problems)
     return columns

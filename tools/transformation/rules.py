@@ -1,8 +1,12 @@
 """Rules compiled to Ibis: each takes the rows as they are and says which go on, which leave, and why."""
 
+import operator
 from dataclasses import dataclass, field
 
+import duckdb
 import ibis
+from ibis.common.annotations import ValidationError
+from ibis.common.exceptions import IbisError
 from ibis.expr.types import Table
 
 from core.errors import ExpressionError, RuleError
@@ -10,9 +14,10 @@ from core.spec.rule import Cast, Deduplicate, Derive, DropNulls, Fill, Filter, J
 from core.task import Fate
 from tools.engine.engine import Engine
 from tools.engine.rowid import ROW
-from tools.engine.types import ibis_type, typed
+from tools.engine.types import constant, ibis_type, typed
 from tools.quality.departure import departures
-from tools.transformation.expression import scalar
+from tools.transformation.arithmetic import alike
+from tools.transformation.expression import condition, reason, scalar
 
 _FOUND = "_found_"
 
@@ -50,13 +55,29 @@ def transform(
 
     Raises RuleError with the rule's index and the reason when a rule does not fit the data.
     """
+    try:
+        return _applied(engine, rows, rules, dataset, others or {}, each=False)
+    except duckdb.DataError:
+        # The engine computes several rules at once: whose it is shows when each is computed for itself.
+        return _applied(engine, rows, rules, dataset, others or {}, each=True)
+
+
+def _applied(
+    engine: Engine, rows: Table, rules: tuple[Rule, ...], dataset: str, others: dict[str, Table], *, each: bool
+) -> Transformed:
     state = Transformed(rows)
+    unfit = (ExpressionError, IbisError, ValidationError, KeyError, TypeError, ValueError)
     for index, rule in enumerate(rules):
         try:
-            _apply(engine, state, rule, others or {})
-        except (ExpressionError, ibis.common.exceptions.IbisError, KeyError, TypeError, ValueError) as error:
-            words = error.what if isinstance(error, ExpressionError) else str(error).strip().split("\n")[0]
+            _apply(engine, state, rule, others)
+            if each:
+                state.rows = engine.hold(state.rows)
+        except (*unfit, duckdb.DataError) as error:
+            if isinstance(error, duckdb.DataError) and not each:
+                raise
+            words = error.what if isinstance(error, ExpressionError) else reason(error)
             raise RuleError(dataset, index, rule.rule, words) from error
+    state.rows = engine.hold(state.rows)
     return state
 
 
@@ -71,9 +92,10 @@ def _apply(engine: Engine, state: Transformed, rule: Rule, others: dict[str, Tab
         case Derive(columns=columns):
             state.rows = rows.mutate(**{_own(name): scalar(text, rows) for name, text in columns.items()})
         case Filter(where=where):
-            _keep(engine, state, scalar(where, rows), f"filter({where})", f"not true: {where}")
+            _keep(engine, state, condition(where, rows), f"filter({where})", f"not true: {where}")
         case Fill(columns=columns):
-            state.rows = rows.mutate(**{n: rows[n].fill_null(v) for n, v in columns.items() if _there(rows, [n])})
+            _there(rows, list(columns))
+            state.rows = rows.mutate(**{n: rows[n].fill_null(constant(v, rows[n].type())) for n, v in columns.items()})
         case DropNulls(columns=columns):
             there = ibis.and_(*(rows[name].notnull() for name in _there(rows, columns)))
             names = ", ".join(columns)
@@ -87,16 +109,16 @@ def _apply(engine: Engine, state: Transformed, rule: Rule, others: dict[str, Tab
 def _keep(
     engine: Engine,
     state: Transformed,
-    condition: ibis.expr.types.BooleanValue,
+    fits: ibis.expr.types.BooleanValue,
     name: str,
-    reason: str | ibis.expr.types.StringValue,
+    why: str | ibis.expr.types.StringValue,
     fate: Fate = Fate.FILTERED,
 ) -> None:
-    """Rows for which the condition is not true leave."""
+    """Rows for which `fits` is not true leave."""
     marked = engine.hold(
         state.rows.mutate(
-            _keep=condition.fill_null(False),
-            _why=reason if not isinstance(reason, str) else ibis.literal(reason),
+            _keep=fits.fill_null(False),
+            _why=why if not isinstance(why, str) else ibis.literal(why),
         )
     )
     leaving = marked.filter(~marked["_keep"])
@@ -108,7 +130,7 @@ def _cast(engine: Engine, state: Transformed, columns: dict[str, str]) -> None:
     for name, declared in columns.items():
         cell = state.rows[_there(state.rows, [name])[0]]
         value = cell.cast("string") if declared == "string" else typed(cell, declared)
-        reason = ibis.literal(f"{name} is '") + cell.cast("string").fill_null("") + f"', not of type {declared}"
+        why = ibis.literal(f"{name} is '") + cell.cast("string").fill_null("") + f"', not of type {declared}"
         before = state.rows.mutate(_cast=value)
         state.rows = before
         _keep(
@@ -116,7 +138,7 @@ def _cast(engine: Engine, state: Transformed, columns: dict[str, str]) -> None:
             state,
             before[name].isnull() | before["_cast"].notnull(),
             f"cast({name})",
-            reason,
+            why,
             Fate.QUARANTINED,
         )
         state.rows = state.rows.mutate(**{name: state.rows["_cast"].cast(ibis_type(declared))}).drop("_cast")
@@ -147,8 +169,10 @@ def _join(engine: Engine, state: Transformed, rule: Join, other: Table) -> None:
     _there(rows, tuple(rule.on))
     if taken := [name for name in columns if name in rows.columns]:
         raise ValueError(f"column {', '.join(taken)} of '{rule.dataset}' is here already; derive another name first")
+    # A row without a whole key is found by nobody.
+    keyed = other.filter([other[key].notnull() for key in keys])
     repeated = engine.row(
-        other.group_by(keys).having(other.count() > 1).aggregate(n=other.count()).aggregate(n=ibis._.count())
+        keyed.group_by(keys).having(keyed.count() > 1).aggregate(n=keyed.count()).aggregate(n=ibis._.count())
     )["n"]
     if repeated:
         raise ValueError(
@@ -159,14 +183,14 @@ def _join(engine: Engine, state: Transformed, rule: Join, other: Table) -> None:
     looked_up = other.select(
         other[ROW].name(column), **{f"_key_{k}": other[k] for k in keys}, **{c: other[c] for c in columns}
     )
-    matches = [rows[mine] == looked_up[f"_key_{theirs}"] for mine, theirs in rule.on.items()]
+    matches = [operator.eq(*alike([rows[mine], looked_up[f"_key_{their}"]])) for mine, their in rule.on.items()]
     state.rows = engine.hold(rows.left_join(looked_up, matches).drop(*(f"_key_{k}" for k in keys)))
     state.joined.append(rule.dataset)
     if rule.missing != "keep":
         shown = [ibis.literal(f"{mine} '") + state.rows[mine].cast("string").fill_null("") + "'" for mine in rule.on]
-        reason = ibis.literal(f"nothing in {rule.dataset} has ") + ibis.literal(", ").join(shown)
+        why = ibis.literal(f"nothing in {rule.dataset} has ") + ibis.literal(", ").join(shown)
         fate = Fate.QUARANTINED if rule.missing == "quarantine" else Fate.FILTERED
-        _keep(engine, state, state.rows[column].notnull(), f"join({rule.dataset})", reason, fate)
+        _keep(engine, state, state.rows[column].notnull(), f"join({rule.dataset})", why, fate)
 
 
 def _there(table: Table, names: tuple[str, ...] | list[str]) -> list[str]:

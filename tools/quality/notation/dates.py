@@ -56,6 +56,10 @@ def iso(text: str) -> str:
     for pattern in _ONE_WAY:
         if match := pattern.fullmatch(text):
             return _date(match["y"], match["m"], match["d"]) or text
+    if match := _SLASHED.fullmatch(text):
+        day_first, month_first = _date(match[3], match[2], match[1]), _date(match[3], match[1], match[2])
+        if day_first is None or month_first is None or day_first == month_first:
+            return day_first or month_first or text
     return text
 
 
