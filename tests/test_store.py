@@ -251,6 +251,13 @@ def test_an_embedded_server_that_does_not_start_is_told_with_its_folder(tmp_path
     assert "CREWLINE_DATABASE_URL" in caught.value.remedy
 
 
+@pytest.mark.parametrize("name", ["ho me", "it's", 'quo"te', "do$$ar"])
+def test_a_home_that_the_embedded_server_cannot_live_in_is_told(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match="cannot live in") as caught:
+        start_server(tmp_path / name / "postgres")
+    assert "CREWLINE_HOME" in caught.value.remedy
+
+
 def test_an_embedded_server_starts_again_although_its_pid_is_another_programs_now() -> None:
     """After a crash of the machine, the pid file stays, and its number may belong to anyone."""
     home = Path(tempfile.gettempdir()) / f"crewline-tests-again-{os.getpid()}"

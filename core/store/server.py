@@ -12,7 +12,10 @@ from typing import Any
 
 import psutil
 
-from core.errors import StoreUnavailable
+from core.errors import InputError, StoreUnavailable
+
+# The wheel hands the path to a shell, unquoted.
+_UNFIT = " \t\n'\"$`\\;&|<>*?()"
 
 # The servers that this process uses. It uses them until it ends: the wheel counts processes, not users within one.
 _started: dict[Path, Any] = {}
@@ -23,8 +26,13 @@ def start_server(data_dir: Path) -> Any:
     """The server whose data lies in `data_dir`, started if it does not run yet.
 
     Processes share it; it stops with the last process that uses it. Its `get_uri()` gives the URL. Raises
-    StoreUnavailable with the server's own words when it does not start.
+    StoreUnavailable with the server's own words when it does not start, InputError if its path cannot be used.
     """
+    if any(character in str(data_dir) for character in _UNFIT):
+        raise InputError(
+            f"The embedded PostgreSQL cannot live in {data_dir}: its path has a space, a quote or a dollar sign.",
+            remedy="Set CREWLINE_HOME to another folder, or CREWLINE_DATABASE_URL to a server of your own.",
+        )
     if not os.environ.get("XDG_RUNTIME_DIR"):
         # The wheel's lock and sockets go there, and it warns when there is none.
         runtime = Path(tempfile.gettempdir()) / f"crewline-{os.getuid()}"

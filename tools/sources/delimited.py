@@ -25,6 +25,7 @@ from tools.sources.reader import (
     Unreadable,
     check_columns,
     find_files,
+    inspect_files,
     unchanged,
 )
 from tools.sources.records import parser, records
@@ -43,12 +44,7 @@ class CsvReader:
 
     def inspect(self) -> Inspection:
         parts = find_files(self._name, self._source.path, self._surroundings)
-        notes: list[str] = []
-        rows = 0
-        for part in parts:
-            notes += check_columns(self._name, part.path, list(self._source.columns), self._header(part))
-            rows += self._estimate(part)
-        return Inspection(parts=parts, rows=rows, notes=notes)
+        return inspect_files(parts, self._name, list(self._source.columns), self._look)
 
     def read(self, engine: Engine, part: Part, path: Path) -> Reading:
         unchanged(self._name, part)
@@ -124,6 +120,9 @@ class CsvReader:
                 remedy="Rename one of them in the file.",
             )
         return header
+
+    def _look(self, part: Part) -> tuple[list[str], int]:
+        return self._header(part), self._estimate(part)
 
     def _estimate(self, part: Part) -> int:
         with open_file(part.path) as file:

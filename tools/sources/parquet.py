@@ -12,7 +12,16 @@ from core.spec.source import ParquetSource
 from tools.engine.engine import Engine
 from tools.engine.files import open_file
 from tools.engine.rowid import ROW, first_row
-from tools.sources.reader import Inspection, Part, Reading, Surroundings, check_columns, find_files, unchanged
+from tools.sources.reader import (
+    Inspection,
+    Part,
+    Reading,
+    Surroundings,
+    check_columns,
+    find_files,
+    inspect_files,
+    unchanged,
+)
 
 
 class ParquetReader:
@@ -25,24 +34,11 @@ class ParquetReader:
 
     def inspect(self) -> Inspection:
         parts = find_files(self._name, self._source.path, self._surroundings)
-        notes: list[str] = []
-        rows = 0
-        for part in parts:
-            metadata = self._footer(part)
-            notes += check_columns(
-                self._name, part.path, list(self._source.columns), metadata.schema.to_arrow_schema().names
-            )
-            rows += metadata.num_rows
-        return Inspection(parts=parts, rows=rows, notes=notes)
+        return inspect_files(parts, self._name, list(self._source.columns), self._look)
 
     def read(self, engine: Engine, part: Part, path: Path) -> Reading:
         unchanged(self._name, part)
-        check_columns(
-            self._name,
-            part.path,
-            list(self._source.columns),
-            self._footer(part).schema.to_arrow_schema().names,
-        )
+        check_columns(self._name, part.path, list(self._source.columns), self._look(part)[0])
         number = ibis.row_number().over(ibis.window()).cast("int64") + first_row(part.index) + 1
         try:
             table = engine.backend.read_parquet(engine.located(part.path), table_name=engine.name())
@@ -52,6 +48,10 @@ class ParquetReader:
         except duckdb.Error as error:
             raise self._torn(part, error) from error
         return Reading(output=output, unreadable=[])
+
+    def _look(self, part: Part) -> tuple[list[str], int]:
+        footer = self._footer(part)
+        return footer.schema.to_arrow_schema().names, footer.num_rows
 
     def _footer(self, part: Part) -> pq.FileMetaData:
         try:

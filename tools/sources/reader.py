@@ -1,5 +1,6 @@
 """The seam between sources and the rest: inspect, then read part by part."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -54,6 +55,10 @@ class SourceUnavailable(SourceError):
         super().__init__(source, f"its database cannot be reached: {words}.", remedy="Start it, or correct its URL.")
 
 
+# The columns of a file, and its rows, perhaps estimated.
+Look = Callable[[Part], tuple[list[str], int]]
+
+
 class Reader(Protocol):
     """Reads one source. Both methods raise SourceError when the source is not what its description says."""
 
@@ -100,6 +105,17 @@ def find_files(name: str, pattern: str, surroundings: Surroundings) -> list[Part
             remedy="Bring the file again, or remove it if nothing is missing.",
         )
     return files
+
+
+def inspect_files(parts: list[Part], name: str, declared: list[str], look: Look) -> Inspection:
+    """An inspection of files each of which says its columns and rows when looked at."""
+    notes: list[str] = []
+    rows = 0
+    for part in parts:
+        found, n = look(part)
+        notes += check_columns(name, part.path, declared, found)
+        rows += n
+    return Inspection(parts=parts, rows=rows, notes=notes)
 
 
 def unchanged(name: str, part: Part) -> None:
