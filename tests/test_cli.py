@@ -2,9 +2,11 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -238,15 +240,16 @@ def test_a_signal_stops_a_run_cleanly_and_says_how_to_go_on(
 
 
 @pytest.fixture
-def own_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A home with an embedded server of its own, which may be killed."""
-    home = tmp_path / "own"
+def own_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A home with an embedded server of its own, which may be killed; not in pytest's folder, see conftest."""
+    home = Path(tempfile.mkdtemp(prefix="crewline-tests-own-"))
     monkeypatch.setenv("CREWLINE_HOME", str(home))
     monkeypatch.delenv("CREWLINE_DATABASE_URL", raising=False)
     monkeypatch.setenv("CREWLINE_DATABASE_WAIT_S", "1")
     settings.cache_clear()
     yield home
     settings.cache_clear()
+    shutil.rmtree(home, ignore_errors=True)
 
 
 def test_a_database_that_dies_in_mid_run_loses_nothing(own_server: Path, tmp_path: Path) -> None:
@@ -275,7 +278,8 @@ def test_a_database_that_dies_in_mid_run_loses_nothing(own_server: Path, tmp_pat
 
 def test_the_example_runs_from_a_clean_home(own_server: Path, tmp_path: Path) -> None:
     """Load the table, run, audit: what `make run` does, on the embedded server."""
-    load = subprocess.run([sys.executable, retail.EXAMPLE / "load.py"], capture_output=True, text=True, check=True)
+    load = subprocess.run([sys.executable, retail.EXAMPLE / "load.py"], capture_output=True, text=True, check=False)
+    assert load.returncode == 0, load.stderr
     assert "retail.customers: 377 rows" in load.stdout
     spec = tmp_path / "pipeline.yaml"
     text = (retail.EXAMPLE / "pipeline.yaml").read_text()
