@@ -1,6 +1,7 @@
 """Delimited text files. The engine reads those without a fault; where it finds one, they are read line by line."""
 
 import csv
+import os
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -75,7 +76,11 @@ class CsvReader:
         )
         number = ibis.row_number().over(ibis.window()).cast("int64") + first_row(part.index) + 1
         declared = {name: table[columns[header.index(name)]] for name in self._source.columns}
-        return engine.write(table.select(number.name(ROW), **declared), path)
+        # Where the engine fails, it removes what it was writing, and that may be late: not under the final name.
+        draft = path.with_name(f"{path.name}.draft")
+        engine.write(table.select(number.name(ROW), **declared), draft)
+        os.replace(draft, path)
+        return written([path])
 
     def _by_line(self, part: Part, header: list[str], path: Path) -> Reading:
         columns = {name: header.index(name) for name in self._source.columns}
