@@ -5,8 +5,6 @@ import os
 import random
 import shutil
 import signal
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ from core.settings import Settings
 from core.store import Database
 from flows.audit import audit
 from tests import child, shop
+from tests.deadline import until
 
 # The steps of the shop's run and of its flow; `test_the_run_passes_all_its_crash_points` keeps the lists true.
 STEPS = [
@@ -192,13 +191,6 @@ def lines(trace: Path) -> list[str]:
     return trace.read_text().splitlines() if trace.exists() else []
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline, "waited for a minute"
-        time.sleep(0.02)
-
-
 def test_of_two_processes_that_resume_one_run_one_works_and_the_other_is_refused_by_name(
     small_shop: Shop, tmp_path: Path
 ) -> None:
@@ -208,7 +200,7 @@ def test_of_two_processes_that_resume_one_run_one_works_and_the_other_is_refused
     assert run is not None
     first, second = tmp_path / "first", tmp_path / "second"
     works = child.start(small_shop.environment, run_id=run.run_id, slow_s=0.05, trace=first)
-    wait_until(lambda: len(lines(first)) > 2)
+    until(lambda: len(lines(first)) > 2, 60)
     assert small_shop.work(run_id=run.run_id, trace=second) == 2
     assert lines(second)[-1].startswith(f"RunHeld: Run {run.run_id} is being worked on by process {works.pid} on ")
     works.join(60)
@@ -222,12 +214,12 @@ def test_a_process_that_was_only_stopped_is_taken_over_and_refused_when_it_wakes
     """It may stop anywhere, in a transaction too; when its lease has run out, another one finishes the run."""
     trace = tmp_path / "trace"
     sleeper = child.start(small_shop.environment, spec=small_shop.document, slow_s=0.02, trace=trace)
-    wait_until(lambda: len(lines(trace)) > 20)
+    until(lambda: len(lines(trace)) > 20, 60)
     assert sleeper.pid is not None
     os.kill(sleeper.pid, signal.SIGSTOP)
     run = small_shop.newest()
     assert run is not None
-    wait_until(lambda: small_shop.work(run_id=run.run_id) == 0)
+    until(lambda: small_shop.work(run_id=run.run_id) == 0, 60)
     os.kill(sleeper.pid, signal.SIGCONT)
     sleeper.join(60)
     assert sleeper.exitcode == 2

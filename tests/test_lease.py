@@ -6,7 +6,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,6 +24,7 @@ from core.spec import PipelineSpec
 from core.spec.document import parse
 from core.store import Database
 from core.task import Outcome
+from tests.deadline import until
 
 HOLDER = """
 import sys
@@ -35,13 +35,6 @@ claim(Database(sys.argv[1], wait_s=5).open(), sys.argv[2], lease_s=60)
 print("claimed", flush=True)
 sys.stdin.read()
 """
-
-
-def until(condition: Callable[[], object], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "in vain"
-        time.sleep(0.01)
 
 
 @pytest.fixture

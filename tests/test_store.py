@@ -27,16 +27,10 @@ from core.spec import loads
 from core.store import Database, migrate, open_database
 from core.store.server import start_server
 from core.task import Failure, Outcome
+from tests.deadline import until
 
 MIGRATIONS = [name for name, _ in migrate.migrations()]
 SPEC = loads("{name: other, sources: {o: {kind: csv, path: o.csv, columns: {a: string}}}, target: {path: out}}")
-
-
-def until(condition: Callable[[], object], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "in vain"
-        time.sleep(0.01)
 
 
 @pytest.fixture
