@@ -372,6 +372,23 @@ def test_a_transaction_that_is_cut_in_mid_work_is_done_again_as_a_whole(through:
     assert through.query("SELECT number FROM seen") == [{"number": 2}]
 
 
+def test_the_wait_begins_at_the_failure_however_long_the_work_took(proxy: Proxy, configuration: Settings) -> None:
+    """As for a process that was stopped in mid-transaction, and finds its connection closed when it wakes."""
+    store = Database(proxy.url, wait_s=0.3).open()
+    calls = []
+
+    def work(connection: lease.Connection) -> int:
+        calls.append(1)
+        if len(calls) == 1:
+            time.sleep(0.5)
+            proxy.cut()
+        connection.execute("SELECT 1")
+        return len(calls)
+
+    assert store.transaction(work) == 2
+    store.close()
+
+
 @pytest.mark.parametrize("refusals", [1, 4])
 def test_a_server_that_comes_back_in_time_is_waited_for(through: Database, proxy: Proxy, refusals: int) -> None:
     through.query("SELECT 1")

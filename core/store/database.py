@@ -85,11 +85,17 @@ class Database:
         """
 
         try:
+            try:
+                return self._attempt(work)
+            except _AWAY as error:
+                if not _comes_back(error):
+                    raise
+            # The wait begins at the failure: a process can be stopped in mid-transaction for longer than it would wait.
             for attempt in stamina.retry_context(
                 on=_comes_back, attempts=None, timeout=self._wait_s, wait_initial=0.1, wait_max=2.0
             ):
-                with attempt, self._pool.connection() as connection:
-                    return work(connection)
+                with attempt:
+                    return self._attempt(work)
         except PoolClosed as error:
             raise StoreUnavailable("The connection to PostgreSQL was closed by this process.") from error
         except _AWAY as error:
@@ -99,11 +105,14 @@ class Database:
             ) from error
         raise AssertionError("unreachable: the loop returns or raises")
 
+    def _attempt(self, work: Callable[[Connection], T]) -> T:
+        with self._pool.connection() as connection:
+            return work(connection)
+
     def once(self, sql: str, parameters: tuple[Any, ...] = ()) -> None:
         """One statement, tried once. Raises StoreUnavailable."""
         try:
-            with self._pool.connection() as connection:
-                connection.execute(sql.encode(), parameters)
+            self._attempt(lambda c: c.execute(sql.encode(), parameters))
         except _AWAY as error:
             raise StoreUnavailable(f"PostgreSQL cannot be reached: {_words(error)}.") from error
 
