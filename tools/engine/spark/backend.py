@@ -1,0 +1,192 @@
+"""Spark behind the engine's face.
+
+Spark computes; what is written passes through DuckDB at the end, so that files have the same form on both engines.
+"""
+
+import itertools
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import ibis
+import pyarrow as pa
+import pyarrow.parquet as pq
+from ibis.expr.operations import DatabaseTable
+from ibis.expr.types import Table
+
+from core.errors import CrewlineError, DataError, EngineError, OutOfMemory, WorkError
+from core.spec.engine import PySparkEngine
+from tools.engine.duck import Duck
+from tools.engine.limits import Limits
+from tools.engine.spark.dialect import sql, sql_type
+from tools.engine.spark.functions import register
+from tools.engine.spark.session import session
+
+_number = itertools.count(1)
+
+
+class Spark:
+    """A session of the process's Spark."""
+
+    def __init__(self, spec: PySparkEngine, limits: Limits, scratch: Path) -> None:
+        self._session = session(spec, limits)
+        register(self._session)
+        self.ibis: Any = ibis.pyspark.connect(self._session)
+        self._group = f"crewline-{next(_number)}"
+        self._scratch = scratch
+        self._files = Duck(limits, scratch)
+        self._names = 0
+
+    def read(self, paths: list[str]) -> Table:
+        # DuckDB says which types hold the values of all files.
+        wanted = self._files.read(paths).schema()
+        schema = ibis.schema({name: _type(name, kind) for name, kind in wanted.items()})
+        alike: dict[str, list[str]] = {}
+        for path in paths:
+            alike.setdefault(str(_footer(path)), []).append(path)
+        tables = []
+        with self._job():
+            for group in alike.values():
+                frame = self._session.read.parquet(*map(self.located, group))
+                tables.append(self._view(frame, _schema(frame)))
+        same = [
+            t.select(**{c: t[c].cast(kind) if c in t.columns else ibis.null(kind) for c, kind in schema.items()})
+            for t in tables
+        ]
+        return ibis.union(*same) if len(same) > 1 else same[0]
+
+    def read_folders(self, folder: Path) -> Table:
+        with self._job():
+            frame = self._session.read.parquet(self.located(str(folder)))
+        return self._view(frame, _schema(frame))
+
+    def table(self, data: pa.Table) -> Table:
+        return self._view(self._session.createDataFrame(data), ibis.Schema.from_pyarrow(data.schema))
+
+    def located(self, path: str) -> str:
+        return re.sub(r"([*?\[\]{}\\])", r"\\\1", path)
+
+    def name(self) -> str:
+        self._names += 1
+        return f"t{self._names}"
+
+    def hold(self, table: Table) -> Table:
+        with self._job():
+            return self._view(self._frame(table).localCheckpoint(), table.schema())
+
+    def write(self, table: Table, path: Path) -> None:
+        with self._parts(table) as parts:
+            self._files.write(parts, path)
+
+    def write_partitioned(self, table: Table, folder: Path, columns: tuple[str, ...]) -> None:
+        with self._parts(table) as parts:
+            self._files.write_partitioned(parts, folder, columns)
+
+    def arrow(self, table: Table) -> pa.Table:
+        with self._job():
+            found = self._frame(table).toArrow()
+        return found.cast(table.schema().to_pyarrow())
+
+    def told(self, error: Exception) -> CrewlineError | None:
+        from py4j.protocol import Py4JError
+        from pyspark.errors import ArithmeticException, DateTimeException, NumberFormatException, PySparkException
+
+        words = _words(error)
+        if isinstance(error, (PySparkException, Py4JError, ConnectionError)):
+            if "OutOfMemory" in str(error) or "UNABLE_TO_ACQUIRE_MEMORY" in str(error):
+                return OutOfMemory(f"The machine could not do the work: {words}.", remedy="Free the memory.")
+            if "No space left on device" in str(error):
+                return WorkError(f"The machine could not do the work: {words}.", remedy="Free the disk.")
+        if isinstance(error, (ArithmeticException, DateTimeException, NumberFormatException)):
+            return DataError(words)
+        if isinstance(error, PySparkException):
+            return EngineError(words)
+        if isinstance(error, (Py4JError, ConnectionError)):
+            return WorkError(f"Spark is gone: {words}.", remedy="Start the program again, and resume.")
+        return self._files.told(error)
+
+    def interrupt(self) -> None:
+        self._session.sparkContext.cancelJobGroup(self._group)
+        self._files.interrupt()
+
+    def close(self) -> None:
+        for number in range(1, self._names + 1):
+            self._session.catalog.dropTempView(f"t{number}")
+        self._files.close()
+
+    @contextmanager
+    def _job(self) -> Iterator[None]:
+        """Jobs within the block are this session's, and can be cancelled with it."""
+        self._session.sparkContext.setJobGroup(self._group, self._group)
+        yield
+
+    @contextmanager
+    def _parts(self, table: Table) -> Iterator[Table]:
+        """The table, computed into files of parts in their order, as DuckDB reads them."""
+        folder = self._scratch / f"{self._group}-{self.name()}"
+        try:
+            with self._job():
+                self._frame(table).write.parquet(str(folder))
+            parts = self._files.read([str(path) for path in sorted(folder.glob("part-*.parquet"))])
+            yield parts.cast(table.schema())
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _frame(self, table: Table) -> Any:
+        """The table with the types that Ibis says it has: the engine has its own about literals and sums."""
+        from pyspark.sql.functions import col
+
+        frame = self._session.sql(sql(table))
+        found = _schema(frame)
+        columns = [
+            col(_quoted(name)) if found[name] == kind else col(_quoted(name)).cast(sql_type(kind)).alias(name)
+            for name, kind in table.schema().items()
+        ]
+        return frame.select(*columns)
+
+    def _view(self, frame: Any, schema: ibis.Schema) -> Table:
+        name = self.name()
+        frame.createOrReplaceTempView(name)
+        return DatabaseTable(name, schema=schema, source=self.ibis).to_expr()
+
+
+def _schema(frame: Any) -> ibis.Schema:
+    """The columns of Spark's own table. Raises EngineError for a type that is none of Ibis's."""
+    from ibis.backends.pyspark.datatypes import PySparkType
+    from pyspark.sql.types import TimestampType
+
+    kinds: dict[str, Any] = {}
+    for column in frame.schema.fields:
+        zoned = isinstance(column.dataType, TimestampType)
+        kinds[column.name] = "timestamp('UTC')" if zoned else PySparkType.to_ibis(column.dataType)
+    return ibis.schema(kinds)
+
+
+def _type(name: str, kind: Any) -> Any:
+    """The type that Spark has for one of DuckDB's. Raises EngineError if there is none."""
+    if kind.is_unsigned_integer():
+        return {1: "int16", 2: "int32", 4: "int64", 8: "decimal(20, 0)"}[kind.nbytes]
+    if kind.is_time() or kind.is_uuid() or kind.is_interval() or kind.is_unknown():
+        raise EngineError(f"Column '{name}' is of type {kind}, which Spark does not have.", remedy="Bring it as text.")
+    return kind
+
+
+def _footer(path: str) -> Any:
+    files, place = fsspec.core.url_to_fs(path)
+    with files.open(place) as file:
+        return pq.read_schema(file).remove_metadata()
+
+
+def _quoted(name: str) -> str:
+    return "`" + name.replace("`", "``") + "`"
+
+
+def _words(error: Exception) -> str:
+    """What Spark says went wrong, without its name for the case and its advice about settings."""
+    first = (str(error).strip() or type(error).__name__).split("\n")[0]
+    plain = re.sub(r"^\[[A-Z0-9_.]+\] ", "", first)
+    return re.split(r" (?:Use '?|Use `|If necessary|SQLSTATE)", plain)[0].rstrip(". ")
