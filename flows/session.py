@@ -17,6 +17,7 @@ from core.stop import Stop
 from core.store.database import Database
 from flows.difference import differences
 from tools.engine.limits import Limits
+from tools.engine.spark.requirement import check_engine
 from tools.sources import Surroundings
 
 # What is left of the machine for everything that is not the engine.
@@ -56,7 +57,7 @@ def open_session(
     listener: Listener | None = None,
     compatible: bool = False,
 ) -> Session:
-    """Claim a run that is on record. Raises RunNotFound, RunHeld, RunFinished, SpecChanged.
+    """Claim a run that is on record. Raises RunNotFound, RunHeld, RunFinished, SpecChanged, InputError.
 
     The spec is the one that the run was started with. When its document has changed since, the run is refused, unless
     the change is declared `compatible`, or nothing is done yet; then the changed spec holds for what is to be done.
@@ -73,6 +74,7 @@ def open_session(
         if changes and planned and not compatible:
             raise SpecChanged(run_id, changes)
         spec = now
+    check_engine(spec.engine)
     lease = claim(database, run_id, lease_s=settings.lease_s)
     notify: Listener = listener or _nobody
     ledger = Ledger(lease, settings.runs_dir / run_id, notify)

@@ -61,9 +61,7 @@ class Engine:
     EngineError for what else cannot be computed, OutOfMemory, WorkError for troubles with the disk, and Interrupted.
     """
 
-    def __init__(
-        self, limits: Limits, scratch: Path, stop: Stop | None = None, spec: EngineSpec | None = None
-    ) -> None:
+    def __init__(self, limits: Limits, scratch: Path, stop: Stop | None = None, spec: EngineSpec | None = None) -> None:
         self._asked = stop or Stop()
         self._backend = _backend(spec or DuckDbEngine(), limits, scratch)
         self._stop = self._asked.interrupting(self._backend.interrupt)

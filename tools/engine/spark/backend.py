@@ -42,22 +42,15 @@ class Spark:
         self._names = 0
 
     def read(self, paths: list[str]) -> Table:
-        # DuckDB says which types hold the values of all files.
-        wanted = self._files.read(paths).schema()
-        schema = ibis.schema({name: _type(name, kind) for name, kind in wanted.items()})
-        alike: dict[str, list[str]] = {}
-        for path in paths:
-            alike.setdefault(str(_footer(path)), []).append(path)
-        tables = []
+        if len({str(_footer(path)) for path in paths}) > 1:
+            # DuckDB knows the types that hold the values of all.
+            return self._spread(self._files.read(paths))
+        found = self._files.read(paths[:1])
+        if _plain(found) is not found:
+            return self._spread(self._files.read(paths))
         with self._job():
-            for group in alike.values():
-                frame = self._session.read.parquet(*map(self.located, group))
-                tables.append(self._view(frame, _schema(frame)))
-        same = [
-            t.select(**{c: t[c].cast(kind) if c in t.columns else ibis.null(kind) for c, kind in schema.items()})
-            for t in tables
-        ]
-        return ibis.union(*same) if len(same) > 1 else same[0]
+            frame = self._session.read.parquet(*map(self.located, paths))
+        return self._view(frame, found.schema())
 
     def read_folders(self, folder: Path) -> Table:
         with self._job():
@@ -65,7 +58,11 @@ class Spark:
         return self._view(frame, _schema(frame))
 
     def table(self, data: pa.Table) -> Table:
-        return self._view(self._session.createDataFrame(data), ibis.Schema.from_pyarrow(data.schema))
+        mine = self._files.table(data)
+        plain = _plain(mine)
+        if plain is not mine:
+            data = self._files.arrow(plain)
+        return self._view(self._session.createDataFrame(data), plain.schema())
 
     def located(self, path: str) -> str:
         return re.sub(r"([*?\[\]{}\\])", r"\\\1", path)
@@ -124,6 +121,14 @@ class Spark:
         self._session.sparkContext.setJobGroup(self._group, self._group)
         yield
 
+    def _spread(self, table: Table) -> Table:
+        """DuckDB's table as one of Spark's."""
+        path = self._scratch / f"{self._group}-{self.name()}.parquet"
+        plain = _plain(table)
+        self._files.write(plain, path)
+        with self._job():
+            return self._view(self._session.read.parquet(self.located(str(path))), plain.schema())
+
     @contextmanager
     def _parts(self, table: Table) -> Iterator[Table]:
         """The table, computed into files of parts in their order, as DuckDB reads them."""
@@ -166,13 +171,18 @@ def _schema(frame: Any) -> ibis.Schema:
     return ibis.schema(kinds)
 
 
-def _type(name: str, kind: Any) -> Any:
-    """The type that Spark has for one of DuckDB's. Raises EngineError if there is none."""
+def _plain(table: Table) -> Table:
+    """DuckDB's table with types that Spark has too: wider integers, and for what it has not at all, text."""
+    casts = {name: wider for name, kind in table.schema().items() if (wider := _wider(kind)) is not None}
+    return table.cast(casts) if casts else table
+
+
+def _wider(kind: Any) -> str | None:
     if kind.is_unsigned_integer():
         return {1: "int16", 2: "int32", 4: "int64", 8: "decimal(20, 0)"}[kind.nbytes]
-    if kind.is_time() or kind.is_uuid() or kind.is_interval() or kind.is_unknown():
-        raise EngineError(f"Column '{name}' is of type {kind}, which Spark does not have.", remedy="Bring it as text.")
-    return kind
+    nanoseconds = kind.is_timestamp() and (kind.scale or 0) > 6
+    known = kind.is_numeric() or kind.is_string() or kind.is_boolean() or kind.is_date() or kind.is_nested()
+    return None if known or (kind.is_timestamp() and not nanoseconds) else "string"
 
 
 def _footer(path: str) -> Any:

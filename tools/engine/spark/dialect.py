@@ -30,7 +30,7 @@ def sql_type(kind: Any) -> str:
     return str(_COMPILER.type_mapper.to_string(kind))
 
 
-class _Compiler(PySparkCompiler):
+class _Compiler(PySparkCompiler):  # type: ignore[misc]  # Ibis is not typed
     __slots__ = ()
 
     def visit_NonNullLiteral(self, op: Any, *, value: Any, dtype: Any) -> Any:
@@ -45,13 +45,20 @@ class _Compiler(PySparkCompiler):
     def visit_NotNull(self, op: Any, *, arg: Any) -> Any:
         return arg.is_(sge.Not(this=sge.Null()))
 
+    def visit_IsInf(self, op: Any, *, arg: Any) -> Any:
+        return self.f.abs(arg).eq(self.POS_INF) if op.arg.dtype.is_floating() else sge.false()
+
     def visit_Cast(self, op: Any, *, arg: Any, to: Any) -> Any:
         return self._converted(op, arg, to, self.cast)
 
     def visit_TryCast(self, op: Any, *, arg: Any, to: Any) -> Any:
         if _strangers(op.arg.dtype, to):
             return self.cast(sge.Null(), to)
-        return self._converted(op, arg, to, lambda value, kind: sge.TryCast(this=value, to=self.type_mapper.from_ibis(kind)))
+        return self._converted(op, arg, to, self._tried)
+
+    def _tried(self, value: Any, kind: Any) -> Any:
+        # What is not said to be safe is written as a plain cast.
+        return sge.TryCast(this=value, to=self.type_mapper.from_ibis(kind), safe=True)
 
     def _converted(self, op: Any, arg: Any, to: Any, cast: Any) -> Any:
         kind = op.arg.dtype
@@ -120,8 +127,14 @@ class _Compiler(PySparkCompiler):
 
 def _strangers(one: Any, other: Any) -> bool:
     """Whether no value of one type is ever one of the other: Spark refuses to try."""
-    plain = one.is_numeric() or one.is_boolean()
-    return (plain and other.is_temporal()) or (one.is_temporal() and (other.is_numeric() or other.is_boolean()))
+    kinds = {_kind(one), _kind(other)}
+    return len(kinds) == 2 and "text" not in kinds
+
+
+def _kind(of: Any) -> str:
+    if of.is_numeric() or of.is_boolean():
+        return "number"
+    return "time" if of.is_temporal() else "nested" if of.is_nested() else "text"
 
 
 _COMPILER = _Compiler()

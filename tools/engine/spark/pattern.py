@@ -8,7 +8,7 @@ _TOKEN = re.compile(
       (?P<plain>[^\\\[\](){}.*+?|^$&])
     | (?P<escaped>\\[^A-Za-z0-9\s])
     | (?P<digit>\\d)
-    | (?P<group>\((?:\?:)?)
+    | (?P<group>\(\?:|\((?!\?))
     | (?P<close>\))
     | (?P<choice>\|)
     | (?P<any>\.)
@@ -25,13 +25,13 @@ def in_java(pattern: str) -> str | None:
     """The pattern as Java writes it; None if it has something that the two might read differently."""
     if not pattern.isascii():
         return None
-    written, place, repeated = [], 0, False
+    written, place, repeatable = [], 0, False
     while place < len(pattern):
         token = _TOKEN.match(pattern, place)
         # What is repeated twice is an error for one of them, and possessive for the other.
-        if token is None or (repeated and token.lastgroup == "times"):
+        if token is None or (token.lastgroup == "times" and not repeatable):
             return None
-        repeated = token.lastgroup == "times"
+        repeatable = token.lastgroup not in ("times", "group", "choice", "start", "end")
         # Java's $ stands before a last line end too, and its dot does not stand for a carriage return.
         written.append({"end": r"\z", "any": r"[^\n]"}.get(str(token.lastgroup), token[0]))
         place = token.end()

@@ -37,7 +37,8 @@ def java_version() -> int:
     java = str(Path(home) / "bin" / "java") if home else shutil.which("java")
     remedy = f"Install Java {LEAST_JAVA} or newer, and set JAVA_HOME to its folder."
     if java is None or not Path(java).is_file():
-        raise InputError(f"The engine pyspark needs Java; there is none at {java or 'any place of PATH'}.", remedy=remedy)
+        where = java or "any place of PATH"
+        raise InputError(f"The engine pyspark needs Java; there is none at {where}.", remedy=remedy)
     try:
         said = subprocess.run([java, "-version"], capture_output=True, text=True, check=True, timeout=30).stderr
     except (OSError, subprocess.SubprocessError) as error:
