@@ -18,8 +18,8 @@ import typer
 from core.errors import CrewlineError, InputError, Interrupted, StoreUnavailable
 
 if TYPE_CHECKING:
+    from core.report import RunReport
     from core.stop import Stop
-    from flows.report import RunReport
 
 app = typer.Typer(
     help="Teams of agents run data pipelines in which every row is accounted for.",

@@ -7,13 +7,13 @@ from pydantic import BaseModel
 from core.dataset import DatasetRef
 from core.errors import AccountingError, TargetError
 from core.ledger import Step
+from core.report import Records, check_records
 from core.store.database import Database
 from core.task import Outcome, Stage, Task
-from flows.report import Records, check_records
-from flows.requirements import Plan
 from flows.session import Session
 from tools.engine.engine import Engine, Limits
 from tools.engine.rowid import ROW
+from tools.orchestration.requirements import Plan
 from tools.publication.target import count_rows, remove, stage, swap, versions_dir
 from tools.quality.evidence import Evidence, History, write_evidence
 

@@ -4,7 +4,15 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from core.errors import AccountingError
 from core.run import Status
-from flows.gate import Quality
+
+
+class Quality(BaseModel):
+    """Scores from 0 to 1; None for what no check measured. `overall` is the mean of those that were."""
+
+    completeness: float | None = None
+    consistency: float | None = None
+    accuracy: float | None = None
+    overall: float | None = None
 
 
 class Records(BaseModel):
