@@ -19,8 +19,9 @@ from core.task import Fate, Outcome, Task
 from flows.closing import Closing, histories, last_stage, outputs
 from flows.persistence import last_state
 from flows.state import PipelineState
-from tools.engine.engine import Engine, Limits
+from tools.engine.engine import Engine
 from tools.engine.files import refresh
+from tools.engine.limits import Limits
 from tools.engine.rowid import ROW, file_of
 from tools.orchestration.requirements import Plan, tasks_of
 from tools.quality.evidence import History

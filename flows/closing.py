@@ -11,7 +11,8 @@ from core.report import Records, check_records
 from core.store.database import Database
 from core.task import Outcome, Stage, Task
 from flows.session import Session
-from tools.engine.engine import Engine, Limits
+from tools.engine.engine import Engine
+from tools.engine.limits import Limits
 from tools.engine.rowid import ROW
 from tools.orchestration.requirements import Plan
 from tools.publication.target import count_rows, remove, stage, swap, versions_dir

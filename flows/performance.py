@@ -12,7 +12,7 @@ from core.ledger import check_account
 from core.task import Failure, Outcome, Task
 from crews import AGENTS, Work
 from flows.session import Session
-from tools.engine.engine import Limits
+from tools.engine.limits import Limits
 from tools.orchestration.requirements import Plan, limits
 from tools.sources import SourceUnavailable
 
