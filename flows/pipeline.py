@@ -216,7 +216,9 @@ class DataPipelineFlow(Flow[PipelineState]):
         width = 1 if alone else branches(session.threads)
         workflow: Workflow = ThreadWorkflow(width)
         self.state.active_tasks = [task.key for task in tasks]
-        session.ledger.tell("round.started", tasks=[task.key for task in tasks], branches=width)
+        session.ledger.tell(
+            "round.started", tasks=[task.key for task in tasks], branches=width, threads=session.threads
+        )
         started = time.monotonic()
         outcomes = workflow.run(tasks, performer, session.stop)
         self.state.take_note(tasks, outcomes, time.monotonic() - started, width)

@@ -3,6 +3,7 @@
 from flows.session import Session
 from tools.engine.engine import Engine
 from tools.orchestration.examination import examine
+from tools.orchestration.registration import register
 from tools.orchestration.requirements import Plan, make_plan
 
 
@@ -20,6 +21,7 @@ def _made(session: Session) -> Plan:
     with Engine(session.limits, step.path, session.stop) as engine:
         inspections = examine(engine, session.spec, session.surroundings)
     plan = make_plan(session.spec, inspections)
+    register(session.lease.database, session.spec, plan, base_dir=session.surroundings.base_dir, by="flow")
     told = {
         "level": plan.level,
         "profile": plan.profile.model_dump(),
