@@ -2,6 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from core.dataset import DatasetRef
 from core.errors import AccountingError
 from core.run import Status
 
@@ -40,6 +41,15 @@ class TaskCount(BaseModel):
 
     completed: int = 0
     failed: int = 0
+
+
+class Closing(BaseModel):
+    """What closing a run came to. `version` is the published folder, if there is one."""
+
+    records: Records
+    left: DatasetRef | None = None
+    repairs: DatasetRef | None = None
+    version: str | None = None
 
 
 class RunReport(BaseModel):

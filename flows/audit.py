@@ -10,13 +10,13 @@ from core import ledger
 from core import run as runs
 from core.dataset import DatasetRef
 from core.errors import InputError
-from core.report import Records
+from core.report import Closing, Records
 from core.settings import Settings
 from core.spec.document import parse
 from core.spec.source import Source
 from core.store.database import Database
 from core.task import Fate, Outcome, Task
-from flows.closing import Closing, histories, last_stage, outputs
+from flows.closing import histories, last_stage, outputs
 from flows.persistence import last_state
 from flows.state import PipelineState
 from tools.engine.engine import Engine

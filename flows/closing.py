@@ -2,12 +2,10 @@
 
 from pathlib import Path
 
-from pydantic import BaseModel
-
 from core.dataset import DatasetRef
 from core.errors import AccountingError, TargetError
 from core.ledger import Step
-from core.report import Records, check_records
+from core.report import Closing, Records, check_records
 from core.store.database import Database
 from core.task import Outcome, Stage, Task
 from flows.session import Session
@@ -20,15 +18,6 @@ from tools.quality.evidence import Evidence, History, write_evidence
 
 # The published version, and the one before it: a reader may still be in the middle of that.
 KEPT_VERSIONS = 2
-
-
-class Closing(BaseModel):
-    """What closing a run came to. `version` is the published folder, if there is one."""
-
-    records: Records
-    left: DatasetRef | None = None
-    repairs: DatasetRef | None = None
-    version: str | None = None
 
 
 def publish_run(session: Session, plan: Plan, tasks: list[Task], outcomes: dict[str, Outcome]) -> Closing:

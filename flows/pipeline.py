@@ -14,7 +14,7 @@ from core import run as runs
 from core.crashpoint import reached
 from core.errors import InputError
 from core.journal import Listener
-from core.report import Quality, RunReport, TaskCount
+from core.report import Closing, Quality, RunReport, TaskCount
 from core.settings import Settings, settings
 from core.spec import PipelineSpec, load
 from core.stop import Stop
@@ -22,7 +22,7 @@ from core.store import Database, open_database
 from core.task import Outcome, Task
 from crews import AGENTS
 from delegation import Assigner, StageAssigner
-from flows.closing import Closing, publish_run, write_off
+from flows.closing import publish_run, write_off
 from flows.gate import Route
 from flows.passage import failures, passed, repairable
 from flows.performance import Performer

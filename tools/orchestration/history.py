@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from core import journal
 from core import run as runs
-from core.report import Quality, RunReport
+from core.report import Closing, Quality, RunReport
 from core.store.database import Database
 from core.task import Outcome, Stage, Task
 from tools.orchestration.requirements import Plan, tasks_of
@@ -64,6 +64,12 @@ class History:
     def report(self) -> RunReport | None:
         """What the run came to, once it has."""
         return RunReport.model_validate(self.run.report) if self.run.report else None
+
+    @property
+    def closing(self) -> Closing | None:
+        """How the run was closed the last time, if it was: its account, its evidence, what it published."""
+        ends = [s for s in self.steps.values() if s.outcome and (s.key == "publish" or s.key.startswith("close/"))]
+        return Closing.model_validate(ends[-1].outcome) if ends else None
 
     @property
     def branches(self) -> int | None:
