@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from core import journal
 from core import run as runs
+from core.dataset import DatasetRef
 from core.report import Closing, Quality, RunReport
 from core.store.database import Database
 from core.task import Outcome, Stage, Task
@@ -65,21 +66,30 @@ class History:
         """What the run came to, once it has."""
         return RunReport.model_validate(self.run.report) if self.run.report else None
 
-    @property
-    def closing(self) -> Closing | None:
-        """How the run was closed the last time, if it was: its account, its evidence, what it published."""
-        ends = [s for s in self.steps.values() if s.outcome and (s.key == "publish" or s.key.startswith("close/"))]
-        return Closing.model_validate(ends[-1].outcome) if ends else None
+    def closing(self, at: datetime | None = None) -> Closing | None:
+        """How the run was closed the last time, if it was: its account, its evidence, what it published.
+
+        With `at`, as it stood at that moment.
+        """
+        ends = [o for key, o in self._ended(at) if key == "publish" or key.startswith("close/")]
+        return Closing.model_validate(ends[-1]) if ends else None
+
+    def verdict(self, at: datetime | None = None) -> dict[str, Any] | None:
+        """What the gate saw at its last passage: `quality`, `datasets`, `violations`. With `at`, up to that moment."""
+        gates = [o for key, o in self._ended(at) if key.startswith("gate/")]
+        return dict(gates[-1]["verdict"]) if gates else None
 
     @property
     def branches(self) -> int | None:
         """How many tasks ran at a time in the first round, if that is on record."""
         return self.rounds[0].branches if self.rounds else None
 
-    def outcome(self, key: str) -> Outcome | None:
-        """What came of a task, done or failed."""
+    def outcome(self, key: str, at: datetime | None = None) -> Outcome | None:
+        """What came of a task, done or failed. With `at`, what had by that moment."""
         step = self.steps.get(key)
-        return Outcome.model_validate(step.outcome) if step and step.outcome else None
+        if step is None or step.outcome is None or (at and step.finished_at and step.finished_at > at):
+            return None
+        return Outcome.model_validate(step.outcome)
 
     def outcomes(self) -> dict[str, Outcome]:
         """What came of the tasks of the last round."""
@@ -91,11 +101,22 @@ class History:
         given = assigned.outcome if assigned and assigned.outcome else {}
         return {str(task.stage): given[task.place] for task in self.tasks.values() if task.place in given}
 
+    def last(self, dataset: str) -> list[str]:
+        """The keys of the tasks of a dataset's last stage."""
+        own = [task for task in self.tasks.values() if task.dataset == dataset]
+        stage = max((task.stage for task in own), key=list(Stage).index, default=None)
+        return [task.key for task in own if task.stage == stage]
+
+    def result(self, dataset: str) -> list[DatasetRef]:
+        """What the tasks of a dataset's last stage wrote."""
+        outcomes = [self.outcome(key) for key in self.last(dataset)]
+        return [outcome.output for outcome in outcomes if outcome and outcome.output]
+
     def passages(self) -> Iterator[tuple[str, Quality]]:
         """The gate's decisions in order: the route, and the quality that was measured."""
-        for step in sorted(self.steps.values(), key=lambda step: step.started_at):
-            if step.key.startswith("gate/") and step.outcome:
-                yield step.outcome["route"], Quality.model_validate(step.outcome["verdict"]["quality"])
+        for key, outcome in self._ended():
+            if key.startswith("gate/"):
+                yield outcome["route"], Quality.model_validate(outcome["verdict"]["quality"])
 
     def wait(self, key: str) -> float | None:
         """Seconds between the moment when a task could have begun and the one when it did.
@@ -112,9 +133,16 @@ class History:
         ready = max([begun[-1], *(end for end in ends if end)])
         return max(0.0, (step.started_at - ready).total_seconds())
 
+    def _ended(self, at: datetime | None = None) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Keys and outcomes of the steps that had ended by then, in the order in which they began."""
+        for step in self.steps.values():
+            if step.outcome and step.finished_at and (at is None or step.finished_at <= at):
+                yield step.key, step.outcome
 
-def read(database: Database, run: runs.Run) -> History:
-    """The run's steps and rounds as they stand now."""
+
+def read(database: Database, run_id: str) -> History:
+    """The run's steps and rounds as they stand now. Raises RunNotFound."""
+    run = runs.get(database, run_id)
     rows = database.query(
         "SELECT step_key AS key, status, attempt, started_at, finished_at, outcome FROM steps"
         " WHERE run_id = %s ORDER BY started_at, step_key",

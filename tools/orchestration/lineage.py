@@ -4,7 +4,6 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from core import run as runs
 from core.spec import PipelineSpec
 from core.spec.document import parse
 from core.spec.source import PostgresSource
@@ -60,10 +59,10 @@ def lineage(
     if run_id is None:
         found = find(database, pipeline or "", context)
         return _of_pipeline(found.spec, found.base_dir)
-    run = runs.get(database, run_id)
-    spec = parse(run.spec, document=f"spec of run {run_id}")
+    history = read(database, run_id)
+    spec = parse(history.run.spec, document=f"spec of run {run_id}")
     context.admit(spec.name, spec.governance.classification)
-    return _of_run(spec, read(database, run))
+    return _of_run(spec, history)
 
 
 class _Graph:
@@ -135,10 +134,10 @@ def _of_run(spec: PipelineSpec, history: History) -> Lineage:
     graph.edge(whole, "part_of", graph.node("pipeline", run.pipeline, version=run.fingerprint))
     for task in history.tasks.values():
         graph.edge(_performed(graph, spec, history, task), "part_of", whole)
-    closing = history.closing
+    closing = history.closing()
     if closing and closing.version:
         output = graph.node("output", str(target_path(spec, run.base_dir)), version=closing.version)
-        for key in _last(history, spec.result):
+        for key in history.last(spec.result):
             graph.edge(f"dataset:{key}", "publishes", output)
         graph.columns(spec, output)
     return graph.finished()
@@ -171,9 +170,3 @@ def _source(graph: _Graph, spec: PipelineSpec, name: str, **details: Any) -> str
     source = spec.sources[name]
     place = source.table if isinstance(source, PostgresSource) else source.path
     return graph.node("source", name, kind=source.kind, place=place, **details)
-
-
-def _last(history: History, dataset: str) -> list[str]:
-    own = [task for task in history.tasks.values() if task.dataset == dataset]
-    stage = max((task.stage for task in own), key=list(Stage).index)
-    return [task.key for task in own if task.stage == stage]

@@ -73,7 +73,7 @@ def status(
     shown = []
     for run in asked:
         measures = measure(run)
-        shown.append(_shown(run, read(database, run), measures, breaches(watched, measures)))
+        shown.append(_shown(run, read(database, run.run_id), measures, breaches(watched, measures)))
     return PipelineStatus(pipeline=found.pipeline(), runs=shown)
 
 
