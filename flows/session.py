@@ -22,9 +22,6 @@ from tools.orchestration.examination import target_path
 from tools.orchestration.requirements import Plan
 from tools.sources import Surroundings
 
-# What is left of the machine for everything that is not the engine.
-_ENGINE_SHARE_OF_MEMORY = 0.5
-
 
 @dataclass
 class Session:
@@ -91,7 +88,7 @@ def open_session(
         stop=stop,
         surroundings=Surroundings(base_dir=run.base_dir, database_url=database.url),
         threads=settings.threads or psutil.cpu_count() or 1,
-        memory_mb=settings.memory_mb or round(psutil.virtual_memory().total / 2**20 * _ENGINE_SHARE_OF_MEMORY),
+        memory_mb=settings.engine_memory_mb,
     )
 
 

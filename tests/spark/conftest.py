@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from core.settings import settings
 from core.spec.engine import PySparkEngine
 from tools.engine.engine import Engine
 from tools.engine.limits import Limits
@@ -25,6 +26,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where Spark keeps what does not fit into memory; it is asked for once, by the first session."""
     folder = tmp_path_factory.mktemp("home")
     os.environ["CREWLINE_HOME"] = str(folder)
+    settings.cache_clear()
     return folder
 
 

@@ -33,7 +33,7 @@ class Spark:
     """A session of the process's Spark."""
 
     def __init__(self, spec: PySparkEngine, limits: Limits, scratch: Path) -> None:
-        self._session = session(spec, limits)
+        self._session = session(spec)
         register(self._session)
         self.ibis: Any = ibis.pyspark.connect(self._session)
         self._group = f"crewline-{next(_number)}"
@@ -53,9 +53,8 @@ class Spark:
         return self._view(frame, found.schema())
 
     def read_folders(self, folder: Path) -> Table:
-        with self._job():
-            frame = self._session.read.parquet(self.located(str(folder)))
-        return self._view(frame, _schema(frame))
+        # Spark refuses a folder for the empty text, and guesses other types.
+        return self._spread(self._files.read_folders(folder))
 
     def table(self, data: pa.Table) -> Table:
         mine = self._files.table(data)
@@ -89,7 +88,7 @@ class Spark:
         return found.cast(table.schema().to_pyarrow())
 
     def told(self, error: Exception) -> CrewlineError | None:
-        from py4j.protocol import Py4JError
+        from py4j.protocol import Py4JError, Py4JJavaError
         from pyspark.errors import ArithmeticException, DateTimeException, NumberFormatException, PySparkException
 
         words = _words(error)
@@ -100,7 +99,7 @@ class Spark:
                 return WorkError(f"The machine could not do the work: {words}.", remedy="Free the disk.")
         if isinstance(error, (ArithmeticException, DateTimeException, NumberFormatException)):
             return DataError(words)
-        if isinstance(error, PySparkException):
+        if isinstance(error, (PySparkException, Py4JJavaError)):
             return EngineError(words)
         if isinstance(error, (Py4JError, ConnectionError)):
             return WorkError(f"Spark is gone: {words}.", remedy="Start the program again, and resume.")
@@ -197,6 +196,8 @@ def _quoted(name: str) -> str:
 
 def _words(error: Exception) -> str:
     """What Spark says went wrong, without its name for the case and its advice about settings."""
-    first = (str(error).strip() or type(error).__name__).split("\n")[0]
-    plain = re.sub(r"^\[[A-Z0-9_.]+\] ", "", first)
+    lines = (str(error).strip() or type(error).__name__).split("\n")
+    # Of an error in Java, the first line only says which call it was.
+    first = lines[1] if lines[0].startswith("An error occurred while calling") and len(lines) > 1 else lines[0]
+    plain = re.sub(r"^(: )?(\[[A-Z0-9_.]+\] )?", "", first)
     return re.split(r" (?:Use '?|Use `|If necessary|SQLSTATE)", plain)[0].rstrip(". ")

@@ -63,7 +63,7 @@ class _Compiler(PySparkCompiler):  # type: ignore[misc]  # Ibis is not typed
     def _converted(self, op: Any, arg: Any, to: Any, cast: Any) -> Any:
         kind = op.arg.dtype
         if to.is_json() and kind.is_struct():
-            keep_nulls = self.f.map(sge.convert("ignoreNullFields"), sge.convert("false"))
+            keep_nulls = self.f.anon.map(sge.convert("ignoreNullFields"), sge.convert("false"))
             return self.f.to_json(arg, keep_nulls)
         if kind.is_floating() and to.is_string():
             return self.f.anon[TEXT](arg)

@@ -6,15 +6,16 @@ import os
 import sys
 import threading
 import warnings
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from core.errors import InputError
 from core.settings import settings
 from core.spec.engine import PySparkEngine
-from tools.engine.limits import Limits
 from tools.engine.spark.requirement import check_engine
 
-# Spark's own needs come on top of what an engine may use; below this it does not start.
+# With less, Spark does not start, or has no room for a task.
 _LEAST_MEMORY_MB = 1024
 
 # Crewline's meaning of types and arithmetic, wherever Spark has a choice.
@@ -26,24 +27,26 @@ _MEANING = {
     # Products of decimals keep all their digits, or are refused.
     "spark.sql.decimalOperations.allowPrecisionLoss": "false",
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
-    "spark.sql.sources.partitionColumnTypeInference.enabled": "false",
 }
+
+_QUIET = Path(__file__).with_name("log4j2.properties")
 
 _lock = threading.Lock()
 _started: tuple[str, Any] | None = None
 
 
-def session(spec: PySparkEngine, limits: Limits) -> Any:
-    """A session with tables and settings of its own on the process's one Spark.
+def session(spec: PySparkEngine) -> Any:
+    """A session with tables and settings of its own on the process's one Spark, which the first call starts.
 
-    The first call starts Spark, with the memory of its `limits`; a master's own settings decide about the machines.
-    Raises InputError if Spark is not installed, or runs with another master already.
+    In this process it may use the memory that the settings give to engines, for all tasks together; how much other
+    machines give is for the master's settings. Raises InputError if Spark is not installed, or runs with another
+    master already.
     """
     global _started
     with _lock:
         if _started is None:
             check_engine(spec)
-            _started = spec.master, _start(spec, limits)
+            _started = spec.master, _start(spec)
             atexit.register(stop)
         master, running = _started
     if master != spec.master:
@@ -63,7 +66,7 @@ def stop() -> None:
             _started = None
 
 
-def _start(spec: PySparkEngine, limits: Limits) -> Any:
+def _start(spec: PySparkEngine) -> Any:
     from pyspark.logger import PySparkLogger
     from pyspark.sql import SparkSession
 
@@ -77,10 +80,10 @@ def _start(spec: PySparkEngine, limits: Limits) -> Any:
         **_MEANING,
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
-        "spark.log.level": "OFF",
+        "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile=file://{quote(str(_QUIET))}",
         "spark.local.dir": str(folder),
         "spark.sql.warehouse.dir": str(folder / "warehouse"),
-        "spark.driver.memory": f"{max(_LEAST_MEMORY_MB, limits.memory_mb)}m",
+        "spark.driver.memory": f"{max(_LEAST_MEMORY_MB, settings().engine_memory_mb)}m",
     }
     local = spec.master.startswith("local")
     if local:
