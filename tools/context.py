@@ -14,6 +14,8 @@ from core.errors import Refused
 from core.stop import Stop
 from tools.engine.limits import Limits
 
+__all__ = ["Classification", "Thresholds", "ToolContext"]
+
 
 class Thresholds(BaseModel):
     """The shares of faultless rows that data should have, from 0 to 1."""
