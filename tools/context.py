@@ -99,7 +99,11 @@ class ToolContext(BaseModel):
             raise self._refused(f"{text!r} chains protocols", "Give one plain path or URL.")
         protocol, is_url, rest = text.partition("://")
         if not is_url or protocol == "file":
-            return str((self._folder() / (rest or text)).resolve())
+            try:
+                return str((self._folder() / (rest or text)).resolve())
+            except (OSError, RuntimeError, ValueError) as error:
+                # Links in a circle, and text that is no file's name: half of a surrogate pair.
+                raise self._refused(f"{text[:80]!a} leads nowhere", "Give the path of a file or folder.") from error
         # Object stores have no `..`, and web servers decode it: who writes it means to leave.
         if ".." in unquote(rest).split("/"):
             raise self._refused(f"{text!r} goes up with '..'", "Give the URL without it.")
