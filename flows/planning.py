@@ -18,7 +18,7 @@ def planned(session: Session) -> Plan:
 def _made(session: Session) -> Plan:
     ledger = session.ledger
     step = ledger.begin("plan", actor="flow")
-    with Engine(session.limits, step.path, session.stop) as engine:
+    with Engine(session.limits, step.path, session.stop, session.spec.engine) as engine:
         inspections = examine(engine, session.spec, session.surroundings)
     plan = make_plan(session.spec, inspections)
     register(session.lease.database, session.spec, plan, base_dir=session.surroundings.base_dir, by="flow")

@@ -5,8 +5,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import duckdb
-
 from core.errors import CrewlineError, Interrupted, LeaseLost, StoreUnavailable, WorkError
 from core.report import RunReport
 from flows.persistence import last_state
@@ -46,7 +44,7 @@ def own_error(error: BaseException) -> BaseException:
     while seen is not None:
         if isinstance(seen, CrewlineError):
             return seen
-        if isinstance(seen, (OSError, MemoryError, duckdb.IOException, duckdb.OutOfMemoryException)):
+        if isinstance(seen, (OSError, MemoryError)):
             words = str(seen).strip().split("\n")[0] or type(seen).__name__
             return WorkError(f"The machine could not do the work: {words}.", remedy="Free the disk or the memory.")
         seen = seen.__cause__

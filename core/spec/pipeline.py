@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from core.spec.check import Between, Check, Expression, Unique
 from core.spec.column import Column
+from core.spec.engine import DuckDbEngine, EngineSpec
 from core.spec.governance import Governance
 from core.spec.part import Part
 from core.spec.rule import Join, RowRule, Rule
@@ -96,6 +97,7 @@ class PipelineSpec(Part):
     aggregation: Aggregation | None = None
     target: Target
     gate: Gate = Gate()
+    engine: EngineSpec = DuckDbEngine()
     sla: Sla = Sla()
     governance: Governance = Governance()
 
