@@ -54,6 +54,7 @@ def create(
     with (
         tempfile.TemporaryDirectory() as scratch,
         context.deadline() as stop,
+        # Rules mean the same on every engine; none that a document names is started for an agent's asking.
         Engine(context.limits, Path(scratch), stop) as engine,
     ):
         inspections = examine(engine, found, surroundings)
