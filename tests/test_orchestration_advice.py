@@ -18,12 +18,12 @@ from core.task import Failure, Outcome, RowCount, Stage, Task
 from flows import DataPipelineFlow
 from tests import shop
 from tools.context import ToolContext
-from tools.orchestration.advice import Advice, FailedAttempt, advise
+from tools.orchestration.advice import Advice, FailedAttempt, for_failures, for_time
 from tools.orchestration.history import Attempt, History, Round
 from tools.orchestration.optimization import LEAST_RUNS, optimize
 from tools.orchestration.profile import Profile
 from tools.orchestration.requirements import Plan, make_plan, tasks_of
-from tools.orchestration.schedule import chain, makespan
+from tools.orchestration.schedule import makespan, spent
 from tools.sources import Inspection, Part
 
 SPEC = """
@@ -134,10 +134,10 @@ def recorded(
 
 def advice(*histories: History, failed: list[FailedAttempt] | None = None) -> dict[str, Advice]:
     profile = Profile(spec_of_run(histories[0]), list(histories))
-    found = advise(profile, failed or [])
-    gains = [case.gain_s or 0.0 for case in found]
+    timely = for_time(profile)
+    gains = [case.gain_s or 0.0 for case in timely]
     assert gains == sorted(gains, reverse=True)
-    return {case.kind: case for case in found}
+    return {case.kind: case for case in [*timely, *for_failures(profile.spec, failed or [])]}
 
 
 def spec_of_run(history: History) -> PipelineSpec:
@@ -146,8 +146,7 @@ def spec_of_run(history: History) -> PipelineSpec:
 
 def test_the_time_of_a_run_is_spent_on_the_steps_that_others_had_to_wait_for() -> None:
     """One after the other, that is all of them."""
-    spent = chain(recorded(spec_of()))
-    assert spent == pytest.approx({**SECONDS, "plan": 1.0, "gate": 0.5, "publish": 1.0})
+    assert spent(recorded(spec_of())) == pytest.approx({**SECONDS, "plan": 1.0, "gate": 0.5, "publish": 1.0})
 
 
 def test_what_runs_beside_a_longer_task_costs_no_time() -> None:
@@ -165,9 +164,9 @@ def test_what_runs_beside_a_longer_task_costs_no_time() -> None:
         for step in history.steps.values()
         if step.key != beside.key
     ]
-    spent = chain(History(history.run, [*after, moved], history.rounds))
-    assert "ingestion/products" not in spent
-    assert sum(spent.values()) == pytest.approx(sum(SECONDS.values()) - 1.0 + 2.5)
+    found = spent(History(history.run, [*after, moved], history.rounds))
+    assert "ingestion/products" not in found
+    assert sum(found.values()) == pytest.approx(sum(SECONDS.values()) - 1.0 + 2.5)
 
 
 def test_the_profile_has_medians_over_the_runs() -> None:
@@ -241,11 +240,14 @@ def test_columns_that_nothing_reads_are_advised_to_be_left_out() -> None:
 
 
 def test_a_first_round_that_is_always_in_vain_is_told_with_what_it_found() -> None:
-    violations = [{"dataset": "orders", "check": "type(amount)", "rows": 7, "severity": "major"}]
+    violations = [
+        {"dataset": "orders", "check": "type(amount)", "rows": 7},
+        {"dataset": "orders", "check": "consistency >= 0.98", "rows": 7},
+    ]
     case = advice(*[recorded(spec_of(), rounds=2, violations=violations)] * 3)["first_pass"]
     once = ("ingestion/orders", "ingestion/products", "validation/products")
     assert case.gain_s == pytest.approx(sum(seconds for unit, seconds in SECONDS.items() if unit not in once))
-    assert case.evidence == {"runs": 3, "violations": [{"dataset": "orders", "check": "type(amount)", "rows": 7}]}
+    assert case.evidence == {"runs": 3, "faults": {"orders type(amount)": 7}}
     assert "first_pass" not in advice(recorded(spec_of(), rounds=2), recorded(spec_of()), recorded(spec_of(), rounds=2))
 
 
@@ -306,7 +308,7 @@ def test_too_few_runs_are_no_history_and_enough_of_them_are(tmp_path: Path, data
     context = ToolContext(roots=(str(tmp_path),))
     early = optimize(database, context, "shop")
     assert (early.enough, early.bottleneck, early.advice, early.units) == (False, None, [], [])
-    assert early.note.startswith("not enough history: 2 of 2 runs")
+    assert early.note.startswith("not enough history: of 2 runs of this version, 2 did")
     DataPipelineFlow(document, database=database).kickoff()
     found = optimize(database, context, "shop")
     assert found.enough
@@ -317,8 +319,8 @@ def test_too_few_runs_are_no_history_and_enough_of_them_are(tmp_path: Path, data
     assert sum(found.spent.values()) <= found.run_s * 1.5
     assert {unit.unit for unit in found.units} >= {"validation/orders", "aggregation/orders"}
     kinds = {case.kind: case for case in found.advice}
-    # The gate enhances the shop's orders every time, and nothing reads the day of an order.
+    # The gate enhances the shop's orders every time.
     assert kinds["first_pass"].evidence["runs"] == LEAST_RUNS
-    assert kinds["unused_columns"].evidence["unused"] == ["day"]
+    assert kinds["first_pass"].evidence["faults"]["orders type(day)"] > 0
     with pytest.raises(Refused):
         optimize(database, ToolContext(clearance="public"), "shop")  # type: ignore[arg-type]

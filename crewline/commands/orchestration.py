@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -118,25 +118,27 @@ def _optimization(found: Optimization) -> RenderableType:
     from rich.table import Table
     from rich.text import Text
 
-    head = Text(f"{found.pipeline}, version {found.version[:12]}: {found.note}")
-    if found.bottleneck is None or found.run_s is None:
-        return head
-    most = found.bottleneck
-    spent = Table("step", "seconds", "share", box=None, pad_edge=False)
-    for step, seconds in found.spent.items():
-        spent.add_row(step, f"{seconds:.2f}", f"{seconds / found.run_s:.0%}")
-    parts: list[RenderableType] = [
-        head,
-        Text(f"A run takes {found.run_s:.2f} s; most of it, {most.share:.0%}, goes to {most.step}.\n"),
-        spent,
-    ]
+    parts: list[RenderableType] = [Text(f"{found.pipeline}, version {found.version[:12]}: {found.note}")]
+    if found.bottleneck is not None and found.run_s is not None:
+        most = found.bottleneck
+        spent = Table("step", "seconds", "share", box=None, pad_edge=False)
+        for step, seconds in found.spent.items():
+            spent.add_row(step, f"{seconds:.2f}", f"{seconds / found.run_s:.0%}")
+        words = f"A run takes {found.run_s:.2f} s; most of it, {most.share:.0%}, goes to {most.step}.\n"
+        parts += [Text(words), spent]
     for case in found.advice:
         gain = "" if case.gain_s is None else f"  (about {case.gain_s:.2f} s a run)"
-        evidence = ", ".join(f"{name} {value}" for name, value in case.evidence.items())
+        evidence = "; ".join(f"{name}: {_words(value)}" for name, value in case.evidence.items())
         parts += [Text(f"\n{case.change}{gain}", style="bold"), Text(f"  because: {evidence}")]
         parts += [Text(f"  gain: {case.formula}")] if case.formula else []
         parts.append(Text(f"  but: {case.caveat}"))
     return Group(*parts)
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} ({n})" for name, n in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _lineage(found: Lineage) -> RenderableType:

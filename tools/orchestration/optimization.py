@@ -6,7 +6,7 @@ from core import run as runs
 from core.run import Run
 from core.store.database import Database
 from tools.context import ToolContext
-from tools.orchestration.advice import Advice, FailedAttempt, advise
+from tools.orchestration.advice import Advice, FailedAttempt, for_failures, for_time
 from tools.orchestration.history import History, read
 from tools.orchestration.profile import Profile, UnitProfile
 from tools.orchestration.registration import find
@@ -29,8 +29,8 @@ class Bottleneck(BaseModel):
 class Optimization(BaseModel):
     """What the runs of a pipeline's present version tell.
 
-    With `enough` false there were too few runs to tell anything, as `note` says. `spent` has what of a run's time each
-    step took that others had to wait for, `units` the measures of each stage of a dataset.
+    With `enough` false there were too few runs to tell anything about their time, as `note` says. `spent` has what of
+    a run's time each step took that others had to wait for, `units` the measures of each stage of a dataset.
     """
 
     pipeline: str
@@ -60,11 +60,12 @@ def optimize(database: Database, context: ToolContext, pipeline: str) -> Optimiz
         runs=[history.run.run_id for history in histories],
         enough=len(histories) >= LEAST_RUNS,
         note="",
+        advice=for_failures(found.spec, _failed(database, ended)),
     )
     if not answer.enough:
         note = (
-            f"not enough history: {len(histories)} of {len(every)} runs of this version ended in one go, and at least"
-            f" {LEAST_RUNS} are needed"
+            f"not enough history: of {len(every)} runs of this version, {len(histories)} did all their tasks in one go,"
+            f" and at least {LEAST_RUNS} are needed"
         )
         return answer.model_copy(update={"note": note})
     profile = Profile(found.spec, histories)
@@ -77,17 +78,18 @@ def optimize(database: Database, context: ToolContext, pipeline: str) -> Optimiz
             "bottleneck": Bottleneck(step=step, seconds=round(seconds, 3), share=round(seconds / profile.run_s, 3)),
             "spent": {label: round(s, 3) for label, s in spent.items()},
             "units": list(profile.units.values()),
-            "advice": advise(profile, _failed(database, ended)),
+            "advice": [*for_time(profile), *answer.advice],
         }
     )
 
 
 def _whole(database: Database, run: Run) -> History | None:
-    """The history of a run that came to its gate in one go: what was interrupted has gaps that tell nothing."""
+    """The history of a run that did its tasks in one go: one that was interrupted, or lacks some, has gaps."""
     if run.token != 1:
         return None
     history = read(database, run.run_id)
-    return history if history.plan and history.first_verdict() else None
+    steps = [history.steps.get(task.key) for task in history.plan.tasks] if history.plan else [None]
+    return history if all(step and step.status == "done" for step in steps) else None
 
 
 def _failed(database: Database, ended: list[Run]) -> list[FailedAttempt]:

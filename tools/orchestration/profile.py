@@ -1,14 +1,14 @@
 """What the runs of one version of a pipeline were measured to take, stage by stage of each dataset."""
 
 import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 from pydantic import BaseModel
 
 from core.spec import PipelineSpec
 from core.task import Outcome, Task
 from tools.orchestration.history import History
-from tools.orchestration.schedule import chain
+from tools.orchestration.schedule import chain, makespan, spent
 
 
 class UnitProfile(BaseModel):
@@ -56,13 +56,36 @@ class Profile:
     @property
     def run_s(self) -> float:
         """The median of what the runs took on their chains, in seconds."""
-        return statistics.median(sum(chain(history).values()) for history in self.histories)
+        return statistics.median(sum(spent(history).values()) for history in self.histories)
 
     def spent(self) -> dict[str, float]:
         """What of the runs' time each step took on their chains: medians in seconds, the greatest first."""
-        chains = [chain(history) for history in self.histories]
+        chains = [spent(history) for history in self.histories]
         medians = {label: statistics.median(c.get(label, 0.0) for c in chains) for label in chains[0]}
         return dict(sorted(medians.items(), key=lambda item: -item[1]))
+
+    @property
+    def branches(self) -> int | None:
+        """How many tasks ran at a time in the last run, if that is on record."""
+        return self.histories[0].branches
+
+    def span_s(self, tasks: Sequence[Task], branches: int, saved: Mapping[str, float] | None = None) -> float:
+        """What these tasks would take together, by a list schedule, in seconds.
+
+        Each takes the fixed part, and its shard's even part of the rest of its unit's measured seconds, less what is
+        `saved` of the unit.
+        """
+        fixed, less = self.fixed_s, saved or {}
+        rest = {unit: max(0.0, self.work_s(unit) - less.get(unit, 0.0)) for unit in self.units}
+        return makespan(tasks, lambda t: fixed + rest.get(f"{t.stage}/{t.dataset}", 0.0) / t.shards, branches)
+
+    def gain_s(self, saved: Mapping[str, float]) -> float:
+        """Seconds that the first round would take less, if its units took less by what is saved of each.
+
+        Where the number of branches is not on record, tasks are taken to have run one at a time.
+        """
+        branches = self.branches or 1
+        return self.span_s(self.tasks, branches) - self.span_s(self.tasks, branches, saved)
 
     def work_s(self, unit: str) -> float:
         """The seconds of a unit that depend on its rows: without the fixed part of each shard."""
@@ -70,9 +93,9 @@ class Profile:
         return max(0.0, found.seconds - found.shards * self.fixed_s) if found else 0.0
 
     def repeated_s(self, history: History) -> float:
-        """Seconds that a run's rounds after the first took, all tasks together."""
-        tasks = [task for task in history.all_tasks.values() if task.round > 0]
-        return sum(outcome.seconds for task in tasks if (outcome := history.outcome(task.key)))
+        """Seconds of a run's chain that went to tasks after the first round."""
+        tasks = {key for key, task in history.all_tasks.items() if task.round > 0}
+        return sum(step.seconds or 0.0 for step in chain(history) if step.key in tasks)
 
     def leaving(self, unit: str, label: str) -> tuple[float, float]:
         """Rows that came into a unit, and those of them that left by this `fate:rule`: medians over the runs."""

@@ -29,22 +29,30 @@ def makespan(tasks: Sequence[Task], seconds: Callable[[Task], float], branches: 
     return now
 
 
-def chain(history: History) -> dict[str, float]:
-    """What the run's time was spent on, in seconds: the steps that each began when the one before it had ended.
+def spent(history: History) -> dict[str, float]:
+    """What the run's time was spent on, in seconds: the steps of its chain, summed up by what they work on, such as
+    `validation/orders`, `plan`, `gate`, `publish`."""
+    found: dict[str, float] = {}
+    for step in chain(history):
+        label = "/".join(step.key.split("/")[:2]) if step.key in history.all_tasks else step.key.partition("/")[0]
+        found[label] = found.get(label, 0.0) + (step.seconds or 0.0)
+    return found
 
-    From the last step back to the first, each is preceded by the one that ended last before it began. The steps are
-    summed up by what they work on: `validation/orders`, `plan`, `gate`, `publish`. What ran beside them cost no time.
+
+def chain(history: History) -> list[Attempt]:
+    """The steps that others had to wait for, the last one first; what ran beside them cost no time.
+
+    From the last step back to the first, each is preceded by the one that ended last before it began.
     """
     ended = [step for step in history.steps.values() if step.finished_at]
-    spent: dict[str, float] = {}
+    found: list[Attempt] = []
     step = max(ended, key=_end, default=None)
     while step is not None:
-        label = "/".join(step.key.split("/")[:2]) if step.key in history.all_tasks else step.key.partition("/")[0]
-        spent[label] = spent.get(label, 0.0) + (step.seconds or 0.0)
+        found.append(step)
         begun = step.started_at
         ended = [other for other in ended if other.started_at < begun and _end(other) <= begun.timestamp() + _CLOCK_S]
         step = max(ended, key=_end, default=None)
-    return spent
+    return found
 
 
 def _end(step: Attempt) -> float:

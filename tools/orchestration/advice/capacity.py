@@ -1,12 +1,10 @@
 """Advice on how much is done at a time, and with how much memory."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
-from core.task import Task
 from tools.orchestration.advice.case import WORTH, Advice, FailedAttempt
 from tools.orchestration.profile import Profile
 from tools.orchestration.requirements import Level, branches, make_plan
-from tools.orchestration.schedule import makespan
 from tools.sources import Inspection
 
 # The branches that an estimate tries.
@@ -15,16 +13,16 @@ _MOST_BRANCHES = 32
 
 def for_complexity(profile: Profile) -> Iterator[Advice]:
     """More shards for those that take long."""
-    plan, width = profile.histories[0].plan, profile.histories[0].branches
+    plan, width = profile.histories[0].plan, profile.branches
     if plan is None or width is None or width == 1:
         return
     found = {name: Inspection(parts=plan.parts[name], rows=plan.rows[name]) for name in plan.parts}
-    now = makespan(plan.tasks, _estimate(profile), width)
+    now = profile.span_s(plan.tasks, width)
     estimates: dict[Level, float] = {}
     for level in ("standard", "complex"):
         other = make_plan(profile.spec.model_copy(update={"complexity": level}), found)
         if len(other.tasks) > len(plan.tasks):
-            estimates[level] = makespan(other.tasks, _estimate(profile), width)
+            estimates[level] = profile.span_s(other.tasks, width)
     best = min(estimates, key=lambda level: estimates[level], default=None)
     if best is None or now - estimates[best] < WORTH * profile.run_s:
         return
@@ -41,12 +39,11 @@ def for_complexity(profile: Profile) -> Iterator[Advice]:
 
 def for_branches(profile: Profile) -> Iterator[Advice]:
     """More tasks at a time, where tasks that could have begun had to wait."""
-    width, threads = profile.histories[0].branches, profile.histories[0].threads
+    width, threads = profile.branches, profile.histories[0].threads
     waited = sum(unit.wait_s or 0.0 for unit in profile.units.values())
     if width is None or threads is None or not waited:
         return
-    estimate = _estimate(profile)
-    spans = {n: makespan(profile.tasks, estimate, n) for n in range(width, _MOST_BRANCHES + 1)}
+    spans = {n: profile.span_s(profile.tasks, n) for n in range(width, _MOST_BRANCHES + 1)}
     enough = min(n for n, span in spans.items() if span <= min(spans.values()) * 1.01)
     gain = spans[width] - spans[enough]
     more = next((n for n in range(threads, 8 * _MOST_BRANCHES) if branches(n) >= enough), None)
@@ -76,9 +73,3 @@ def for_memory(failed: list[FailedAttempt]) -> Iterator[Advice]:
             },
             caveat="Validation and aggregation see a dataset whole, and are never sharded.",
         )
-
-
-def _estimate(profile: Profile) -> Callable[[Task], float]:
-    """Seconds of a task: the fixed cost, and an even part of the rest of its unit's seconds."""
-    fixed, work = profile.fixed_s, {unit: profile.work_s(unit) for unit in profile.units}
-    return lambda task: fixed + work.get(f"{task.stage}/{task.dataset}", 0.0) / task.shards

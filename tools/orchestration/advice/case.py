@@ -9,7 +9,7 @@ Kind = Literal[
 ]
 
 # What gains less of a run's time than this, or concerns fewer of its rows, is not worth a change.
-WORTH = 0.05
+WORTH = 0.02
 
 
 class Advice(BaseModel):

@@ -33,20 +33,19 @@ def _earlier(
     profile: Profile, dataset: str, label: str, counts: tuple[float, float], work: Sequence[tuple[Stage, Rule]]
 ) -> Advice:
     rows, left = counts
-    ahead = 0.0
+    saved: dict[str, float] = {}
     for stage in (Stage.TRANSFORMATION, Stage.ENRICHMENT):
         of_stage = [rule for s, rule in _rules(profile.spec, dataset) if s == stage]
-        if of_stage:
-            share = sum(s == stage for s, _ in work) / len(of_stage)
-            ahead += share * profile.work_s(f"{stage}/{dataset}")
+        ahead = sum(s == stage for s, _ in work) / max(1, len(of_stage))
+        saved[f"{stage}/{dataset}"] = left / rows * ahead * profile.work_s(f"{stage}/{dataset}")
     name = label.partition(":")[2]
     return Advice(
         kind="filter_earlier",
         change=f"put {name} first in transformation.{dataset}",
         evidence={"rows": round(rows), "filtered": round(left), "rules_before": len(work)},
-        gain_s=round(left / rows * ahead, 3),
-        formula="filtered / rows, of the seconds of the rules before it; a rule's are its stage's, without the shortest"
-        " task on record, over the number of the stage's rules",
+        gain_s=round(profile.gain_s(saved), 3),
+        formula="list schedule of the first round, now less with filtered / rows saved of the rules before it; a rule"
+        " takes its stage's seconds, without the shortest task on record, over the number of the stage's rules",
         caveat="Rows that an earlier rule would have sent to quarantine are then filtered instead.",
     )
 
@@ -65,15 +64,17 @@ def for_columns(profile: Profile) -> Iterator[Advice]:
                 case _:
                     used.add(check.column)
         unused = [name for name in source.columns if name not in used]
-        if unused:
-            work = sum(profile.work_s(f"{stage}/{dataset}") for stage in (Stage.INGESTION, Stage.VALIDATION))
+        share = len(unused) / len(source.columns)
+        units = [f"{stage}/{dataset}" for stage in (Stage.INGESTION, Stage.VALIDATION)]
+        gain = profile.gain_s({unit: share * profile.work_s(unit) for unit in units})
+        if gain >= WORTH * profile.run_s:
             yield Advice(
                 kind="unused_columns",
                 change=f"leave {', '.join(unused)} out of sources.{dataset}.columns",
-                evidence={"unused": unused, "declared": len(source.columns), "seconds": round(work, 3)},
-                gain_s=round(work * len(unused) / len(source.columns), 3),
-                formula="unused / declared, of the seconds of ingestion and validation, without the shortest task on"
-                " record for each shard",
+                evidence={"unused": unused, "declared": len(source.columns)},
+                gain_s=round(gain, 3),
+                formula="list schedule of the first round, now less with unused / declared saved of ingestion and"
+                " validation, of whose seconds the shortest task on record is taken to be fixed",
                 caveat="Columns cost unevenly. These are then not checked, and not shown of rows in quarantine.",
             )
 
