@@ -123,6 +123,17 @@ def test_without_roots_the_working_directory_is_the_root(lake: Path, monkeypatch
         context.path(str(lake.parent / "secret.csv"))
 
 
+def test_a_relative_root_stands_under_the_working_directory(lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one in which the context was made."""
+    monkeypatch.chdir(lake)
+    context = ToolContext(roots=("raw",))
+    monkeypatch.chdir(lake.parent)
+    assert context.path("orders.csv") == str(lake / "raw" / "orders.csv")
+    assert context.path(str(lake / "raw")) == str(lake / "raw")
+    with pytest.raises(Refused):
+        context.path("../orders.csv")
+
+
 @pytest.mark.parametrize("clearance", list(Classification))
 @pytest.mark.parametrize("classification", [*Classification, None])
 def test_data_above_the_clearance_is_refused(clearance: Classification, classification: Classification | None) -> None:

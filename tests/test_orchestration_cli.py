@@ -1,10 +1,12 @@
 """The commands about pipelines: what they print, for people and for programs."""
 
 import json
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from typer.testing import CliRunner
@@ -17,6 +19,11 @@ from core.spec import loads
 from core.store import Database
 from crewline.cli import app
 from tests import shop
+from tools.orchestration.advice.case import Kind
+from tools.orchestration.service import METRICS
+from tools.orchestration.tool import OrchestrationRequest
+
+ROOT = Path(__file__).parent.parent
 
 
 def call(*arguments: str) -> Any:
@@ -103,3 +110,26 @@ def test_the_pipelines_are_shown_without_loading_an_engine_or_an_agent() -> None
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_page_about_orchestration_is_true(
+    tmp_path: Path, configuration: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its commands work in their order, its Python prints what it says, and it lists what there is."""
+    page = (ROOT / "docs" / "orchestration.md").read_text()
+    shutil.copytree(ROOT / "examples", tmp_path / "examples", ignore=shutil.ignore_patterns("out"))
+    monkeypatch.chdir(tmp_path)
+    (block,) = re.findall(r"^```bash\n(.*?)^```", page, flags=re.DOTALL | re.MULTILINE)
+    for line in block.splitlines():
+        program, *words = line.split()
+        if program == "crewline":
+            assert call(*words).exit_code == 0, line
+        else:
+            subprocess.run([sys.executable, *words], check=True, capture_output=True)
+    (code,) = re.findall(r"^```python\n(.*?)^```", page, flags=re.DOTALL | re.MULTILINE)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    promised = re.findall(r"print\(.*\)  # (.*?)(?: \.\.\.)?$", code, flags=re.MULTILINE)
+    for line, words in zip(done.stdout.splitlines(), promised, strict=True):
+        assert line.startswith(words)
+    for kind in [*get_args(Kind), *METRICS, *get_args(OrchestrationRequest.model_fields["action"].annotation)]:
+        assert f"| `{kind}` |" in page

@@ -7,7 +7,7 @@ from pathlib import Path
 from threading import Timer
 from urllib.parse import unquote
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from core.classification import Classification
 from core.errors import Refused
@@ -45,6 +45,12 @@ class ToolContext(BaseModel):
     timeout_s: float = Field(default=300.0, gt=0, description="How long one call may take, seconds.")
     clearance: Classification = Classification.INTERNAL
     thresholds: Thresholds = Thresholds()
+
+    @field_validator("roots")
+    @classmethod
+    def _absolute(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        # Else a root would stand under itself, or under wherever the process goes.
+        return tuple(root if "://" in root else str(Path(root).absolute()) for root in value)
 
     def path(self, text: str) -> str:
         """The place that a path, glob or URL names, absolute, with `..` and links resolved. Raises Refused outside the

@@ -8,7 +8,7 @@ Kind = Literal[
     "complexity", "branches", "memory", "filter_earlier", "unused_columns", "key", "first_pass", "enhancements"
 ]
 
-# What gains less of a run's time than this, or concerns fewer of its rows, is not worth a change.
+# What gains a smaller share of a run's time is not worth a change.
 WORTH = 0.02
 
 

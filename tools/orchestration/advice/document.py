@@ -22,8 +22,8 @@ def for_filters(profile: Profile) -> Iterator[Advice]:
                 label, used = _filtering(rule)
                 rows, left = profile.leaving(f"{stage}/{dataset}", label)
                 work = [(s, r) for s, r in before if not isinstance(r, (Filter, DropNulls))]
-                if used <= pristine and work and rows and left / rows >= WORTH:
-                    yield _earlier(profile, dataset, label, (rows, left), work)
+                if used <= pristine and work and left:
+                    yield from _earlier(profile, dataset, label, (rows, left), work)
             elif isinstance(rule, (Derive, Cast, Fill)):
                 pristine -= set(rule.columns)
             before.append((stage, rule))
@@ -31,23 +31,24 @@ def for_filters(profile: Profile) -> Iterator[Advice]:
 
 def _earlier(
     profile: Profile, dataset: str, label: str, counts: tuple[float, float], work: Sequence[tuple[Stage, Rule]]
-) -> Advice:
+) -> Iterator[Advice]:
     rows, left = counts
     saved: dict[str, float] = {}
     for stage in (Stage.TRANSFORMATION, Stage.ENRICHMENT):
         of_stage = [rule for s, rule in _rules(profile.spec, dataset) if s == stage]
         ahead = sum(s == stage for s, _ in work) / max(1, len(of_stage))
         saved[f"{stage}/{dataset}"] = left / rows * ahead * profile.work_s(f"{stage}/{dataset}")
-    name = label.partition(":")[2]
-    return Advice(
-        kind="filter_earlier",
-        change=f"put {name} first in transformation.{dataset}",
-        evidence={"rows": round(rows), "filtered": round(left), "rules_before": len(work)},
-        gain_s=round(profile.gain_s(saved), 3),
-        formula="list schedule of the first round, now less with filtered / rows saved of the rules before it; a rule"
-        " takes its stage's seconds, without the shortest task on record, over the number of the stage's rules",
-        caveat="Rows that an earlier rule would have sent to quarantine are then filtered instead.",
-    )
+    gain = profile.gain_s(saved)
+    if gain >= WORTH * profile.run_s:
+        yield Advice(
+            kind="filter_earlier",
+            change=f"put {label.partition(':')[2]} first in transformation.{dataset}",
+            evidence={"rows": round(rows), "filtered": round(left), "rules_before": len(work)},
+            gain_s=round(gain, 3),
+            formula="list schedule of the first round, now less with filtered / rows saved of the rules before it; a"
+            " rule takes its stage's seconds, without the shortest task on record, over the number of its rules",
+            caveat="Rows that an earlier rule would have sent to quarantine are then filtered instead.",
+        )
 
 
 def for_columns(profile: Profile) -> Iterator[Advice]:
