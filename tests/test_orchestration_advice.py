@@ -230,6 +230,13 @@ def test_a_filter_on_what_rules_have_made_stays_where_it_is(where: str) -> None:
     assert "filter_earlier" not in advice(*[recorded(spec, leaving={"enrichment/orders": {label: 400}})] * 3)
 
 
+def test_a_filter_stays_behind_a_rule_that_looks_at_several_rows() -> None:
+    """Which of the copies is kept would change."""
+    spec = spec_of(SPEC.replace("[{rule: derive", "[{rule: deduplicate, columns: [id]}, {rule: derive"))
+    label = "filtered:filter(state <> 'void')"
+    assert "filter_earlier" not in advice(*[recorded(spec, leaving={"enrichment/orders": {label: 400}})] * 3)
+
+
 def test_columns_that_nothing_reads_are_advised_to_be_left_out() -> None:
     """One of five, of ingestion (3 s beyond the fixed one) and validation (2 s): 1 s. What a check reads is read."""
     case = advice(*[recorded(spec_of())] * 3)["unused_columns"]

@@ -24,6 +24,9 @@ def for_filters(profile: Profile) -> Iterator[Advice]:
                 work = [(s, r) for s, r in before if not isinstance(r, (Filter, DropNulls))]
                 if used <= pristine and work and left:
                     yield from _earlier(profile, dataset, label, (rows, left), work)
+            elif rule.whole:
+                # What it makes of a row depends on the rows that the filter would have removed.
+                break
             elif isinstance(rule, (Derive, Cast, Fill)):
                 pristine -= set(rule.columns)
             before.append((stage, rule))
