@@ -5,11 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tools.context import ToolContext
+    from tools.orchestration.tool import PipelineOrchestratorTool
     from tools.tool import Tool
 
-__all__ = ["Tool", "ToolContext"]
+__all__ = ["PipelineOrchestratorTool", "Tool", "ToolContext"]
 
 _HOME = {
+    "PipelineOrchestratorTool": "tools.orchestration.tool",
     "Tool": "tools.tool",
     "ToolContext": "tools.context",
 }
