@@ -60,7 +60,7 @@ def test_a_java_that_is_too_old_or_broken_is_refused_with_the_way_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, says: str, status: int, why: str
 ) -> None:
     monkeypatch.setenv("JAVA_HOME", str(java(tmp_path / "jdk", says, status)))
-    with pytest.raises(InputError, match=f"{why}.*set JAVA_HOME"):
+    with pytest.raises(InputError, match=rf"{why}.*set JAVA_HOME"):
         java_version()
 
 
@@ -68,7 +68,7 @@ def test_no_java_at_all_is_told_with_the_place_that_was_looked_at(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("JAVA_HOME", str(tmp_path / "nowhere"))
-    with pytest.raises(InputError, match="none at .*nowhere/bin/java"):
+    with pytest.raises(InputError, match=r"none at .*nowhere/bin/java"):
         java_version()
     monkeypatch.delenv("JAVA_HOME")
     monkeypatch.setenv("PATH", str(tmp_path))

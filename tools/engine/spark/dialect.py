@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import sqlglot.expressions as sge
 from ibis.backends.sql.compilers.pyspark import PySparkCompiler
+from ibis.common.exceptions import UnsupportedOperationError
 from ibis.expr.types import Table
 
 from core.errors import EngineError
-from tools.engine.spark.functions import SEARCH, TEXT
 from tools.engine.spark.pattern import in_java
 
 _BLANK = " \t\n\r\v\f"
@@ -65,8 +65,10 @@ class _Compiler(PySparkCompiler):  # type: ignore[misc]  # Ibis is not typed
         if to.is_json() and kind.is_struct():
             keep_nulls = self.f.anon.map(sge.convert("ignoreNullFields"), sge.convert("false"))
             return self.f.to_json(arg, keep_nulls)
+        if to.is_json() and kind.is_string():
+            return self._by_duckdb("json", arg)
         if kind.is_floating() and to.is_string():
-            return self.f.anon[TEXT](arg)
+            return self._by_duckdb("text", arg)
         if kind.is_floating() and to.is_integer():
             return cast(self.f.rint(arg), to)
         if kind.is_decimal() and to.is_integer():
@@ -109,20 +111,44 @@ class _Compiler(PySparkCompiler):  # type: ignore[misc]  # Ibis is not typed
         return sge.Escape(this=arg.like(pattern), expression=sge.convert(escape.this if escape else "\ufdd0"))
 
     def visit_RegexSearch(self, op: Any, *, arg: Any, pattern: Any) -> Any:
-        if not isinstance(op.pattern, ops.Literal):
-            return self.f.anon[SEARCH](arg, pattern)
-        text = op.pattern.value
-        try:
-            pc.match_substring_regex(pa.array([""]), text)
-        except pa.ArrowInvalid as error:
-            raise EngineError(str(error)) from error
-        java = in_java(text)
-        return self.f.anon[SEARCH](arg, pattern) if java is None else arg.rlike(sge.convert(java))
+        java = in_java(_pattern(op))
+        return self._by_duckdb("search", arg, pattern) if java is None else arg.rlike(sge.convert(java))
+
+    def visit_RegexReplace(self, op: Any, *, arg: Any, pattern: Any, replacement: Any) -> Any:
+        _pattern(op)
+        return self._by_duckdb("replace", arg, pattern, replacement)
+
+    def visit_RegexExtract(self, op: Any, *, arg: Any, pattern: Any, index: Any) -> Any:
+        java = in_java(_pattern(op))
+        if java is None:
+            return self._by_duckdb("extract", arg, pattern, index)
+        return self.f.anon.regexp_extract(arg, sge.convert(java), index)
+
+    def visit_JSONGetItem(self, op: Any, *, arg: Any, index: Any) -> Any:
+        return self._by_duckdb("json_item", arg, index)
+
+    def visit_UnwrapJSONString(self, op: Any, *, arg: Any) -> Any:
+        return self._by_duckdb("json_string", arg)
+
+    def _by_duckdb(self, function: str, *arguments: Any) -> Any:
+        return self.f.anon[f"crewline_{function}"](*arguments)
 
     def visit_TimestampTruncate(self, op: Any, *, arg: Any, unit: Any) -> Any:
         return self.cast(super().visit_TimestampTruncate(op, arg=arg, unit=unit), op.dtype)
 
     visit_DateTruncate = visit_TimestampTruncate
+
+
+def _pattern(op: Any) -> str:
+    """The operation's pattern. Raises EngineError if it is none of RE2's."""
+    if not isinstance(op.pattern, ops.Literal):
+        raise UnsupportedOperationError("a pattern must be a literal")
+    text = str(op.pattern.value)
+    try:
+        pc.match_substring_regex(pa.array([""]), text)
+    except pa.ArrowInvalid as error:
+        raise EngineError(str(error)) from error
+    return text
 
 
 def _strangers(one: Any, other: Any) -> bool:

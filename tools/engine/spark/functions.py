@@ -1,42 +1,43 @@
-"""Functions that Spark lacks, or has with another meaning; Spark runs them in Python, on Arrow's columns.
+"""What Spark lacks, or means otherwise, computed by DuckDB itself: on each batch of Arrow that Spark hands to Python.
 
-They are made in here, not imported: so Spark sends them whole, and its machines need PyArrow, but not Crewline.
+The functions are made in here, not imported: so Spark sends them whole, and its machines need DuckDB and PyArrow, but
+not Crewline.
 """
 
 from typing import Any
 
-SEARCH = "crewline_search"
-TEXT = "crewline_text"
+# By name: the type of the result, and DuckDB's expression over a column `a` and constants in braces.
+_EXPRESSIONS = {
+    "search": ("boolean", "regexp_matches(a, {})"),
+    "replace": ("string", "regexp_replace(a, {}, {}, 'g')"),
+    "extract": ("string", "regexp_extract(a, {}, {})"),
+    "text": ("string", "CAST(a AS VARCHAR)"),
+    "json": ("string", "CAST(TRY_CAST(a AS JSON) AS VARCHAR)"),
+    "json_item": ("string", "CAST(CAST(a AS JSON) -> {} AS VARCHAR)"),
+    "json_string": ("string", "CASE WHEN json_type(a) = 'VARCHAR' THEN a ->> '$' END"),
+}
 
 
 def register(session: Any) -> None:
-    """Make the functions known to a Spark session."""
+    """Make the functions known to a Spark session, each as `crewline_` and its name."""
     from pyspark.sql.functions import arrow_udf
 
-    for name, function, kind in ((SEARCH, _search(), "boolean"), (TEXT, _text(), "string")):
-        session.udf.register(name, arrow_udf(function, kind))
+    for name, (kind, expression) in _EXPRESSIONS.items():
+        session.udf.register(f"crewline_{name}", arrow_udf(_computed(expression), kind))
 
 
-def _search() -> Any:
+def _computed(expression: str) -> Any:
     import pyarrow as pa
 
-    def search(text: pa.Array, pattern: pa.Array) -> pa.Array:
-        """Whether the pattern, one for all rows, is found in the text. Arrow's dialect is RE2, as DuckDB's is."""
-        import pyarrow as pa
-        import pyarrow.compute as pc
-
-        return pc.match_substring_regex(text, pattern[0].as_py()) if len(text) else pa.array([], pa.bool_())
-
-    return search
-
-
-def _text() -> Any:
-    import pyarrow as pa
-
-    def text(number: pa.Array) -> pa.Array:
-        """The shortest text that stands for the float, such as `1.5` and `1e+20`."""
+    def compute(a: pa.Array, *constants: pa.Array) -> pa.Array:
+        import duckdb
         import pyarrow as pa
 
-        return pa.array([None if x is None else repr(x) for x in number.to_pylist()], pa.string())
+        values = [constant[0].as_py() for constant in constants] if len(a) else [""] * len(constants)
+        quoted = ["'" + v.replace("'", "''") + "'" if isinstance(v, str) else str(v) for v in values]
+        with duckdb.connect(config={"threads": 1}) as connection:
+            connection.register("batch", pa.table({"a": a}))
+            found = connection.sql(f"SELECT {expression.format(*quoted)} AS x FROM batch").to_arrow_table()
+        return found["x"].combine_chunks()
 
-    return text
+    return compute

@@ -6,7 +6,7 @@ import re
 _TOKEN = re.compile(
     r"""
       (?P<plain>[^\\\[\](){}.*+?|^$&])
-    | (?P<escaped>\\[^A-Za-z0-9\s])
+    | (?P<escaped>\\[^\w\x80-\U0010ffff])
     | (?P<digit>\\d)
     | (?P<group>\(\?:|\((?!\?))
     | (?P<close>\))
@@ -14,7 +14,7 @@ _TOKEN = re.compile(
     | (?P<any>\.)
     | (?P<start>\^)
     | (?P<end>\$)
-    | (?P<class>\[\^?(?:\\d|\\[^A-Za-z0-9\s]|[^\\\[\]&^-]|(?<=[A-Za-z0-9])-(?=[A-Za-z0-9]))+\])
+    | (?P<class>\[\^?(?:\\d|\\[^\w\x80-\U0010ffff]|[^\\\[\]&^\x80-\U0010ffff-]|(?<=[A-Za-z0-9])-(?=[A-Za-z0-9]))+\])
     | (?P<times>(?:[*+?]|\{\d{1,3}(?:,\d{0,3})?\})\??)
     """,
     re.VERBOSE | re.ASCII,
@@ -23,8 +23,6 @@ _TOKEN = re.compile(
 
 def in_java(pattern: str) -> str | None:
     """The pattern as Java writes it; None if it has something that the two might read differently."""
-    if not pattern.isascii():
-        return None
     written, place, repeatable = [], 0, False
     while place < len(pattern):
         token = _TOKEN.match(pattern, place)
