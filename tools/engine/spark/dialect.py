@@ -3,6 +3,7 @@
 Only what differs is here. What must hold of both is in tests/spark.
 """
 
+import re
 from typing import Any
 
 import ibis.expr.datatypes as dt
@@ -32,6 +33,9 @@ def sql_type(kind: Any) -> str:
 
 class _Compiler(PySparkCompiler):  # type: ignore[misc]  # Ibis is not typed
     __slots__ = ()
+
+    # Ibis would put functions of these names over the methods below.
+    SIMPLE_OPS = {}
 
     def visit_NonNullLiteral(self, op: Any, *, value: Any, dtype: Any) -> Any:
         if dtype.is_floating():
@@ -97,6 +101,14 @@ class _Compiler(PySparkCompiler):  # type: ignore[misc]  # Ibis is not typed
             return self.cast(exact, dt.float64) / self.agg.count(arg, where=where)
         return super().visit_Mean(op, arg=arg, where=where)
 
+    def visit_WindowFunction(self, op: Any, *, func: Any, **window: Any) -> Any:
+        over = super().visit_WindowFunction
+        if isinstance(op.func, ops.Mean) and op.func.arg.dtype.is_integer():
+            # Each of the two aggregates that the mean is made of has the window.
+            total, count = func.this.this, func.expression
+            return self.cast(over(op, func=total, **window), dt.float64) / over(op, func=count, **window)
+        return over(op, func=func, **window)
+
     def visit_Strip(self, op: Any, *, arg: Any) -> Any:
         return self.f.anon.btrim(arg, sge.convert(_BLANK))
 
@@ -123,6 +135,12 @@ class _Compiler(PySparkCompiler):  # type: ignore[misc]  # Ibis is not typed
         if java is None:
             return self._by_duckdb("extract", arg, pattern, index)
         return self.f.anon.regexp_extract(arg, sge.convert(java), index)
+
+    def visit_StringSplit(self, op: Any, *, arg: Any, delimiter: Any) -> Any:
+        if not isinstance(op.delimiter, ops.Literal):
+            raise UnsupportedOperationError("a separator must be a literal")
+        # Spark splits at what a pattern finds.
+        return self.f.anon.split(arg, sge.convert(re.escape(op.delimiter.value)))
 
     def visit_JSONGetItem(self, op: Any, *, arg: Any, index: Any) -> Any:
         return self._by_duckdb("json_item", arg, index)
