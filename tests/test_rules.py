@@ -157,10 +157,11 @@ def test_deduplicate_merges_rows_into_the_first_that_shares_the_columns(engine: 
     assert done.values("m")[0] == Decimal("1.10")
 
 
-def test_to_deduplicate_a_missing_value_is_a_value_of_its_own(engine: Engine) -> None:
-    """As for SELECT DISTINCT: two rows that lack the same column are equal in it."""
-    table = tables.table(engine, {"a": "integer", "b": "integer"}, [(1, None), (1, None), (None, None), (1, 2)])
-    assert Done(engine, table, deduplicate("a", "b")).ids == [1, 3, 4]
+def test_to_deduplicate_a_missing_value_is_not_known_to_equal_another(engine: Engine) -> None:
+    """As in checks of keys and in joins: two people who both lack an address are not one."""
+    cells = [(1, None), (1, None), (None, None), (1, 2), (1, 2)]
+    table = tables.table(engine, {"a": "integer", "b": "integer"}, cells)
+    assert Done(engine, table, deduplicate("a", "b")).ids == [1, 2, 3, 4]
 
 
 def test_the_first_of_a_group_is_the_one_with_the_lowest_id(engine: Engine) -> None:
