@@ -20,7 +20,7 @@ from tools.quality.validation import validate
 from tools.sources import Part, Surroundings, reader
 from tools.transformation.aggregation import aggregated
 from tools.transformation.columns import needed_after
-from tools.transformation.rules import Transformed, carry_out
+from tools.transformation.rules import Passage, carry_out
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ def apply_rules(engine: Engine, task: Task, work: Work) -> Outcome:
     stage_rules = work.spec.transformation if task.stage == Stage.TRANSFORMATION else work.spec.enrichment
     others = {dataset: engine.read(refs) for dataset, refs in work.context.items()}
 
-    def write(done: Transformed) -> tuple[DatasetRef, DatasetRef | None, dict[str, int], dict[str, DatasetRef]]:
+    def write(done: Passage) -> tuple[DatasetRef, DatasetRef | None, dict[str, int], dict[str, DatasetRef]]:
         columns = [name for name in done.rows.columns if not name.startswith("_")]
         keep = needed_after(work.spec, task.stage, task.dataset, columns)
         output = engine.write(done.rows.select(ROW, *keep).order_by(ROW), work.path / "output.parquet")

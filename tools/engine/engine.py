@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
 import fsspec
 import ibis
@@ -21,6 +21,8 @@ from core.stop import Stop
 from tools.engine.files import sync
 from tools.engine.limits import Limits
 from tools.engine.rowid import ROW
+
+Form = Literal["csv", "json"]
 
 
 class Engine:
@@ -62,6 +64,19 @@ class Engine:
         paths = [self.located(path) for ref in refs for path in ref.paths]
         # Without the union, the first file's types are forced on the others: 1.5 would become 2.
         return self.backend.read_parquet(paths, table_name=self.name(), union_by_name=True)
+
+    def scan(self, paths: Iterable[str]) -> Table:
+        """The rows of Parquet files as they are, with the `_row` that says which file and record each one is.
+
+        Nothing is read before it is asked for. Columns are those of all files, by name.
+        """
+        name = self.name()
+        files = ", ".join(f"'{_escaped(self.located(path))}'" for path in paths)
+        self.backend.con.execute(
+            f"CREATE TEMP VIEW {name} AS SELECT (file_index::BIGINT << 32) + file_row_number + 1 AS {ROW}, *"
+            f" FROM read_parquet([{files}], union_by_name = true)"
+        )
+        return self.backend.table(name)
 
     def table(self, data: pa.Table) -> Table:
         """Rows in memory as a table of this session."""
@@ -106,6 +121,22 @@ class Engine:
         finally:
             self.backend.con.execute(f"SET threads = {self._threads}")
 
+    def export(self, table: Table, path: Path, form: Form, partition_by: tuple[str, ...] = ()) -> int:
+        """Write the table as CSV (with a header) or JSON lines, not yet durably; return how many rows were written.
+
+        `path` is that of the file, or of the folder of Hive folders if it is partitioned.
+        """
+        options = ["FORMAT csv, HEADER" if form == "csv" else "FORMAT json"]
+        if partition_by:
+            options.append(f"PARTITION_BY ({', '.join(map(_quoted, partition_by))}), OVERWRITE_OR_IGNORE")
+        query = f"COPY ({self._relation(table).sql_query()}) TO '{_escaped(str(path))}' ({', '.join(options)})"
+        written_rows: int = self.backend.con.execute(query).fetchone()[0]
+        return written_rows
+
+    def batches(self, table: Table) -> pa.RecordBatchReader:
+        """The rows as a stream of Arrow batches, in their order."""
+        return self._relation(table).fetch_record_batch()
+
     def rows(self, table: Table) -> list[dict[str, Any]]:
         """The rows as Python values. For small results, such as counts."""
         result: list[dict[str, Any]] = self._relation(table).to_arrow_table().to_pylist()
@@ -123,6 +154,10 @@ class Engine:
     def row(self, table: Table) -> dict[str, Any]:
         """The one row of an aggregation."""
         return self.rows(table)[0]
+
+
+def _escaped(text: str) -> str:
+    return text.replace("'", "''")
 
 
 def _quoted(name: str) -> str:

@@ -1,11 +1,10 @@
 """A chain of rules, carried out: what it makes of the rows, who left, and which rule does not fit, if one does not."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 import duckdb
-import ibis
 from ibis.common.annotations import ValidationError
 from ibis.common.exceptions import IbisError
 from ibis.expr.types import Table
@@ -13,15 +12,14 @@ from ibis.expr.types import Table
 from core.errors import ExpressionError, RuleError
 from core.spec.rule import Change, Reference
 from tools.engine.engine import Engine
-from tools.engine.rowid import ROW
 from tools.transformation.expression import reason
 from tools.transformation.rules import cells, columns, lookup, nested, rows, window
-from tools.transformation.rules.passage import FOUND, Passage
+from tools.transformation.rules.passage import Passage
 
 Result = TypeVar("Result")
 
 # What the engine raises for data that a rule does not fit, such as a sum beyond 64 bits, or for the rule itself.
-_ENGINE = (duckdb.DataError, duckdb.ProgrammingError)
+DATA_ERRORS = (duckdb.DataError, duckdb.ProgrammingError)
 _UNFIT = (ExpressionError, IbisError, ValidationError, KeyError, TypeError, ValueError)
 
 _APPLY: dict[str, Callable[..., None]] = {
@@ -51,27 +49,6 @@ _APPLY: dict[str, Callable[..., None]] = {
 }
 
 
-@dataclass
-class Transformed:
-    """The rows after some rules, and the departures of those who left on the way.
-
-    `rows` carries for each of `joined` the row that it found in that dataset; `used` reads it.
-    """
-
-    rows: Table
-    left: list[Table] = field(default_factory=list)
-    joined: list[str] = field(default_factory=list)
-
-    def used(self) -> dict[str, Table]:
-        """For each dataset looked up, the `_row`s that the rows which went through to the end found there."""
-        found: dict[str, Table] = {}
-        for index, dataset in enumerate(self.joined):
-            column = self.rows[f"{FOUND}{index}"]
-            here = self.rows.filter(column.notnull()).select(column.name(ROW))
-            found[dataset] = ibis.union(found[dataset], here) if dataset in found else here
-        return {dataset: table.distinct().order_by(ROW) for dataset, table in found.items()}
-
-
 def transform(
     engine: Engine,
     rows: Table,
@@ -79,59 +56,69 @@ def transform(
     *,
     dataset: str,
     others: dict[str, Table] | None = None,
-) -> Transformed:
-    """Apply rules that keep rows, in order, and compute what they make of them.
+) -> Passage:
+    """Apply rules that keep rows, in order, and compute what they make of them: its `rows`, `left`, `used()`.
 
     `rows` has `_row`; `others` are the datasets that rules look up, with `_row` too. Raises RuleError with the rule's
     index and the reason when a rule does not fit the data.
     """
 
-    def held(done: Transformed) -> Transformed:
-        return Transformed(engine.hold(done.rows), [engine.hold(gone) for gone in done.left], done.joined)
+    def hold(passage: Passage) -> Passage:
+        passage.hold()
+        return passage
 
-    return carry_out(engine, rows, rules, held, dataset=dataset, others=others)
+    return carry_out(engine, rows, rules, hold, dataset=dataset, others=others)
 
 
 def carry_out(
     engine: Engine,
     rows: Table,
     rules: Iterable[Change],
-    finish: Callable[[Transformed], Result],
+    finish: Callable[[Passage], Result],
     *,
     dataset: str,
     others: dict[str, Table] | None = None,
 ) -> Result:
     """Apply rules as `transform` does, but let `finish` compute the result, such as write it, and return what it does.
 
-    Nothing is computed twice or kept then that `finish` does not ask for. It is called once more if the engine fails in
-    it, to find the rule whose fault it is.
+    Nothing is computed or kept then but what `finish` asks for. It is called once more if the engine fails in it, once
+    it is clear that no rule is to blame. Raises what the engine raises, if that is so.
     """
     chain = tuple(rules)
     try:
         return finish(_applied(Passage(engine, rows, others), chain, dataset, each=False))
-    except _ENGINE:
-        # The engine computes several rules at once: whose it is shows when each is computed for itself.
+    except DATA_ERRORS:
+        # The engine computes several rules at once: whose fault it is shows when each is computed for itself.
         return finish(_applied(Passage(engine, rows, others), chain, dataset, each=True))
 
 
-def _applied(passage: Passage, rules: tuple[Change, ...], dataset: str, *, each: bool) -> Transformed:
+def _applied(passage: Passage, rules: tuple[Change, ...], dataset: str, *, each: bool) -> Passage:
+    if each:
+        passage.hold()
     for index, rule in enumerate(rules):
-        try:
-            _check_names(passage, rule)
+        with blamed(dataset, index, rule, engine=each):
+            check_names(passage, rule)
             _APPLY[rule.rule](passage, rule)
             if each:
                 passage.hold()
                 passage.settle()
-        except (*_UNFIT, *_ENGINE) as error:
-            if isinstance(error, _ENGINE) and not each:
-                raise
-            words = error.what if isinstance(error, ExpressionError) else reason(error)
-            raise RuleError(dataset, index, rule.rule, words) from error
-    passage.settle()
-    return Transformed(passage.rows, passage.left, passage.joined)
+    return passage
 
 
-def _check_names(passage: Passage, rule: Change) -> None:
+@contextmanager
+def blamed(dataset: str, index: int, rule: Change, *, engine: bool) -> Iterator[None]:
+    """Errors in the block are the rule's: RuleError; with `engine`, those of the engine about data too."""
+    try:
+        yield
+    except (*_UNFIT, *DATA_ERRORS) as error:
+        if isinstance(error, DATA_ERRORS) and not engine:
+            raise
+        words = error.what if isinstance(error, ExpressionError) else reason(error)
+        raise RuleError(dataset, index, rule.rule, words) from error
+
+
+def check_names(passage: Passage, rule: Change) -> None:
+    """Raise ValueError unless the columns that a rule reads are there, and those that it writes can be."""
     here = passage.columns
     for name in rule.reads():
         if name not in here:

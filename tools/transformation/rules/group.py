@@ -33,6 +33,11 @@ def mapped(engine: Engine, rows: Table, rule: Change) -> Table:
             raise AssertionError(f"{rule.rule} keeps rows")
 
 
+def rows_behind(rule: Change, made: int) -> int:
+    """Of how many rows those were made whose `_rows` sum up to `made`: an unpivot names each as often as it uses it."""
+    return made // len(rule.columns) if isinstance(rule, Unpivot) else made
+
+
 def _numbered(groups: Table, order: tuple[str, ...]) -> Table:
     window = ibis.window(order_by=[groups[name].asc(nulls_first=False) for name in order])
     return groups.mutate(**{ROW: (ibis.row_number().over(window) + 1).cast("int64")})

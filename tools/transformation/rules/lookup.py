@@ -47,6 +47,7 @@ def _find(passage: Passage, rule: Reference, on: dict[str, str], take: dict[str,
     rows = passage.marked
     matches = [operator.eq(*alike([rows[mine], looked_up[f"_key_{their}"]])) for mine, their in on.items()]
     passage.marked = rows.left_join(looked_up, matches).drop(*(f"_key_{their}" for their in on.values()))
+    passage.ordered = False
     passage.joined.append(rule.dataset)
     return column
 

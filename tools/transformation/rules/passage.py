@@ -21,19 +21,22 @@ _WHY = "_why_"
 
 
 class Passage:
-    """Rows under way. `left` has departures of stretches that are behind, `joined` the datasets looked up, in order.
+    """Rows under way. `joined` are the datasets looked up, in order; for each, the rows carry the row found there.
 
     `marked` has the rows that entered the present stretch, with the columns that they have by now. For each way out it
-    has a mark, which is never null, and the reason. For each dataset of `joined` it has the row found there.
+    has a mark, which is never null, and the reason. `ordered` tells whether they are sure to be in the order of `_row`,
+    if they were when they set out.
     """
 
     def __init__(self, engine: Engine, rows: Table, others: dict[str, Table] | None = None) -> None:
         self.engine = engine
         self.marked = rows
         self.others = others or {}
-        self.left: list[Table] = []
         self.joined: list[str] = []
+        self.ordered = True
+        self._left: list[Table] = []
         self._exits: list[tuple[Fate, str]] = []
+        self._sifted: Table | None = None
 
     @property
     def columns(self) -> list[str]:
@@ -42,12 +45,26 @@ class Passage:
 
     @property
     def rows(self) -> Table:
-        """The rows that go on, without the marks."""
-        own = [name for name in self.marked.columns if not name.startswith((_OUT, _WHY))]
+        """The rows that go on, without marks and flags."""
         here = self.marked
-        if self._exits:
-            here = here.filter([~here[f"{_OUT}{exit}"] for exit in range(len(self._exits))])
-        return here.select(own)
+        own = [name for name in here.columns if not name.startswith("_") or name == ROW or name.startswith(FOUND)]
+        staying = here.filter([~here[mark] for mark in self.marks]) if self._exits else here
+        return staying.select(own)
+
+    @property
+    def left(self) -> list[Table]:
+        """The departures of all who left."""
+        return [*self._left, self._departures()] if self._exits else list(self._left)
+
+    def used(self) -> dict[str, Table]:
+        """For each dataset looked up, the `_row`s that the rows which are still here found there."""
+        found: dict[str, Table] = {}
+        rows = self.rows
+        for index, dataset in enumerate(self.joined):
+            column = rows[f"{FOUND}{index}"]
+            here = rows.filter(column.notnull()).select(column.name(ROW))
+            found[dataset] = ibis.union(found[dataset], here) if dataset in found else here
+        return {dataset: table.distinct().order_by(ROW) for dataset, table in found.items()}
 
     def change(self, **columns: ibis.Value) -> None:
         """Add or replace columns, all computed from the rows as they are."""
@@ -58,8 +75,8 @@ class Passage:
         own = [name for name in self.marked.columns if name.startswith("_")]
         self.marked = self.marked.select(*own, **{new: self.marked[old] for new, old in columns.items()})
 
-    def keep(self, stays: BooleanValue, rule: str, why: str | StringValue, fate: Fate = Fate.FILTERED) -> None:
-        """Rows for which `stays` is not true leave."""
+    def keep(self, stays: BooleanValue, rule: str, why: str | StringValue, fate: Fate = Fate.FILTERED) -> str:
+        """Rows for which `stays` is not true leave. Returns the column that marks them."""
         number = len(self._exits)
         self._exits.append((fate, rule))
         self.change(
@@ -68,32 +85,48 @@ class Passage:
                 f"{_WHY}{number}": ibis.literal(why) if isinstance(why, str) else why,
             }
         )
+        return f"{_OUT}{number}"
 
-    def quarantine(self, stays: BooleanValue, rule: str, why: StringValue) -> None:
-        """Rows for which `stays` is not true leave into quarantine."""
-        self.keep(stays, rule, why, Fate.QUARANTINED)
+    def quarantine(self, stays: BooleanValue, rule: str, why: str | StringValue) -> str:
+        """Rows for which `stays` is not true leave into quarantine. Returns the column that marks them."""
+        return self.keep(stays, rule, why, Fate.QUARANTINED)
 
     def merge(self, into: ibis.expr.types.IntegerValue, rule: str, why: str) -> None:
         """Rows with another id than `into` leave for that one."""
         told = self.marked.mutate(_into=into)
         gone = told.filter(told["_into"] != told[ROW])
-        self.left.append(departures(gone, Fate.MERGED, rule, why, gone["_into"]))
+        self._left.append(departures(gone, Fate.MERGED, rule, why, gone["_into"]))
         self.marked = told.filter(told["_into"] == told[ROW]).drop("_into")
 
     def settle(self) -> None:
         """End the stretch: who left is told, and the others are seen alone, as rules about several rows need it."""
-        if self._exits:
-            self.left.append(self._departures())
-            self.marked = self.rows
-            self._exits = []
+        self._left, self.marked = self.left, self.rows
+        self._exits, self._sifted = [], None
+
+    def sift(self, *flags: str) -> Table:
+        """Compute once who leaves in this stretch, or has one of the flags; return them, with marks and flags.
+
+        The many who have neither are read past, and only once more when the rows are asked for.
+        """
+        marks = self.marks
+        reasons = [f"{_WHY}{number}" for number in range(len(self._exits))]
+        here = self.marked
+        some = here.filter(ibis.or_(ibis.literal(False), *(here[name] for name in [*marks, *flags])))
+        self._sifted = self.engine.hold(some.select(ROW, *marks, *reasons, *flags))
+        return self._sifted
+
+    @property
+    def marks(self) -> list[str]:
+        """The columns that mark who leaves in this stretch, in the order of the ways out."""
+        return [f"{_OUT}{number}" for number in range(len(self._exits))]
 
     def hold(self) -> None:
         """Compute what was built so far, once."""
         self.marked = self.engine.hold(self.marked)
 
     def _departures(self) -> Table:
-        marks = [self.marked[f"{_OUT}{number}"] for number in range(len(self._exits))]
-        gone = self.marked.filter(ibis.or_(*marks))
+        source = self.marked if self._sifted is None else self._sifted
+        gone = source.filter(ibis.or_(*(source[mark] for mark in self.marks)))
 
         def first(values: Iterable[str | StringValue]) -> StringValue:
             # The first way out that a row came to is the one it took.

@@ -26,6 +26,7 @@ def deduplicate(passage: Passage, rule: Deduplicate) -> None:
     repeated = keyed.group_by(key).having(keyed.count() > 1).aggregate(_first=keyed[ROW].min())
     renamed = passage.engine.hold(repeated).rename({f"_key_{index}": name for index, name in enumerate(key)})
     matches = [rows[name] == renamed[f"_key_{index}"] for index, name in enumerate(key)]
+    passage.ordered = False
     both = rows.left_join(renamed, matches)
     passage.marked = both.select(*rows.columns, _first=both["_first"])
     names = ", ".join(key)
