@@ -142,7 +142,7 @@ def apply_rules(engine: Engine, task: Task, work: Work) -> Outcome:
     def write(done: Passage) -> tuple[DatasetRef, DatasetRef | None, dict[str, int], dict[str, DatasetRef]]:
         columns = [name for name in done.rows.columns if not name.startswith("_")]
         keep = needed_after(work.spec, task.stage, task.dataset, columns)
-        output = engine.write(done.rows.select(ROW, *keep).order_by(ROW), work.path / "output.parquet")
+        output = engine.write(done.rows.select(ROW, *keep), work.path / "output.parquet")
         left, leaving = record(engine, done.left, work.path / "left.parquet")
         found = {
             other: engine.write(table, work.path / f"used-{other}.parquet") for other, table in done.used().items()

@@ -231,6 +231,11 @@ def _date_diff(unit: str, a: Any, b: Any) -> Any:
         raise TypeError("a difference is between dates or timestamps")
     if unit in _MONTHS:
         return _months(unit, b) - _months(unit, a)
+    if unit in ("week", "day"):
+        first, last = (x.cast("date") for x in (a, b))
+        if unit == "week":
+            first, last = first.truncate("W"), last.truncate("W")
+        return (last.delta(first, unit="day") / (_SECONDS[unit] // _SECONDS["day"])).cast("int64")
     first, last = (x.cast("timestamp(6)").truncate(_UNITS[unit]).epoch_seconds() for x in (a, b))
     return ((last - first) / _SECONDS[unit]).cast("int64")
 

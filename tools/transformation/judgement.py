@@ -4,29 +4,27 @@ Rules and checks build one expression, so that the rows are passed once to find 
 once to write the others.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import reduce
-from operator import or_
 
-from ibis.expr.types import Table
+import ibis
+from ibis.expr.types import BooleanValue, StringValue, Table
 from pydantic import BaseModel
 
 from core.errors import InputError
-from core.spec.check import Check, Unique
-from core.spec.column import Column
+from core.spec.check import Check, Expression, Unique
 from core.task import Dimension, Fate, Severity, Violation
 from tools.context import Thresholds
 from tools.engine.engine import Engine
 from tools.engine.rowid import ROW
-from tools.engine.types import declared_type
-from tools.quality.checks import Test, testable, tests
+from tools.quality.checks import CAME, Test, tests
 from tools.quality.copies import copies
+from tools.transformation.expression import names
 from tools.transformation.request import TargetColumn
 from tools.transformation.rules import Passage
 
 _GRAVITY = {Severity.CRITICAL: 0, Severity.MAJOR: 1, Severity.MINOR: 2}
-_MINOR = "_minor_"
+_FAILS = "_fails_"
 _NULL = "_null_"
 
 
@@ -87,90 +85,91 @@ def judge(
 
     Raises InputError for checks that do not fit the columns.
     """
-    by_rules = list(passage.marks)
+    by_rules = [exit.stays for exit in passage.exits]
     row_tests = _tests(passage, tuple(check for check in checks if not isinstance(check, Unique)))
-    marks = _marked(passage, row_tests)
+    flags = _flags(passage, row_tests)
     nulls = _null_flags(passage, target or {})
-    judged = Judged(faults={test.dimension: 0 for test in row_tests})
-    if by_rules or marks or nulls:
-        sifted = passage.sift(*(name for name in [*marks.values(), *nulls] if name not in passage.marks))
-        _count(passage.engine, judged, sifted, dataset, row_tests, marks, by_rules, nulls)
+    judged = Judged(faults={test.dimension: 0 for _, test in row_tests})
+    if passage.exits or flags or nulls:
+        sifted = passage.sift(*flags, *nulls)
+        _count(passage.engine, judged, sifted, dataset, [test for _, test in row_tests], by_rules)
     for check in checks:
         if isinstance(check, Unique):
             _settle_copies(passage, judged, dataset, check)
     return judged
 
 
-def _tests(passage: Passage, checks: tuple[Check, ...]) -> list[Test]:
+def _tests(passage: Passage, checks: tuple[Check, ...]) -> list[tuple[Check, Test]]:
     """The tests of rows, the gravest first. The passage gets, beside its columns, those that tests are made on."""
-    if not checks:
-        return []
-    kinds = {name: declared_type(passage.marked[name].type()) for name in passage.columns}
-    columns = {name: Column(type=kind) for name, kind in kinds.items() if kind is not None}
     for check in checks:
-        if absent := [name for name in _names(check) if name not in columns]:
-            there = ", ".join(columns)
+        if absent := [name for name in _reads(check) if name not in passage.columns]:
+            there = ", ".join(passage.columns)
             raise InputError(f"{check.name}: the result has no column {', '.join(absent)}; it has {there}.")
-    came = testable(passage.marked, columns)
-    extra = {name: passage.marked[name.removeprefix("_came_")] for name in came.columns if name.startswith("_came_")}
-    passage.change(**extra)
-    found = [test for test in tests(passage.marked, columns, checks) if not test.name.startswith("type(")]
-    return sorted(found, key=lambda test: _GRAVITY[test.severity])
+    # What came is what rules have made: here it is of its type already.
+    read = dict.fromkeys(name for check in checks for name in _reads(check))
+    passage.change(**{CAME + name: passage.marked[name] for name in read})
+    found = zip(checks, tests(passage.marked, {}, checks), strict=True)
+    return sorted(found, key=lambda pair: _GRAVITY[pair[1].severity])
 
 
-def _names(check: Check) -> list[str]:
-    column = getattr(check, "column", None)
-    return [*getattr(check, "columns", ()), *([column] if column else [])]
+def _reads(check: Check) -> list[str]:
+    if isinstance(check, Expression):
+        return sorted(names(check.expression))
+    return list(check.columns) if isinstance(check, Unique) else [check.column]
 
 
-def _marked(passage: Passage, row_tests: list[Test]) -> dict[int, str]:
-    """For each test, the column of the passage that is true of the rows which fail it."""
-    marks: dict[int, str] = {}
-    for index, test in enumerate(row_tests):
-        if test.severity == Severity.MINOR:
-            marks[index] = f"{_MINOR}{index}"
-            passage.change(**{marks[index]: test.fails})
-        else:
-            marks[index] = passage.quarantine(~test.fails, test.name, test.reason)
-    return marks
+def _flags(passage: Passage, row_tests: list[tuple[Check, Test]]) -> list[str]:
+    """Mark the rows that fail a test, in a column for each; those that fail a grave one leave."""
+    flags = {f"{_FAILS}{index}": test.fails for index, (_, test) in enumerate(row_tests)}
+    passage.change(**flags)
+    for flag, (check, test) in zip(flags, row_tests, strict=True):
+        if test.severity != Severity.MINOR:
+            cells = tuple(place + name for name in _reads(check) for place in ("", CAME))
+            passage.leave_by(~passage.marked[flag], test.name, Fate.QUARANTINED, _reason(check), cells)
+    return list(flags)
 
 
-def _null_flags(passage: Passage, target: Mapping[str, TargetColumn]) -> dict[str, str]:
+def _reason(check: Check) -> Callable[[Table], StringValue]:
+    return lambda table: tests(table, {}, (check,))[0].reason
+
+
+def _null_flags(passage: Passage, target: Mapping[str, TargetColumn]) -> list[str]:
     needed = [name for name, column in target.items() if not column.nullable and name in passage.columns]
-    flags = {f"{_NULL}{index}": name for index, name in enumerate(needed)}
-    passage.change(**{flag: passage.marked[name].isnull() for flag, name in flags.items()})
-    return flags
+    flags = {f"{_NULL}{name}": passage.marked[name].isnull() for name in needed}
+    passage.change(**flags)
+    return list(flags)
 
 
 def _count(
-    engine: Engine,
-    judged: Judged,
-    sifted: Table,
-    dataset: str,
-    row_tests: list[Test],
-    marks: dict[int, str],
-    by_rules: list[str],
-    nulls: dict[str, str],
+    engine: Engine, judged: Judged, sifted: Table, dataset: str, row_tests: list[Test], by_rules: list[str]
 ) -> None:
     # Who left by a rule never came to the checks; who is caught by one is not there to lack a value.
-    here = sifted.filter([~sifted[name] for name in by_rules]) if by_rules else sifted
-    caught = [here[marks[i]] for i, test in enumerate(row_tests) if test.severity != Severity.MINOR]
-    of = {d: [here[marks[i]] for i, test in enumerate(row_tests) if test.dimension == d] for d in judged.faults}
+    here = sifted.filter([sifted[stays].fill_null(False) for stays in by_rules]) if by_rules else sifted
+    fails = [here[f"{_FAILS}{index}"] for index in range(len(row_tests))]
+    caught = _any(flag for flag, test in zip(fails, row_tests, strict=True) if test.severity != Severity.MINOR)
+    of = {
+        d: _any(flag for flag, test in zip(fails, row_tests, strict=True) if test.dimension == d) for d in judged.faults
+    }
+    lacking = [name for name in sifted.columns if name.startswith(_NULL)]
     counts = engine.row(
         here.aggregate(
-            **{marks[i]: here[marks[i]].sum().fill_null(0) for i in range(len(row_tests))},
-            **{f"_fault_{d}": reduce(or_, flags).sum().fill_null(0) for d, flags in of.items()},
-            **{flag: here[flag].sum(where=~reduce(or_, caught) if caught else None).fill_null(0) for flag in nulls},
-            _rows=here.count(),
+            rows=here.count(),
+            **{f"{_FAILS}{index}": flag.sum().fill_null(0) for index, flag in enumerate(fails)},
+            **{f"_faults_{d}": flag.sum().fill_null(0) for d, flag in of.items()},
+            **{name: (here[name] & ~caught).sum().fill_null(0) for name in lacking},
         )
     )
-    judged.faults = {d: int(counts[f"_fault_{d}"]) for d in of}
-    judged.nulls = {name: int(counts[flag]) for flag, name in nulls.items() if counts[flag]}
+    judged.faults = {d: int(counts[f"_faults_{d}"]) for d in of}
+    judged.nulls = {name.removeprefix(_NULL): int(counts[name]) for name in lacking if counts[name]}
     judged.violations = [
-        _violation(dataset, test.name, test.dimension, test.severity, int(counts[marks[i]]))
-        for i, test in enumerate(row_tests)
-        if counts[marks[i]]
+        _violation(dataset, test.name, test.dimension, test.severity, int(counts[f"{_FAILS}{index}"]))
+        for index, test in enumerate(row_tests)
+        if counts[f"{_FAILS}{index}"]
     ]
+
+
+def _any(flags: Iterable[BooleanValue]) -> BooleanValue:
+    return ibis.or_(ibis.literal(False), *flags)
 
 
 def _settle_copies(passage: Passage, judged: Judged, dataset: str, check: Unique) -> None:
@@ -187,10 +186,10 @@ def _settle_copies(passage: Passage, judged: Judged, dataset: str, check: Unique
     judged.violations.append(_violation(dataset, check.name, check.dimension, check.severity, n))
     if check.severity == Severity.MINOR:
         return
-    passage.ordered = False
     passage.marked = passage.marked.left_join(held, passage.marked[ROW] == held["_faulty"])
     key = ", ".join(check.columns)
-    passage.quarantine(passage.marked["_faulty"].isnull(), check.name, f"other rows have the same {key}")
+    why = [f"other rows have the same {key}"]
+    passage.keep(passage.marked["_faulty"].isnull(), check.name, why, Fate.QUARANTINED)
 
 
 def _violation(dataset: str, name: str, dimension: Dimension, severity: Severity, rows: int) -> Violation:

@@ -86,7 +86,7 @@ def transform_dataset(request: TransformationRequest, context: ToolContext) -> T
     """
     started = time.perf_counter()
     check_kind(request)
-    path = Path(_local(context.path(request.output)))
+    path = _target_path(request.output, context)
     with (
         PeakMemory() as memory,
         context.deadline() as stop,
@@ -173,7 +173,7 @@ class _Work:
             judged = judge(passage, _NAME, request.checks, schema)
             if judged.nulls:
                 raise SchemaError([f"column '{name}' lacks {n} values" for name, n in judged.nulls.items()])
-            result = passage.rows if passage.ordered and from_source else passage.rows.order_by(ROW)
+            result = passage.rows if from_source else passage.rows.order_by(ROW)
             if schema:
                 result = result.select(**{name: result[name].cast(kind) for name, kind in conformed(schema).items()})
             folder, rows_out = self._target.stage(self._engine, result)
@@ -243,10 +243,16 @@ class _Arrivals:
         return both.drop("_id").order_by(ROW)
 
 
-def _local(path: str) -> str:
-    if "://" in path:
-        raise TargetError(f"The target {path} is no local path.", remedy="Commit to a local folder.")
-    return path
+def _target_path(text: str, context: ToolContext) -> Path:
+    """The target itself: not what it is a link to, which is the version that is committed now."""
+    if "://" in text:
+        raise TargetError(f"The target {text} is no local path.", remedy="Commit to a local folder.")
+    # Resolved too, the whole must not lead out of the roots.
+    context.path(text)
+    folder, _, name = text.rstrip("/").rpartition("/")
+    if name in ("", ".", ".."):
+        raise TargetError(f"The target {text} names no folder to be made.", remedy="Name one.")
+    return Path(context.path(folder or ("/" if text.startswith("/") else "."))) / name
 
 
 @contextmanager

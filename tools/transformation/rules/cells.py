@@ -6,6 +6,7 @@ import ibis
 from ibis.expr.types import StringValue, Value
 
 from core.spec.rule import Case, Cast, Fill, Hash, Map, Mask, ParseDates, Replace, Trim
+from core.task import Fate
 from tools.engine.types import constant, ibis_type, typed
 from tools.transformation.functions import checked_pattern
 from tools.transformation.rules.date_format import parsed
@@ -50,8 +51,8 @@ def replace_values(passage: Passage, rule: Map) -> None:
     ]
     listed = cell.isin([constant(key, kind) for key in rule.values])
     if rule.otherwise == "quarantine":
-        why = shown(rule.column, cell) + ", not one of those mapped"
-        passage.quarantine(cell.isnull() | listed, f"map({rule.column})", why)
+        why = [f"{rule.column} is '", cell, "', not one of those mapped"]
+        passage.keep(cell.isnull() | listed, f"map({rule.column})", why, Fate.QUARANTINED)
     passage.change(**{rule.column: ibis.cases(*branches, else_=cell if rule.otherwise == "keep" else ibis.null(kind))})
 
 
@@ -86,17 +87,12 @@ def as_declared(cell: Value, declared: str) -> Value:
     return cell.cast("string") if declared == "string" else typed(cell, declared).cast(ibis_type(declared))
 
 
-def shown(name: str, cell: Value) -> StringValue:
-    """A cell in words, for a reason."""
-    return ibis.literal(f"{name} is '") + cell.cast("string").fill_null("") + "'"
-
-
 def _become(passage: Passage, name: str, value: Value, rule: str, what: str) -> None:
     """Replace a column by its new values; a row whose value has become none goes to quarantine."""
-    cell = passage.marked[name]
     passage.change(_new=value)
     here = passage.marked
-    passage.quarantine(here[name].isnull() | here["_new"].notnull(), rule, shown(name, cell) + f", {what}")
+    why = [f"{name} is '", here[name], f"', {what}"]
+    passage.keep(here[name].isnull() | here["_new"].notnull(), rule, why, Fate.QUARANTINED)
     passage.change(**{name: passage.marked["_new"]})
     passage.marked = passage.marked.drop("_new")
 

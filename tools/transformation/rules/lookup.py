@@ -3,7 +3,7 @@
 import operator
 
 import ibis
-from ibis.expr.types import Table
+from ibis.expr.types import Table, Value
 
 from core.spec.rule import Join, Lookup, Reference
 from core.task import Fate
@@ -18,8 +18,9 @@ def join(passage: Passage, rule: Join) -> None:
     if rule.missing == "keep":
         return
     here = passage.marked
-    shown = [ibis.literal(f"{mine} '") + here[mine].cast("string").fill_null("") + "'" for mine in rule.on]
-    why = ibis.literal(f"nothing in {rule.dataset} has ") + ibis.literal(", ").join(shown)
+    why: list[str | Value] = [f"nothing in {rule.dataset} has "]
+    for place, mine in enumerate(rule.on):
+        why += [f"{', ' if place else ''}{mine} '", here[mine], "'"]
     fate = Fate.QUARANTINED if rule.missing == "quarantine" else Fate.FILTERED
     passage.keep(here[found].notnull(), f"join({rule.dataset})", why, fate)
 
@@ -47,7 +48,6 @@ def _find(passage: Passage, rule: Reference, on: dict[str, str], take: dict[str,
     rows = passage.marked
     matches = [operator.eq(*alike([rows[mine], looked_up[f"_key_{their}"]])) for mine, their in on.items()]
     passage.marked = rows.left_join(looked_up, matches).drop(*(f"_key_{their}" for their in on.values()))
-    passage.ordered = False
     passage.joined.append(rule.dataset)
     return column
 

@@ -6,7 +6,8 @@ import ibis
 from ibis.expr.types import Value
 
 from core.spec.rule import Flatten
-from tools.transformation.rules.cells import as_declared, shown
+from core.task import Fate
+from tools.transformation.rules.cells import as_declared
 from tools.transformation.rules.passage import Passage
 
 
@@ -36,8 +37,9 @@ def _flatten_struct(passage: Passage, rule: Flatten, cell: Any) -> None:
 
 def _flatten_json(passage: Passage, rule: Flatten, fields: dict[str, str]) -> None:
     text = passage.marked[rule.column].cast("string")
-    why = ibis.literal(f"{rule.column} is '") + text.substr(0, 80) + "', no JSON"
-    passage.quarantine(text.isnull() | text.try_cast("json").notnull(), f"flatten({rule.column})", why)
+    why = [f"{rule.column} is '", text, "', no JSON"]
+    fits = text.isnull() | text.try_cast("json").notnull()
+    passage.keep(fits, f"flatten({rule.column})", why, Fate.QUARANTINED)
     for path, declared in fields.items():
         value = passage.marked[rule.column].cast("string").try_cast("json")
         for key in path.split("."):
@@ -52,8 +54,9 @@ def _add(passage: Passage, rule: Flatten, path: str, value: Value, declared: str
     cell = passage.marked["_value"]
     passage.change(**{name: as_declared(cell, declared)})
     here = passage.marked
-    why = shown(f"{rule.column}.{path}", here["_value"]) + f", not of type {declared}"
-    passage.quarantine(here["_value"].isnull() | here[name].notnull(), f"flatten({rule.column})", why)
+    why = [f"{rule.column}.{path} is '", here["_value"], f"', not of type {declared}"]
+    fits = here["_value"].isnull() | here[name].notnull()
+    passage.keep(fits, f"flatten({rule.column})", why, Fate.QUARANTINED)
     passage.marked = passage.marked.drop("_value")
 
 

@@ -1,13 +1,14 @@
 """The passage of rows through rules: who goes on, who has left, by which way and why.
 
-Rules that judge single rows are not carried out one after another, but build one expression: a row that leaves is
-marked, and the rows are filtered, and those who left are told, when all is computed.
+Rules that judge single rows are not carried out one after another, but build one expression: who leaves is marked, and
+the rows are filtered, and those who left are told, when all is computed.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import ibis
-from ibis.expr.types import BooleanValue, StringValue, Table
+from ibis.expr.types import BooleanValue, IntegerValue, StringValue, Table, Value
 
 from core.task import Fate
 from tools.engine.engine import Engine
@@ -16,16 +17,29 @@ from tools.quality.departure import departures
 
 FOUND = "_found_"
 
-_OUT = "_out_"
-_WHY = "_why_"
+_STAYS = "_stays_"
+_CELL = "_cell_"
+
+
+@dataclass(frozen=True)
+class Exit:
+    """A way out. The row goes on if the column `stays` is true, not if it is false or null.
+
+    `reason` says in words why a row left, from the columns `cells`: only for those who did, when it is known who.
+    """
+
+    stays: str
+    fate: Fate
+    rule: str
+    reason: Callable[[Table], StringValue]
+    cells: tuple[str, ...]
 
 
 class Passage:
     """Rows under way. `joined` are the datasets looked up, in order; for each, the rows carry the row found there.
 
-    `marked` has the rows that entered the present stretch, with the columns that they have by now. For each way out it
-    has a mark, which is never null, and the reason. `ordered` tells whether they are sure to be in the order of `_row`,
-    if they were when they set out.
+    `marked` has the rows that entered the present stretch, with the columns that they have by now, and what tells who
+    leaves by the `exits` of the stretch, in their order.
     """
 
     def __init__(self, engine: Engine, rows: Table, others: dict[str, Table] | None = None) -> None:
@@ -33,9 +47,8 @@ class Passage:
         self.marked = rows
         self.others = others or {}
         self.joined: list[str] = []
-        self.ordered = True
+        self.exits: list[Exit] = []
         self._left: list[Table] = []
-        self._exits: list[tuple[Fate, str]] = []
         self._sifted: Table | None = None
 
     @property
@@ -45,16 +58,16 @@ class Passage:
 
     @property
     def rows(self) -> Table:
-        """The rows that go on, without marks and flags."""
+        """The rows that go on, without the marks."""
         here = self.marked
         own = [name for name in here.columns if not name.startswith("_") or name == ROW or name.startswith(FOUND)]
-        staying = here.filter([~here[mark] for mark in self.marks]) if self._exits else here
+        staying = here.filter([here[exit.stays] for exit in self.exits]) if self.exits else here
         return staying.select(own)
 
     @property
     def left(self) -> list[Table]:
         """The departures of all who left."""
-        return [*self._left, self._departures()] if self._exits else list(self._left)
+        return [*self._left, self._departures()] if self.exits else list(self._left)
 
     def used(self) -> dict[str, Table]:
         """For each dataset looked up, the `_row`s that the rows which are still here found there."""
@@ -66,7 +79,7 @@ class Passage:
             found[dataset] = ibis.union(found[dataset], here) if dataset in found else here
         return {dataset: table.distinct().order_by(ROW) for dataset, table in found.items()}
 
-    def change(self, **columns: ibis.Value) -> None:
+    def change(self, **columns: Value) -> None:
         """Add or replace columns, all computed from the rows as they are."""
         self.marked = self.marked.mutate(**columns)
 
@@ -75,23 +88,35 @@ class Passage:
         own = [name for name in self.marked.columns if name.startswith("_")]
         self.marked = self.marked.select(*own, **{new: self.marked[old] for new, old in columns.items()})
 
-    def keep(self, stays: BooleanValue, rule: str, why: str | StringValue, fate: Fate = Fate.FILTERED) -> str:
-        """Rows for which `stays` is not true leave. Returns the column that marks them."""
-        number = len(self._exits)
-        self._exits.append((fate, rule))
-        self.change(
-            **{
-                f"{_OUT}{number}": ~stays.fill_null(False),
-                f"{_WHY}{number}": ibis.literal(why) if isinstance(why, str) else why,
-            }
-        )
-        return f"{_OUT}{number}"
+    def keep(self, stays: BooleanValue, rule: str, why: Sequence[str | Value], fate: Fate = Fate.FILTERED) -> None:
+        """Rows for which `stays` is not true leave. `why` are words, and cells of which the text stands among them."""
+        number = len(self.exits)
+        cells = {f"{_CELL}{number}_{i}": part for i, part in enumerate(why) if not isinstance(part, str)}
+        parts = [part if isinstance(part, str) else f"{_CELL}{number}_{i}" for i, part in enumerate(why)]
 
-    def quarantine(self, stays: BooleanValue, rule: str, why: str | StringValue) -> str:
-        """Rows for which `stays` is not true leave into quarantine. Returns the column that marks them."""
-        return self.keep(stays, rule, why, Fate.QUARANTINED)
+        def reason(table: Table) -> StringValue:
+            texts = [
+                table[part].cast("string").fill_null("") if part in cells else ibis.literal(part) for part in parts
+            ]
+            return texts[0].concat(*texts[1:]) if len(texts) > 1 else texts[0]
 
-    def merge(self, into: ibis.expr.types.IntegerValue, rule: str, why: str) -> None:
+        self.change(**cells)
+        self.leave_by(stays, rule, fate, reason, tuple(cells))
+
+    def leave_by(
+        self,
+        stays: BooleanValue,
+        rule: str,
+        fate: Fate,
+        reason: Callable[[Table], StringValue],
+        cells: tuple[str, ...],
+    ) -> None:
+        """As `keep`, with a reason that is told from columns that there are."""
+        mark = f"{_STAYS}{len(self.exits)}"
+        self.exits.append(Exit(mark, fate, rule, reason, cells))
+        self.change(**{mark: stays})
+
+    def merge(self, into: IntegerValue, rule: str, why: str) -> None:
         """Rows with another id than `into` leave for that one."""
         told = self.marked.mutate(_into=into)
         gone = told.filter(told["_into"] != told[ROW])
@@ -101,24 +126,19 @@ class Passage:
     def settle(self) -> None:
         """End the stretch: who left is told, and the others are seen alone, as rules about several rows need it."""
         self._left, self.marked = self.left, self.rows
-        self._exits, self._sifted = [], None
+        self.exits, self._sifted = [], None
 
     def sift(self, *flags: str) -> Table:
-        """Compute once who leaves in this stretch, or has one of the flags; return them, with marks and flags.
+        """Compute once who leaves in this stretch, or has one of the flags; return them, with the marks and flags.
 
         The many who have neither are read past, and only once more when the rows are asked for.
         """
-        marks = self.marks
-        reasons = [f"{_WHY}{number}" for number in range(len(self._exits))]
         here = self.marked
-        some = here.filter(ibis.or_(ibis.literal(False), *(here[name] for name in [*marks, *flags])))
-        self._sifted = self.engine.hold(some.select(ROW, *marks, *reasons, *flags))
+        some = [~here[exit.stays].fill_null(False) for exit in self.exits] + [here[flag] for flag in flags]
+        cells = dict.fromkeys(cell for exit in self.exits for cell in exit.cells)
+        found = here.filter(ibis.or_(ibis.literal(False), *some))
+        self._sifted = self.engine.hold(found.select(ROW, *(exit.stays for exit in self.exits), *flags, *cells))
         return self._sifted
-
-    @property
-    def marks(self) -> list[str]:
-        """The columns that mark who leaves in this stretch, in the order of the ways out."""
-        return [f"{_OUT}{number}" for number in range(len(self._exits))]
 
     def hold(self) -> None:
         """Compute what was built so far, once."""
@@ -126,16 +146,16 @@ class Passage:
 
     def _departures(self) -> Table:
         source = self.marked if self._sifted is None else self._sifted
-        gone = source.filter(ibis.or_(*(source[mark] for mark in self.marks)))
+        gone = source.filter(ibis.or_(*(~source[exit.stays].fill_null(False) for exit in self.exits)))
 
-        def first(values: Iterable[str | StringValue]) -> StringValue:
+        def first(told: Callable[[Exit], str | StringValue]) -> StringValue:
             # The first way out that a row came to is the one it took.
-            branches = [(gone[f"{_OUT}{number}"], value) for number, value in enumerate(values)]
+            branches = ((~gone[exit.stays].fill_null(False), told(exit)) for exit in self.exits)
             return ibis.cases(*branches, else_=ibis.null("string"))
 
         return departures(
             gone,
-            first(str(fate) for fate, _ in self._exits),
-            first(rule for _, rule in self._exits),
-            first(gone[f"{_WHY}{number}"] for number in range(len(self._exits))),
+            first(lambda exit: str(exit.fate)),
+            first(lambda exit: exit.rule),
+            first(lambda exit: exit.reason(gone)),
         )

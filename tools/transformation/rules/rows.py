@@ -9,13 +9,13 @@ from tools.transformation.rules.passage import Passage
 
 
 def keep(passage: Passage, rule: Filter) -> None:
-    passage.keep(condition(rule.where, passage.marked), f"filter({rule.where})", f"not true: {rule.where}")
+    passage.keep(condition(rule.where, passage.marked), f"filter({rule.where})", [f"not true: {rule.where}"])
 
 
 def drop_nulls(passage: Passage, rule: DropNulls) -> None:
     names = ", ".join(rule.columns)
     there = ibis.and_(*(passage.marked[name].notnull() for name in rule.columns))
-    passage.keep(there, f"drop_nulls({names})", f"no value in one of {names}")
+    passage.keep(there, f"drop_nulls({names})", [f"no value in one of {names}"])
 
 
 def deduplicate(passage: Passage, rule: Deduplicate) -> None:
@@ -26,7 +26,6 @@ def deduplicate(passage: Passage, rule: Deduplicate) -> None:
     repeated = keyed.group_by(key).having(keyed.count() > 1).aggregate(_first=keyed[ROW].min())
     renamed = passage.engine.hold(repeated).rename({f"_key_{index}": name for index, name in enumerate(key)})
     matches = [rows[name] == renamed[f"_key_{index}"] for index, name in enumerate(key)]
-    passage.ordered = False
     both = rows.left_join(renamed, matches)
     passage.marked = both.select(*rows.columns, _first=both["_first"])
     names = ", ".join(key)

@@ -18,7 +18,6 @@ def add_columns(passage: Passage, rule: Window) -> None:
     passage.marked = rows
     windows = _windows(rows, rule)
     passage.change(**{name: windowed(text, rows, **windows) for name, text in rule.columns.items()})
-    passage.ordered = False
     # Sorting is dear, and who comes after may look at the rows more than once.
     passage.hold()
 
