@@ -22,6 +22,7 @@ from tools.quality.copies import copies
 from tools.transformation.expression import names
 from tools.transformation.request import TargetColumn
 from tools.transformation.rules import Passage
+from tools.transformation.rules.passage import Exit
 
 _GRAVITY = {Severity.CRITICAL: 0, Severity.MAJOR: 1, Severity.MINOR: 2}
 _FAILS = "_fails_"
@@ -85,13 +86,14 @@ def judge(
 
     Raises InputError for checks that do not fit the columns.
     """
-    by_rules = [exit.stays for exit in passage.exits]
+    by_rules = list(passage.exits)
     row_tests = _tests(passage, tuple(check for check in checks if not isinstance(check, Unique)))
-    flags = _flags(passage, row_tests)
-    nulls = _null_flags(passage, target or {})
+    _mark(passage, row_tests)
+    flags = [f"{_FAILS}{index}" for index, (_, test) in enumerate(row_tests) if test.severity == Severity.MINOR]
+    flags += _null_flags(passage, target or {})
     judged = Judged(faults={test.dimension: 0 for _, test in row_tests})
-    if passage.exits or flags or nulls:
-        sifted = passage.sift(*flags, *nulls)
+    if passage.exits or flags:
+        sifted = passage.sift(*flags)
         _count(passage.engine, judged, sifted, dataset, [test for _, test in row_tests], by_rules)
     for check in checks:
         if isinstance(check, Unique):
@@ -118,15 +120,14 @@ def _reads(check: Check) -> list[str]:
     return list(check.columns) if isinstance(check, Unique) else [check.column]
 
 
-def _flags(passage: Passage, row_tests: list[tuple[Check, Test]]) -> list[str]:
+def _mark(passage: Passage, row_tests: list[tuple[Check, Test]]) -> None:
     """Mark the rows that fail a test, in a column for each; those that fail a grave one leave."""
-    flags = {f"{_FAILS}{index}": test.fails for index, (_, test) in enumerate(row_tests)}
-    passage.change(**flags)
-    for flag, (check, test) in zip(flags, row_tests, strict=True):
+    passage.change(**{f"{_FAILS}{index}": test.fails for index, (_, test) in enumerate(row_tests)})
+    for index, (check, test) in enumerate(row_tests):
         if test.severity != Severity.MINOR:
             cells = tuple(place + name for name in _reads(check) for place in ("", CAME))
-            passage.leave_by(~passage.marked[flag], test.name, Fate.QUARANTINED, _reason(check), cells)
-    return list(flags)
+            gone = Exit(f"{_FAILS}{index}", True, Fate.QUARANTINED, test.name, _reason(check), cells)
+            passage.exits.append(gone)
 
 
 def _reason(check: Check) -> Callable[[Table], StringValue]:
@@ -141,15 +142,14 @@ def _null_flags(passage: Passage, target: Mapping[str, TargetColumn]) -> list[st
 
 
 def _count(
-    engine: Engine, judged: Judged, sifted: Table, dataset: str, row_tests: list[Test], by_rules: list[str]
+    engine: Engine, judged: Judged, sifted: Table, dataset: str, row_tests: list[Test], by_rules: list[Exit]
 ) -> None:
     # Who left by a rule never came to the checks; who is caught by one is not there to lack a value.
-    here = sifted.filter([sifted[stays].fill_null(False) for stays in by_rules]) if by_rules else sifted
+    here = sifted.filter([exit.spares(sifted) for exit in by_rules]) if by_rules else sifted
     fails = [here[f"{_FAILS}{index}"] for index in range(len(row_tests))]
-    caught = _any(flag for flag, test in zip(fails, row_tests, strict=True) if test.severity != Severity.MINOR)
-    of = {
-        d: _any(flag for flag, test in zip(fails, row_tests, strict=True) if test.dimension == d) for d in judged.faults
-    }
+    told = list(zip(fails, row_tests, strict=True))
+    caught = _any(flag for flag, test in told if test.severity != Severity.MINOR)
+    of = {d: _any(flag for flag, test in told if test.dimension == d) for d in judged.faults}
     lacking = [name for name in sifted.columns if name.startswith(_NULL)]
     counts = engine.row(
         here.aggregate(

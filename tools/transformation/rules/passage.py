@@ -23,16 +23,26 @@ _CELL = "_cell_"
 
 @dataclass(frozen=True)
 class Exit:
-    """A way out. The row goes on if the column `stays` is true, not if it is false or null.
+    """A way out. The column `mark` tells who takes it: with `failing`, those of whom it is true; else all others.
 
     `reason` says in words why a row left, from the columns `cells`: only for those who did, when it is known who.
     """
 
-    stays: str
+    mark: str
+    failing: bool
     fate: Fate
     rule: str
     reason: Callable[[Table], StringValue]
     cells: tuple[str, ...]
+
+    def takes(self, rows: Table) -> BooleanValue:
+        """Who leaves; never null."""
+        marked = rows[self.mark].fill_null(False)
+        return marked if self.failing else ~marked
+
+    def spares(self, rows: Table) -> BooleanValue:
+        """Who does not, as a condition of a filter: where it is null, the row leaves."""
+        return ~rows[self.mark].fill_null(False) if self.failing else rows[self.mark]
 
 
 class Passage:
@@ -61,7 +71,7 @@ class Passage:
         """The rows that go on, without the marks."""
         here = self.marked
         own = [name for name in here.columns if not name.startswith("_") or name == ROW or name.startswith(FOUND)]
-        staying = here.filter([here[exit.stays] for exit in self.exits]) if self.exits else here
+        staying = here.filter([exit.spares(here) for exit in self.exits]) if self.exits else here
         return staying.select(own)
 
     @property
@@ -100,21 +110,9 @@ class Passage:
             ]
             return texts[0].concat(*texts[1:]) if len(texts) > 1 else texts[0]
 
-        self.change(**cells)
-        self.leave_by(stays, rule, fate, reason, tuple(cells))
-
-    def leave_by(
-        self,
-        stays: BooleanValue,
-        rule: str,
-        fate: Fate,
-        reason: Callable[[Table], StringValue],
-        cells: tuple[str, ...],
-    ) -> None:
-        """As `keep`, with a reason that is told from columns that there are."""
-        mark = f"{_STAYS}{len(self.exits)}"
-        self.exits.append(Exit(mark, fate, rule, reason, cells))
-        self.change(**{mark: stays})
+        mark = f"{_STAYS}{number}"
+        self.change(**cells, **{mark: stays})
+        self.exits.append(Exit(mark, False, fate, rule, reason, tuple(cells)))
 
     def merge(self, into: IntegerValue, rule: str, why: str) -> None:
         """Rows with another id than `into` leave for that one."""
@@ -134,10 +132,10 @@ class Passage:
         The many who have neither are read past, and only once more when the rows are asked for.
         """
         here = self.marked
-        some = [~here[exit.stays].fill_null(False) for exit in self.exits] + [here[flag] for flag in flags]
+        some = [exit.takes(here) for exit in self.exits] + [here[flag] for flag in flags]
         cells = dict.fromkeys(cell for exit in self.exits for cell in exit.cells)
         found = here.filter(ibis.or_(ibis.literal(False), *some))
-        self._sifted = self.engine.hold(found.select(ROW, *(exit.stays for exit in self.exits), *flags, *cells))
+        self._sifted = self.engine.hold(found.select(ROW, *(exit.mark for exit in self.exits), *flags, *cells))
         return self._sifted
 
     def hold(self) -> None:
@@ -146,11 +144,11 @@ class Passage:
 
     def _departures(self) -> Table:
         source = self.marked if self._sifted is None else self._sifted
-        gone = source.filter(ibis.or_(*(~source[exit.stays].fill_null(False) for exit in self.exits)))
+        gone = source.filter(ibis.or_(*(exit.takes(source) for exit in self.exits)))
 
         def first(told: Callable[[Exit], str | StringValue]) -> StringValue:
             # The first way out that a row came to is the one it took.
-            branches = ((~gone[exit.stays].fill_null(False), told(exit)) for exit in self.exits)
+            branches = ((exit.takes(gone), told(exit)) for exit in self.exits)
             return ibis.cases(*branches, else_=ibis.null("string"))
 
         return departures(
