@@ -135,7 +135,7 @@ class Engine:
 
     def batches(self, table: Table) -> pa.RecordBatchReader:
         """The rows as a stream of Arrow batches, in their order."""
-        return self._relation(table).fetch_record_batch()
+        return self._relation(table).to_arrow_reader()
 
     def rows(self, table: Table) -> list[dict[str, Any]]:
         """The rows as Python values. For small results, such as counts."""

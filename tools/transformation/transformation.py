@@ -90,8 +90,8 @@ def transform_dataset(request: TransformationRequest, context: ToolContext) -> T
     with (
         PeakMemory() as memory,
         context.deadline() as stop,
-        writing(path, request) as target,
         _told(stop),
+        writing(path, request) as target,
         Engine(context.limits, target.scratch, stop) as engine,
     ):
         work = _Work(engine, request, context, target)

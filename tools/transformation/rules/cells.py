@@ -25,12 +25,12 @@ def fill(passage: Passage, rule: Fill) -> None:
 
 
 def trim(passage: Passage, rule: Trim) -> None:
-    passage.change(**{name: _text(passage, name).strip() for name in rule.columns})
+    passage.change(**{name: passage.text(name).strip() for name in rule.columns})
 
 
 def case(passage: Passage, rule: Case) -> None:
     writes = {"lower": StringValue.lower, "upper": StringValue.upper, "capitalised": StringValue.capitalize}
-    passage.change(**{name: writes[rule.to](_text(passage, name)) for name in rule.columns})
+    passage.change(**{name: writes[rule.to](passage.text(name)) for name in rule.columns})
 
 
 def replace(passage: Passage, rule: Replace) -> None:
@@ -39,7 +39,7 @@ def replace(passage: Passage, rule: Replace) -> None:
             return text.replace(rule.text, rule.by)
         return text.re_replace(checked_pattern(rule.pattern), rule.by)
 
-    passage.change(**{name: replaced(_text(passage, name)) for name in rule.columns})
+    passage.change(**{name: replaced(passage.text(name)) for name in rule.columns})
 
 
 def replace_values(passage: Passage, rule: Map) -> None:
@@ -58,7 +58,7 @@ def replace_values(passage: Passage, rule: Map) -> None:
 
 def parse_dates(passage: Passage, rule: ParseDates) -> None:
     for name in rule.columns:
-        value = parsed(_text(passage, name), rule.formats, rule.to)
+        value = parsed(passage.text(name), rule.formats, rule.to)
         what = f"not a {rule.to} of the form {' or '.join(rule.formats)}"
         _become(passage, name, value, f"parse_dates({name})", what)
 
@@ -95,10 +95,3 @@ def _become(passage: Passage, name: str, value: Value, rule: str, what: str) -> 
     passage.keep(here[name].isnull() | here["_new"].notnull(), rule, why, Fate.QUARANTINED)
     passage.change(**{name: passage.marked["_new"]})
     passage.marked = passage.marked.drop("_new")
-
-
-def _text(passage: Passage, name: str) -> StringValue:
-    cell = passage.marked[name]
-    if not cell.type().is_string():
-        raise TypeError(f"column '{name}' is of type {cell.type()}, and no text")
-    return cell

@@ -20,7 +20,7 @@ def derive(passage: Passage, rule: Derive) -> None:
 
 
 def split(passage: Passage, rule: Split) -> None:
-    parts = passage.marked[rule.column].split(rule.by)
+    parts = passage.text(rule.column).split(rule.by)
     last = len(rule.into) - 1
     values = [parts[index] for index in range(last)] + [parts[last:].join(rule.by)]
     # Engines differ about what stands beyond the last part.

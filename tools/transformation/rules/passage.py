@@ -66,6 +66,13 @@ class Passage:
         """The columns that rules may speak of."""
         return [name for name in self.marked.columns if not name.startswith("_")]
 
+    def text(self, name: str) -> StringValue:
+        """The cells of a column of text. Raises TypeError if it is none."""
+        cell = self.marked[name]
+        if not cell.type().is_string():
+            raise TypeError(f"column '{name}' is of type {cell.type()}, and no text")
+        return cell
+
     @property
     def rows(self) -> Table:
         """The rows that go on, without the marks."""
