@@ -13,12 +13,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-import duckdb
 import pyarrow.parquet as pq
 from ibis.expr.types import Table
 
-from core.errors import TargetError
-from tools.engine.engine import Engine, Form
+from core.errors import OutOfMemory, TargetError, WorkError
+from tools.engine.duck import Form
+from tools.engine.engine import Engine
 from tools.engine.files import sync
 
 Format = Literal["parquet", "json", "csv"]
@@ -90,7 +90,9 @@ def stage(
             _export(engine, rows, folder, partition_by, form)
         for place in [*folder.rglob("*"), folder, folder.parent]:
             sync(place)
-    except (OSError, duckdb.IOException) as error:
+    except OutOfMemory:
+        raise
+    except (OSError, WorkError) as error:
         raise TargetError(
             f"The target {path} cannot be written: {error}.",
             remedy="Free the disk, or make its folder writable.",
@@ -107,10 +109,11 @@ def _write_parquet(engine: Engine, rows: Table, folder: Path, partition_by: tupl
 
 
 def _export(engine: Engine, rows: Table, folder: Path, partition_by: tuple[str, ...], form: Form) -> None:
-    if partition_by:
-        engine.export(rows, folder, form, partition_by)
-    if not any(folder.iterdir()):
-        engine.export(rows, folder / f"data_0.{form}", form)
+    with engine.translating():
+        if partition_by:
+            engine.in_process.export(rows, folder, form, partition_by)
+        if not any(folder.iterdir()):
+            engine.in_process.export(rows, folder / f"data_0.{form}", form)
 
 
 def count_rows(folder: Path, form: Format = "parquet") -> int:

@@ -120,7 +120,8 @@ def _parquet(engine: Engine, name: str, files: Files, parts: list[SourceFile]) -
         if files.columns:
             notes += check_columns(name, part.path, list(files.columns), footer.schema.to_arrow_schema().names)
         records += footer.num_rows
-    rows = engine.scan([part.path for part in parts])
+    with engine.translating():
+        rows = engine.in_process.scan([part.path for part in parts])
     if files.columns:
         rows = rows.select(ROW, *files.columns)
     size = sum(part.size for part in parts)

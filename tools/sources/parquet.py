@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from core.errors import SourceError
+from core.errors import EngineError, SourceError
 from core.spec.source import ParquetSource
 from tools.engine.engine import Engine
 from tools.engine.files import open_file
@@ -39,12 +38,11 @@ class ParquetReader:
         unchanged(self._name, part)
         check_columns(self._name, part.path, list(self._source.columns), self._look(part)[0])
         try:
-            table = engine.scan([part.path])
+            with engine.translating():
+                table = engine.in_process.scan([part.path])
             number = table[ROW] + first_row(part.index)
             output = engine.write(table.select(number.name(ROW), *self._source.columns), path)
-        except (duckdb.OutOfMemoryException, duckdb.InterruptException, duckdb.IOException):
-            raise
-        except duckdb.Error as error:
+        except EngineError as error:
             raise self._torn(part, error) from error
         return Reading(output=output, unreadable=[])
 

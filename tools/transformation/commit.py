@@ -65,7 +65,9 @@ class Target:
         """Let readers see what was staged; return its files. Raises TargetError."""
         if self.form == "delta":
             staged = DatasetRef(paths=(str(folder / "data_0.parquet"),), rows=0, columns={})
-            commit_delta(engine.batches(engine.read([staged])), self.path, self.partition_by)
+            with engine.translating():
+                batches = engine.in_process.batches(engine.read([staged]))
+            commit_delta(batches, self.path, self.partition_by)
             files = [file for file in self.path.rglob("*.parquet") if "_delta_log" not in file.parts]
         else:
             swap(self.path, folder)

@@ -12,12 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-import duckdb
 from ibis.expr.types import Table
 from pydantic import BaseModel
 
 from core.errors import AccountingError, InputError, RuleError, SchemaError, TargetError, WorkError
-from core.stop import Stop
 from core.task import Fate, RowCount
 from tools.context import ToolContext
 from tools.engine.engine import Engine
@@ -25,7 +23,6 @@ from tools.engine.memory import PeakMemory
 from tools.engine.rowid import ROW
 from tools.quality.departure import count, record
 from tools.transformation.commit import Target, writing
-from tools.transformation.expression import reason
 from tools.transformation.input import looked_up, opened
 from tools.transformation.judgement import Assessment, judge
 from tools.transformation.kind import check_kind
@@ -90,7 +87,7 @@ def transform_dataset(request: TransformationRequest, context: ToolContext) -> T
     with (
         PeakMemory() as memory,
         context.deadline() as stop,
-        _told(stop),
+        _on_this_machine(),
         writing(path, request) as target,
         Engine(context.limits, target.scratch, stop) as engine,
     ):
@@ -188,7 +185,7 @@ class _Work:
         try:
             return self._carried_out(rows, first, len(request.rules), finish)
         except DATA_ERRORS as error:
-            raise InputError(f"The result cannot be computed, or checked: {reason(error)}.") from error
+            raise InputError(f"The result cannot be computed, or checked: {error.what}.") from error
 
     def _carried_out(self, rows: Table, first: int, end: int, finish: Callable[[Passage], Result]) -> Result:
         rules = self._request.rules[first:end]
@@ -256,13 +253,10 @@ def _target_path(text: str, context: ToolContext) -> Path:
 
 
 @contextmanager
-def _told(stop: Stop) -> Iterator[None]:
-    """Errors of the engine and the machine as ours."""
+def _on_this_machine() -> Iterator[None]:
     try:
         yield
-    except (duckdb.Error, OSError, MemoryError) as error:
-        # The stop interrupts the engine, which calls that an error of its own.
-        stop.check()
-        if isinstance(error, (duckdb.OutOfMemoryException, MemoryError)):
-            raise WorkError(f"The memory does not suffice: {reason(error)}.", remedy="Allow more memory.") from error
-        raise WorkError(f"It could not be carried out: {reason(error)}.") from error
+    except OSError as error:
+        raise WorkError(
+            f"The machine could not do the work: {error}.", remedy="Mend that."
+        ) from error

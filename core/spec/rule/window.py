@@ -43,7 +43,7 @@ class Scale(InPlace):
 
 
 class Standardise(InPlace):
-    """Turn numbers into z-scores: `(x - mean) / standard deviation of the sample`. Where all are equal, they become 0."""
+    """Turn numbers into z-scores: `(x - mean) / standard deviation of the sample`; 0 where all are equal."""
 
     rule: Literal["standardise"]
     columns: tuple[str, ...] = Field(min_length=1)

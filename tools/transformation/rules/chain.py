@@ -4,12 +4,11 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-import duckdb
 from ibis.common.annotations import ValidationError
 from ibis.common.exceptions import IbisError
 from ibis.expr.types import Table
 
-from core.errors import ExpressionError, RuleError
+from core.errors import CrewlineError, DataError, EngineError, ExpressionError, RuleError
 from core.spec.rule import Change, Reference
 from tools.engine.engine import Engine
 from tools.transformation.expression import reason
@@ -19,7 +18,7 @@ from tools.transformation.rules.passage import Passage
 Result = TypeVar("Result")
 
 # What the engine raises for data that a rule does not fit, such as a sum beyond 64 bits, or for the rule itself.
-DATA_ERRORS = (duckdb.DataError, duckdb.ProgrammingError)
+DATA_ERRORS = (DataError, EngineError)
 _UNFIT = (ExpressionError, IbisError, ValidationError, KeyError, TypeError, ValueError)
 
 _APPLY: dict[str, Callable[..., None]] = {
@@ -113,7 +112,7 @@ def blamed(dataset: str, index: int, rule: Change, *, engine: bool) -> Iterator[
     except (*_UNFIT, *DATA_ERRORS) as error:
         if isinstance(error, DATA_ERRORS) and not engine:
             raise
-        words = error.what if isinstance(error, ExpressionError) else reason(error)
+        words = error.what if isinstance(error, CrewlineError) else reason(error)
         raise RuleError(dataset, index, rule.rule, words) from error
 
 
