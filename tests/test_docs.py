@@ -88,3 +88,10 @@ def test_the_pipeline_document_lists_all_checks_rules_and_functions() -> None:
     listed = " ".join(PIPELINE[PIPELINE.index("## Expressions") :].split())
     assert f"`{' '.join(sorted(functions.SCALARS))}`" in listed
     assert f"`{' '.join(sorted(functions.AGGREGATES))}`" in listed
+
+
+def test_the_python_of_the_page_on_transformations_prints_what_it_says(folder: Path) -> None:
+    (code,) = blocks((ROOT / "docs" / "transformation.md").read_text(), "python")
+    done = run([sys.executable, "-c", code], folder)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == re.findall(r"print\(.*\)  # (.*)", code)

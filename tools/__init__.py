@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tools.context import ToolContext
     from tools.tool import Tool
+    from tools.transformation.tool import DataTransformationTool
 
-__all__ = ["Tool", "ToolContext"]
+__all__ = ["DataTransformationTool", "Tool", "ToolContext"]
 
 _HOME = {
+    "DataTransformationTool": "tools.transformation.tool",
     "Tool": "tools.tool",
     "ToolContext": "tools.context",
 }

@@ -2,8 +2,9 @@
 
 from tools.context import ToolContext
 from tools.tool import Tool
+from tools.transformation.tool import DataTransformationTool
 
 
 def toolbox(context: ToolContext) -> list[Tool]:
     """One of each tool, within one context."""
-    return []
+    return [DataTransformationTool(context=context)]
