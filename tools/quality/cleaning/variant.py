@@ -1,0 +1,34 @@
+"""Spellings of one word that differ in case, blanks, hyphens and marks alone: the dominant one is meant."""
+
+import re
+from collections import defaultdict
+
+from tools.quality.cleaning.finding import succession
+from tools.quality.cleaning.grid import Column
+from tools.quality.cleaning.typo import Misspelling
+
+RULE = "spelling"
+
+# The dominant spelling is so frequent, and so many times as frequent as the others together.
+_FREQUENT = 5
+_TIMES = 8
+
+_BETWEEN = re.compile(r"[\s_\-]+")
+
+
+def variants(column: Column) -> dict[int, Misspelling]:
+    """The minor spellings of a column, by code, where one spelling dominates."""
+    groups: dict[str, list[int]] = defaultdict(list)
+    for code, text in enumerate(column.texts):
+        if column.counts[code]:
+            groups[_BETWEEN.sub(" ", text).casefold()].append(code)
+    found = {}
+    for codes in groups.values():
+        if len(codes) > 1:
+            counts = column.counts[codes]
+            best = codes[int(counts.argmax())]
+            most, all_ = int(counts.max()), int(counts.sum())
+            if most >= _FREQUENT and most >= _TIMES * (all_ - most):
+                confidence = round(succession(most, all_), 3)
+                found |= {code: Misspelling(column.texts[best], confidence) for code in codes if code != best}
+    return found
