@@ -6,7 +6,8 @@ conflicts and fewest agreements is, as long as another comes not close: a wrong 
 and is flagged, while what hangs on it is left alone.
 """
 
-from collections import defaultdict
+import re
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -21,10 +22,18 @@ from tools.quality.cleaning.likeness import similar
 
 RULE = "dependency"
 
+# Columns that must have exceptions before their number says anything.
+_ALIKE = 5
 # A candidate needs this share of the votes that its determinants pool.
 _MAJORITY = 0.75
 # A text this much rarer than what is predicted may be a misspelling of it.
 _RARER = 10
+
+
+# A text that cannot be right, whichever cell is to blame.
+_SURE = ("gap", "typo")
+# One number is as good as another, however near.
+_NUMBER = re.compile(r"\W*[\d.,:/-]+\W*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +108,13 @@ def contradictions(columns: list[Column], comparison: Comparison) -> list[Findin
 
 
 def _kind(column: Column, code: int, predicted: int) -> str:
+    """What a cell is in the light of a prediction: see `_SURE` and `_judged`."""
     if code == MISSING:
         return "gap"
+    text, meant = column.texts[code], column.texts[predicted]
     count, expected = int(column.counts[code]), int(column.counts[predicted])
     if count * _RARER <= expected or (count == 1 and expected > 2):
-        if similar(column.texts[code], column.texts[predicted]):
+        if similar(text, meant) and not (_NUMBER.fullmatch(text) and _NUMBER.fullmatch(meant)):
             return "typo"
         if count == 1:
             return "stranger"
@@ -121,14 +132,15 @@ def _blamed(
             index: kind
             for conflict in left
             if (index := conflict.dependency.dependent) not in wrong
-            and (kind := _kind(columns[index], int(columns[index].codes[row]), conflict.predicted)) in ("gap", "typo")
+            and (kind := _kind(columns[index], int(columns[index].codes[row]), conflict.predicted)) in _SURE
         }
         tied: list[int] = []
         if own:
             blamed, kind = next(iter(own.items()))
         else:
             blamed, tied = _worst(row, left, agreement, columns)
-            kind = _kind(columns[blamed], int(columns[blamed].codes[row]), left[0].predicted)
+            told = [c.predicted for c in left if c.dependency.dependent == blamed]
+            kind = _kind(columns[blamed], int(columns[blamed].codes[row]), told[0]) if told else "key"
         wrong.add(blamed)
         about = [c for c in conflicts if c.dependency.dependent == blamed and not wrong & set(c.dependency.determinants)]
         if tied:
@@ -202,9 +214,26 @@ class _Fit:
         return 2 * against <= told
 
 
+def _believed(blames: list[_Blame]) -> set[int]:
+    """The columns whose plausible cells may be doubted.
+
+    A value that is known elsewhere, and only contradicts its row, may be an error or an exception. Errors leave gaps
+    and misspellings too, and strike columns alike. So it is believed to be an error in a column that has as many of
+    those (half as many exceptions as of both, within two standard deviations), or not many more exceptions than most.
+    """
+    sure = Counter(blame.column for blame in blames if blame.kind in _SURE)
+    unsure = Counter(blame.column for blame in blames if blame.kind not in _SURE)
+    believed = {index for index, n in unsure.items() if n <= sure[index] / 2 + 2 * (sure[index] / 2) ** 0.5}
+    if len(unsure) >= _ALIKE:
+        usual = sorted(unsure.values())[len(unsure) // 2]
+        believed |= {index for index, n in unsure.items() if n <= 2 * usual and min(unsure.values()) * 3 >= usual}
+    return believed
+
+
 def _judged(blames: list[_Blame], columns: list[Column]) -> Iterator[Finding]:
+    believed = _believed(blames)
     for blame in blames:
-        if blame.kind in ("swap", "stranger") and blame.witnesses < 2:
+        if blame.kind not in _SURE and blame.column not in believed:
             continue
         column = columns[blame.column]
         code = int(column.codes[blame.row])

@@ -13,6 +13,9 @@ RULE = "spelling"
 _FREQUENT = 5
 _TIMES = 8
 
+# One letter in another case may be another word.
+_LENGTH = 3
+
 _BETWEEN = re.compile(r"[\s_\-]+")
 
 
@@ -20,7 +23,7 @@ def variants(column: Column) -> dict[int, Misspelling]:
     """The minor spellings of a column, by code, where one spelling dominates."""
     groups: dict[str, list[int]] = defaultdict(list)
     for code, text in enumerate(column.texts):
-        if column.counts[code]:
+        if column.counts[code] and len(text) >= _LENGTH:
             groups[_BETWEEN.sub(" ", text).casefold()].append(code)
     found = {}
     for codes in groups.values():
