@@ -4,11 +4,14 @@ In each of two rounds, the second on the table as the first repaired it, evidenc
 that repairs a cell has decided on it:
 
 1. dependencies between columns (`contradiction`), which also veto: a cell that a dependency predicts as it is stands
-2. spellings of one word (`variant`)
-3. misspellings in closed vocabularies, of texts and of their skeletons (`typo`)
-4. a corruption learned from all repairs so far (`corruption`)
+2. what most sources say of an entity (`vote`)
+3. values that spilt into their neighbour (`spill`)
+4. quantities in another form (`unit`) and spellings of one word (`variant`)
+5. misspellings in closed vocabularies, of texts and of their skeletons (`typo`)
+6. a corruption learned from all repairs so far (`corruption`)
 
-After the rounds, what is off the shape of its column (`shape`) is flagged. A flag holds only where nothing repaired.
+After the rounds, blanks around a text are cut (`padding`), and what is off the shape of its column (`shape`), far from
+its numbers or of broken encoding (`outlier`) is flagged. A flag holds only where nothing repaired.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,12 +19,13 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pyarrow as pa
 
-from tools.quality.cleaning import corruption, shape, typo, variant
+from tools.quality.cleaning import corruption, outlier, shape, spill, typo, unit, variant, vote
 from tools.quality.cleaning.contradiction import compared, contradictions
 from tools.quality.cleaning.dependency import dependencies
 from tools.quality.cleaning.exception import accidental
 from tools.quality.cleaning.finding import Finding
 from tools.quality.cleaning.grid import MISSING, Column, grid
+from tools.quality.cleaning.padding import paddings
 from tools.quality.cleaning.skeleton import refilled, same_numbers_kept, skeletons
 from tools.quality.cleaning.typo import Misspelling
 
@@ -49,7 +53,9 @@ def judged(table: pa.Table) -> list[Finding]:
         columns = _repaired(columns, new)
         if not new:
             break
-    for finding in _misshapen(columns):
+    for finding in paddings(table, columns):
+        repairs.setdefault((finding.row, finding.column), finding)
+    for finding in _odd(columns):
         flags.setdefault((finding.row, finding.column), finding)
     return [finding for _, finding in sorted((flags | repairs).items())]
 
@@ -64,11 +70,15 @@ def _repaired(columns: list[Column], findings: dict[Cell, Finding]) -> list[Colu
 
 def _heard(columns: list[Column], replaced: set[tuple[str, str]]) -> Iterator[Finding]:
     """All evidence in its order. `replaced` gathers what dependencies have repaired, as before and after."""
-    comparison = compared(columns, dependencies(columns))
+    found = dependencies(columns)
+    comparison = compared(columns, found)
     told = contradictions(columns, comparison)
     yield from told
+    yield from vote.votes(columns, found)
+    yield from spill.spills(columns)
     sound = comparison.sound
     for index, column in enumerate(columns):
+        yield from _rows(index, columns, unit.units(column), sound, unit.RULE, "in another form than most")
         yield from _rows(index, columns, variant.variants(column), sound, variant.RULE, "another spelling of {}")
         yield from _rows(index, columns, typo.misspellings(column), sound, typo.RULE, "rare, and almost {}")
         yield from _rows(index, columns, _in_skeleton(column, typo.misspellings), sound, typo.RULE, "almost {}")
@@ -77,15 +87,15 @@ def _heard(columns: list[Column], replaced: set[tuple[str, str]]) -> Iterator[Fi
         for f in told
         if f.after is not None and (code := int(columns[f.column].codes[f.row])) != MISSING
     )
-    found = corruption.learned(sorted(replaced))
-    if found is None:
+    learned = corruption.learned(sorted(replaced))
+    if learned is None:
         return
     for index, column in enumerate(columns):
 
         def corrupted(of: Column) -> dict[int, Misspelling]:
-            return corruption.corrupted(of, found)
+            return corruption.corrupted(of, learned)
 
-        reason = f"'{found.letter}' stands for other letters"
+        reason = f"'{learned.letter}' stands for other letters"
         yield from _rows(index, columns, corrupted(column), sound, corruption.RULE, reason)
         yield from _rows(index, columns, _in_skeleton(column, corrupted), sound, corruption.RULE, reason)
 
@@ -122,11 +132,13 @@ def _in_skeleton(column: Column, evidence: Callable[[Column], dict[int, Misspell
     return found
 
 
-def _misshapen(columns: list[Column]) -> Iterator[Finding]:
+def _odd(columns: list[Column]) -> Iterator[Finding]:
     for index, column in enumerate(columns):
-        off = shape.misshapen(column)
-        wrong = np.zeros(len(column.texts) + 1, bool)
-        wrong[list(off)] = True
-        for row in accidental(np.flatnonzero(wrong[column.codes]), index, columns).tolist():
-            confidence = off[int(column.codes[row])]
-            yield Finding(row, index, None, shape.RULE, "off the shape of its column", confidence)
+        for off, rule, reason in (
+            (outlier.broken(column), outlier.ENCODING, "its encoding is broken"),
+            (shape.misshapen(column), shape.RULE, "off the shape of its column"),
+            (outlier.outliers(column), outlier.OUTLIER, "far from all other numbers of its column"),
+        ):
+            texts = {code: Misspelling(None, confidence) for code, confidence in off.items()}
+            nothing = np.zeros((len(columns), len(column.codes)), bool)
+            yield from _rows(index, columns, texts, nothing, rule, reason)

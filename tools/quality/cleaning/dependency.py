@@ -94,12 +94,12 @@ def _from(
         return
     for dependent in dependents:
         if dependent not in determinants and (
-            found := _measured(determinants, dependent, groups, size, columns[dependent], strength)
+            found := measured(determinants, dependent, groups, size, columns[dependent], strength)
         ):
             yield found
 
 
-def _measured(
+def measured(
     determinants: tuple[int, ...], dependent: int, groups: Codes, size: NDArray[np.int64], column: Column, least: float
 ) -> Dependency | None:
     pair, count = _cells(groups, column)

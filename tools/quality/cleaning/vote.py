@@ -1,0 +1,78 @@
+"""Several sources that report on one entity: what most of them say.
+
+Told only of tables in which two columns, an entity and a source, name each row, and of columns on which most entities
+are decided: six in ten of their sources say one thing, and three times as many as say the next.
+"""
+
+from collections.abc import Iterator
+from itertools import permutations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tools.quality.cleaning.dependency import Dependency, measured
+from tools.quality.cleaning.finding import Finding, succession
+from tools.quality.cleaning.grid import MISSING, Column
+
+RULE = "vote"
+
+_SOURCES = 3
+_SHARE = 0.6
+_TIMES = 3
+_DECIDED = 0.6
+# The entity must tell the column this much better than chance: where all entities say much the same, nobody votes.
+_STRENGTH = 0.3
+# Entity and source name a row, but for so many.
+_NAMED = 0.98
+
+
+def votes(columns: list[Column], found: list[Dependency]) -> Iterator[Finding]:
+    """Findings on the cells that most sources contradict, where no dependency already tells the column."""
+    for entity, source in _entities(columns):
+        told = {d.dependent for d in found if d.determinants == (entity,)}
+        groups = columns[entity].codes
+        size = np.bincount(groups[groups >= 0])
+        for index, column in enumerate(columns):
+            if index in (entity, source) or index in told or len(column.texts) < 2:
+                continue
+            ballot = measured((entity,), index, groups, size, column, _STRENGTH)
+            if ballot:
+                yield from _outvoted(ballot, column, columns[entity].name)
+
+
+def _entities(columns: list[Column]) -> list[tuple[int, int]]:
+    """The pairs of an entity, with three rows and more, and a source, with many entities."""
+    rows = len(columns[0].codes)
+    pairs = []
+    for entity, source in permutations(range(len(columns)), 2):
+        one, other = columns[entity], columns[source]
+        if not (1 < len(one.texts) <= rows // _SOURCES and _SOURCES <= len(other.texts) <= rows // 10):
+            continue
+        both = (one.codes >= 0) & (other.codes >= 0)
+        if len(one.texts) * len(other.texts) < _NAMED * rows or both.sum() < _NAMED * rows:
+            continue
+        named = len(np.unique(one.codes[both].astype(np.int64) * len(other.texts) + other.codes[both]))
+        if named >= _NAMED * rows and len(other.texts) < len(one.texts):
+            pairs.append((entity, source))
+    return pairs
+
+
+def _outvoted(ballot: Dependency, column: Column, entity: str) -> Iterator[Finding]:
+    voters = _voters(ballot, column)
+    second = np.where(ballot.top == MISSING, 0, ballot.second)
+    heard = voters >= _SOURCES
+    decided = heard & (ballot.top != MISSING) & (ballot.first >= _SHARE * voters) & (ballot.first >= _TIMES * second)
+    if decided.sum() < _DECIDED * max(heard.sum(), 1):
+        return
+    inside = np.flatnonzero(ballot.groups >= 0)
+    group = ballot.groups[inside]
+    against = decided[group] & (column.codes[inside] != ballot.top[group])
+    for row, at in zip(inside[against].tolist(), group[against].tolist(), strict=True):
+        confidence = round(succession(int(ballot.first[at]), int(voters[at])), 3)
+        yield Finding(row, ballot.dependent, column.texts[ballot.top[at]], RULE, f"most of the same {entity}", confidence)
+
+
+def _voters(ballot: Dependency, column: Column) -> NDArray[np.int64]:
+    """How many rows of each group have a text."""
+    speaks = (ballot.groups >= 0) & (column.codes >= 0)
+    return np.bincount(ballot.groups[speaks], minlength=len(ballot.size))
