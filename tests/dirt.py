@@ -207,8 +207,9 @@ def sensors(rng: random.Random, n: int) -> Table:
 
 def flights(rng: random.Random, n: int) -> Table:
     """Several sources that report the same times of each flight."""
-    sources = [_word(rng, 2).lower() for _ in range(25)]
-    rows = [(f"AA-{i + 100}-{rng.choice(_STATES)}", source) for i in range(n // 20) for source in rng.sample(sources, 20)]
+    sources = [word.lower() for word in _words(rng, 25, 2)]
+    flights = [f"AA-{i + 100}-{rng.choice(_STATES)}" for i in range(n // 20)]
+    rows = [(flight, source) for flight in flights for source in rng.sample(sources, 20)]
     flight = [key for key, _ in rows]
 
     def time(_: str) -> str:

@@ -78,7 +78,7 @@ def _heard(columns: list[Column], replaced: set[tuple[str, str]]) -> Iterator[Fi
     yield from spill.spills(columns)
     sound = comparison.sound
     for index, column in enumerate(columns):
-        yield from _rows(index, columns, unit.units(column), sound, unit.RULE, "in another form than most")
+        yield from _forms(index, column)
         yield from _rows(index, columns, variant.variants(column), sound, variant.RULE, "another spelling of {}")
         yield from _rows(index, columns, typo.misspellings(column), sound, typo.RULE, "rare, and almost {}")
         yield from _rows(index, columns, _in_skeleton(column, typo.misspellings), sound, typo.RULE, "almost {}")
@@ -113,6 +113,14 @@ def _rows(
         found = texts[int(column.codes[row])]
         told = reason.format("several others" if found.meant is None else f"'{found.meant}'")
         yield Finding(row, index, found.meant, rule, told, found.confidence)
+
+
+def _forms(index: int, column: Column) -> Iterator[Finding]:
+    """Quantities in another form than most; that all rows of a group have it does not make it another quantity."""
+    texts = unit.units(column)
+    for row in np.flatnonzero(np.isin(column.codes, list(texts))).tolist():
+        found = texts[int(column.codes[row])]
+        yield Finding(row, index, found.meant, unit.RULE, "in another form than most", found.confidence)
 
 
 def _in_skeleton(column: Column, evidence: Callable[[Column], dict[int, Misspelling]]) -> dict[int, Misspelling]:

@@ -22,6 +22,8 @@ _TIMES = 3
 _DECIDED = 0.6
 # The entity must tell the column this much better than chance: where all entities say much the same, nobody votes.
 _STRENGTH = 0.3
+# Sources err in all columns alike: none is disputed so many times as much as the less disputed half.
+_ALIKE = 4
 # Entity and source name a row, but for so many.
 _NAMED = 0.98
 
@@ -32,12 +34,19 @@ def votes(columns: list[Column], found: list[Dependency]) -> Iterator[Finding]:
         told = {d.dependent for d in found if d.determinants == (entity,)}
         groups = columns[entity].codes
         size = np.bincount(groups[groups >= 0])
-        for index, column in enumerate(columns):
-            if index in (entity, source) or index in told or len(column.texts) < 2:
-                continue
-            ballot = measured((entity,), index, groups, size, column, _STRENGTH)
-            if ballot:
-                yield from _outvoted(ballot, column, columns[entity].name)
+        ballots = [
+            ballot
+            for index, column in enumerate(columns)
+            if index not in (entity, source)
+            and len(column.texts) > 1
+            and (ballot := measured((entity,), index, groups, size, column, _STRENGTH))
+        ]
+        dissent = sorted(1 - ballot.strength for ballot in ballots)
+        for ballot in ballots:
+            # A column alone in being disputed is disputed by its nature: a price differs from shop to shop.
+            alike = len(ballots) > 1 and 1 - ballot.strength <= _ALIKE * dissent[(len(ballots) - 1) // 2]
+            if alike and ballot.dependent not in told:
+                yield from _outvoted(ballot, columns[ballot.dependent], columns[entity].name)
 
 
 def _entities(columns: list[Column]) -> list[tuple[int, int]]:
