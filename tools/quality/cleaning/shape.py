@@ -7,7 +7,7 @@ import re
 
 import numpy as np
 
-from tools.quality.cleaning.grid import MISSING, Column
+from tools.quality.cleaning.grid import Column
 
 RULE = "shape"
 
@@ -49,4 +49,3 @@ def misshapen(column: Column) -> dict[int, float]:
     return {code: round(covered, 3) for code in np.flatnonzero(off[of] & (column.counts > 0)).tolist()}
 
 
-__all__ = ["MISSING", "RULE", "misshapen", "shape"]
