@@ -6,9 +6,10 @@
     print(report.status, report.records)
 
 `run` starts a pipeline, `resume` goes on with one that was interrupted, `status` lists runs, `audit` proves a run's
-account from its files.
+account from its files. `clean` repairs a file by the evidence in it, `profile` tells what one holds, and
+`suggest_checks` what checks that teaches.
 """
 
-from crewline.facade import audit, resume, run, status
+from crewline.facade import audit, clean, profile, resume, run, status, suggest_checks
 
-__all__ = ["audit", "resume", "run", "status"]
+__all__ = ["audit", "clean", "profile", "resume", "run", "status", "suggest_checks"]

@@ -7,20 +7,183 @@ from collections.abc import Callable
 Table = dict[str, list[str]]
 Cell = tuple[int, str]
 
-_SYLLABLES = "ba be bo da de di fa go ha ka ke la le li lo ma me mi mo na ne no pa po ra re ri ro sa se si ta te to va".split()
-_FIRST = (
-    "James Mary John Patricia Robert Jennifer Michael Linda William Elizabeth David Barbara Richard Susan Joseph "
-    "Jessica Thomas Sarah Charles Karen Jon Jane Joan Marie Maria Ann Anna Anne Eric Erik Carl Karl Sara Lisa Lise"
-).split()
-_LAST = (
-    "Smith Johnson Williams Brown Jones Garcia Miller Davis Rodriguez Martinez Hernandez Lopez Gonzalez Wilson "
-    "Anderson Andersen Thomas Taylor Moore Jackson Martin Lee Perez Thompson White Harris Sanchez Clark Hansen Hanson"
-).split()
-_STATES = "AL AK AZ AR CA CO CT DE FL GA HI ID IL IN IA KS KY LA ME MD MA MI MN MS MO MT NE NV NH NJ NM NY NC ND OH".split()
-_COUNTRIES = (
-    "Austria Australia Belgium Brazil Canada Chile China Denmark Finland France Germany Greece Iceland Ireland India "
-    "Indonesia Iran Iraq Italy Japan Mali Malta Mexico Niger Nigeria Norway Peru Poland Slovakia Slovenia Spain Sweden"
-).split()
+_SYLLABLES = [
+    "ba",
+    "be",
+    "bo",
+    "da",
+    "de",
+    "di",
+    "fa",
+    "go",
+    "ha",
+    "ka",
+    "ke",
+    "la",
+    "le",
+    "li",
+    "lo",
+    "ma",
+    "me",
+    "mi",
+    "mo",
+    "na",
+    "ne",
+    "no",
+    "pa",
+    "po",
+    "ra",
+    "re",
+    "ri",
+    "ro",
+    "sa",
+    "se",
+    "si",
+    "ta",
+    "te",
+    "to",
+    "va",
+]
+_FIRST = [
+    "James",
+    "Mary",
+    "John",
+    "Patricia",
+    "Robert",
+    "Jennifer",
+    "Michael",
+    "Linda",
+    "William",
+    "Elizabeth",
+    "David",
+    "Barbara",
+    "Richard",
+    "Susan",
+    "Joseph",
+    "Jessica",
+    "Thomas",
+    "Sarah",
+    "Charles",
+    "Karen",
+    "Jon",
+    "Jane",
+    "Joan",
+    "Marie",
+    "Maria",
+    "Ann",
+    "Anna",
+    "Anne",
+    "Eric",
+    "Erik",
+    "Carl",
+    "Karl",
+    "Sara",
+    "Lisa",
+    "Lise",
+]
+_LAST = [
+    "Smith",
+    "Johnson",
+    "Williams",
+    "Brown",
+    "Jones",
+    "Garcia",
+    "Miller",
+    "Davis",
+    "Rodriguez",
+    "Martinez",
+    "Hernandez",
+    "Lopez",
+    "Gonzalez",
+    "Wilson",
+    "Anderson",
+    "Andersen",
+    "Thomas",
+    "Taylor",
+    "Moore",
+    "Jackson",
+    "Martin",
+    "Lee",
+    "Perez",
+    "Thompson",
+    "White",
+    "Harris",
+    "Sanchez",
+    "Clark",
+    "Hansen",
+    "Hanson",
+]
+_STATES = [
+    "AL",
+    "AK",
+    "AZ",
+    "AR",
+    "CA",
+    "CO",
+    "CT",
+    "DE",
+    "FL",
+    "GA",
+    "HI",
+    "ID",
+    "IL",
+    "IN",
+    "IA",
+    "KS",
+    "KY",
+    "LA",
+    "ME",
+    "MD",
+    "MA",
+    "MI",
+    "MN",
+    "MS",
+    "MO",
+    "MT",
+    "NE",
+    "NV",
+    "NH",
+    "NJ",
+    "NM",
+    "NY",
+    "NC",
+    "ND",
+    "OH",
+]
+_COUNTRIES = [
+    "Austria",
+    "Australia",
+    "Belgium",
+    "Brazil",
+    "Canada",
+    "Chile",
+    "China",
+    "Denmark",
+    "Finland",
+    "France",
+    "Germany",
+    "Greece",
+    "Iceland",
+    "Ireland",
+    "India",
+    "Indonesia",
+    "Iran",
+    "Iraq",
+    "Italy",
+    "Japan",
+    "Mali",
+    "Malta",
+    "Mexico",
+    "Niger",
+    "Nigeria",
+    "Norway",
+    "Peru",
+    "Poland",
+    "Slovakia",
+    "Slovenia",
+    "Spain",
+    "Sweden",
+]
 
 
 def _word(rng: random.Random, syllables: int = 3) -> str:
@@ -71,17 +234,73 @@ def orders(rng: random.Random, n: int) -> Table:
 
 def census(rng: random.Random, n: int) -> Table:
     """People by category: weak relations, one pair of columns that say the same, missing values that are normal."""
-    education = _skewed(rng, "HS-grad Some-college Bachelors Masters Assoc-voc 11th Assoc-acdm 10th 7th-8th 9th 12th Doctorate 5th-6th 1st-4th Preschool".split(), n)
-    marital = _skewed(rng, "Married-civ-spouse Never-married Divorced Separated Widowed Married-spouse-absent".split(), n)
+    education = _skewed(
+        rng,
+        [
+            "HS-grad",
+            "Some-college",
+            "Bachelors",
+            "Masters",
+            "Assoc-voc",
+            "11th",
+            "Assoc-acdm",
+            "10th",
+            "7th-8th",
+            "9th",
+            "12th",
+            "Doctorate",
+            "5th-6th",
+            "1st-4th",
+            "Preschool",
+        ],
+        n,
+    )
+    marital = _skewed(
+        rng, ["Married-civ-spouse", "Never-married", "Divorced", "Separated", "Widowed", "Married-spouse-absent"], n
+    )
     sex = rng.choices(["Male", "Female"], [2, 1], k=n)
     return {
         "age": [str(int(min(90, max(17, rng.gauss(39, 13))))) for _ in range(n)],
-        "workclass": [v if rng.random() > 0.05 else "?" for v in _skewed(rng, "Private Self-emp-not-inc Local-gov State-gov Self-emp-inc Federal-gov Without-pay".split(), n)],
+        "workclass": [
+            v if rng.random() > 0.05 else "?"
+            for v in _skewed(
+                rng,
+                ["Private", "Self-emp-not-inc", "Local-gov", "State-gov", "Self-emp-inc", "Federal-gov", "Without-pay"],
+                n,
+            )
+        ],
         "education": education,
         "education-num": _by(education, lambda key: str(len(key) + ord(key[0]) % 7 + 10 * ord(key[1]))),
         "marital": marital,
-        "occupation": [v if rng.random() > 0.05 else "?" for v in _skewed(rng, "Prof-specialty Craft-repair Exec-managerial Adm-clerical Sales Other-service Machine-op-inspct Transport-moving Handlers-cleaners Farming-fishing Tech-support Protective-serv Priv-house-serv Armed-Forces".split(), n)],
-        "relationship": [("Husband" if s == "Male" else "Wife") if m == "Married-civ-spouse" and rng.random() < 0.97 else rng.choice(["Not-in-family", "Own-child", "Unmarried", "Other-relative"]) for m, s in zip(marital, sex, strict=True)],
+        "occupation": [
+            v if rng.random() > 0.05 else "?"
+            for v in _skewed(
+                rng,
+                [
+                    "Prof-specialty",
+                    "Craft-repair",
+                    "Exec-managerial",
+                    "Adm-clerical",
+                    "Sales",
+                    "Other-service",
+                    "Machine-op-inspct",
+                    "Transport-moving",
+                    "Handlers-cleaners",
+                    "Farming-fishing",
+                    "Tech-support",
+                    "Protective-serv",
+                    "Priv-house-serv",
+                    "Armed-Forces",
+                ],
+                n,
+            )
+        ],
+        "relationship": [
+            ("Husband" if s == "Male" else "Wife")
+            if m == "Married-civ-spouse" and rng.random() < 0.97
+            else rng.choice(["Not-in-family", "Own-child", "Unmarried", "Other-relative"])
+            for m, s in zip(marital, sex, strict=True)
+        ],
         "sex": sex,
         "hours": [str(int(min(99, max(1, rng.gauss(40, 11))))) for _ in range(n)],
         "country": _skewed(rng, ["United-States", *_COUNTRIES], n),
@@ -127,7 +346,10 @@ def movies(rng: random.Random, n: int) -> Table:
         "year": [str(rng.randint(1950, 2024)) for _ in range(n)],
         "director": [rng.choice(actors) for _ in range(n)],
         "cast": [", ".join(rng.sample(actors, 3)) for _ in range(n)],
-        "genre": [",".join(sorted(rng.sample(["Drama", "Comedy", "Action", "Horror", "Crime", "Romance"], rng.randint(1, 3)))) for _ in range(n)],
+        "genre": [
+            ",".join(sorted(rng.sample(["Drama", "Comedy", "Action", "Horror", "Crime", "Romance"], rng.randint(1, 3))))
+            for _ in range(n)
+        ],
         "duration": [f"{rng.randint(70, 190)} min" for _ in range(n)],
         "rating": [f"{rng.uniform(1, 9.9):.1f}" if rng.random() > 0.1 else "" for _ in range(n)],
         "votes": [f"{rng.randint(1, 999)},{_digits(rng, 3)}" for _ in range(n)],
@@ -138,7 +360,11 @@ def movies(rng: random.Random, n: int) -> Table:
 def beers(rng: random.Random, n: int) -> Table:
     """Beers: breweries that tell places, styles near one another, names that are not quite unique."""
     brewery = [str(rng.randrange(n // 5)) for _ in range(n)]
-    styles = [f"{a} {b}" for a in ("American", "English", "Belgian", "German") for b in ("IPA", "Pale Ale", "Porter", "Stout", "Pilsner", "Lager", "Amber Ale")]
+    styles = [
+        f"{a} {b}"
+        for a in ("American", "English", "Belgian", "German")
+        for b in ("IPA", "Pale Ale", "Porter", "Stout", "Pilsner", "Lager", "Amber Ale")
+    ]
     place = _by(brewery, lambda _: f"{_word(rng)}|{rng.choice(_STATES)}")
     return {
         "id": [str(i + 1) for i in range(n)],
@@ -162,12 +388,17 @@ def journals(rng: random.Random, n: int) -> Table:
         "language": _skewed(rng, ["eng", "spa", "fre", "ger", "por", "ita", "pol"], n),
         "journal": full,
         "abbreviation": _by(full, lambda t: " ".join(w[:4] for w in t.split()[2:])),
-        "issn": [v if rng.random() > 0.1 else "" for v in _by(journal, lambda _: f"{_digits(rng, 4)}-{_digits(rng, 4)}")],
+        "issn": [
+            v if rng.random() > 0.1 else "" for v in _by(journal, lambda _: f"{_digits(rng, 4)}-{_digits(rng, 4)}")
+        ],
         "volume": [str(rng.randint(1, 90)) for _ in range(n)],
         "issue": [str(rng.randint(1, 12)) if rng.random() > 0.15 else "" for _ in range(n)],
         "created": [f"{rng.randint(1, 12)}/{rng.randint(1, 28)}/{rng.randint(1, 15):02d}" for _ in range(n)],
         "pages": [f"{(p := rng.randint(1, 900))}-{p % 100 + 7}" for _ in range(n)],
-        "authors": ["{" + ",".join(f'"{rng.choice(_FIRST)[0]}. {_word(rng, 2)}"' for _ in range(rng.randint(1, 4))) + "}" for _ in range(n)],
+        "authors": [
+            "{" + ",".join(f'"{rng.choice(_FIRST)[0]}. {_word(rng, 2)}"' for _ in range(rng.randint(1, 4))) + "}"
+            for _ in range(n)
+        ],
     }
 
 
@@ -241,8 +472,7 @@ def catalogue(rng: random.Random, n: int) -> Table:
 
 
 DOMAINS: dict[str, Callable[[random.Random, int], Table]] = {
-    make.__name__: make
-    for make in (orders, census, tax, movies, beers, journals, staff, sensors, flights, catalogue)
+    make.__name__: make for make in (orders, census, tax, movies, beers, journals, staff, sensors, flights, catalogue)
 }
 
 

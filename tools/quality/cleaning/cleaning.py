@@ -183,7 +183,10 @@ def _quarantine(reading: Reading, leaving: dict[int, tuple[str, str]]) -> pa.Tab
     names = {name: name if name not in reading.table.column_names else f"_{name}" for name in _TOLD}
     left = reading.table.take(pa.array(rows, pa.int64()))
     told = [(reading.numbers[row], *leaving[row], None) for row in rows]
-    told += [(number, "readable", f"line {line.line}: {line.reason}", line.text) for number, line in reading.unreadable.items()]
+    told += [
+        (number, "readable", f"line {line.line}: {line.reason}", line.text)
+        for number, line in reading.unreadable.items()
+    ]
     lines = pa.table({field.name: pa.nulls(len(reading.unreadable), field.type) for field in left.schema})
     whole = pa.concat_tables([left, lines.cast(left.schema)])
     for index, (name, kind) in enumerate(_TOLD.items()):

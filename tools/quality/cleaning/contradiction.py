@@ -142,7 +142,9 @@ def _blamed(
             told = [c.predicted for c in left if c.dependency.dependent == blamed]
             kind = _kind(columns[blamed], int(columns[blamed].codes[row]), told[0]) if told else "key"
         wrong.add(blamed)
-        about = [c for c in conflicts if c.dependency.dependent == blamed and not wrong & set(c.dependency.determinants)]
+        about = [
+            c for c in conflicts if c.dependency.dependent == blamed and not wrong & set(c.dependency.determinants)
+        ]
         if tied:
             about = []
             wrong.update(tied)

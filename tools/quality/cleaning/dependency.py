@@ -165,9 +165,7 @@ def _pairs(
         # One that tells the other adds nothing to it.
         if (one, other) in known or (other, one) in known:
             continue
-        open_to = [
-            index for index in few if index not in (one, other) and not {(one, index), (other, index)} & known
-        ]
+        open_to = [index for index in few if index not in (one, other) and not {(one, index), (other, index)} & known]
         groups = _together(sample[one], sample[other])
         told = [found.dependent for found in _from(sample, (one, other), groups, open_to, _PAIR_STRENGTH - 0.05)]
         if told:

@@ -19,8 +19,8 @@ def slips(length: int) -> int:
 def near(text: str, other: str) -> bool:
     """Whether one may be a misspelling of the other that left every digit, and what touches it, alone."""
     limit = slips(max(len(text), len(other)))
-    return (
-        0 < OSA.distance(text, other, score_cutoff=limit) <= limit and _DIGITS.findall(text) == _DIGITS.findall(other)
+    return 0 < OSA.distance(text, other, score_cutoff=limit) <= limit and _DIGITS.findall(text) == _DIGITS.findall(
+        other
     )
 
 

@@ -52,7 +52,7 @@ def _far(numbers: NDArray[np.float64], counts: NDArray[np.int64]) -> NDArray[np.
 
 def broken(column: Column) -> dict[int, float]:
     """The texts, by code, whose encoding is broken, and the share of the rows that are whole."""
-    found = [code for code, text in enumerate(column.texts) if not text.isascii() or "\x1f" > min(text, default=" ")]
+    found = [code for code, text in enumerate(column.texts) if not text.isascii() or min(text, default=" ") < "\x1f"]
     found = [code for code in found if column.counts[code] and _BROKEN.search(column.texts[code])]
     rows = int(column.counts[found].sum())
     if not rows or rows > max(1, _BROKEN_SHARE * column.present):

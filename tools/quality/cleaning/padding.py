@@ -28,4 +28,6 @@ def paddings(table: pa.Table, columns: list[Column]) -> Iterator[Finding]:
         for row in rows:
             code = int(column.codes[row])
             if column.counts[code] > _FREQUENT:
-                yield Finding(row, index, column.texts[code], RULE, "blanks around a text that others have bare", confidence)
+                yield Finding(
+                    row, index, column.texts[code], RULE, "blanks around a text that others have bare", confidence
+                )

@@ -56,7 +56,9 @@ def read(path: str | Path) -> Reading:
     except OSError as error:
         raise SourceError(path, f"cannot be read: {error.strerror or error}.", remedy="Correct the path.") from error
     raise SourceError(
-        path, f"'{kind}' is no kind of file that is read here.", remedy=f"Give one of {', '.join(CSV + JSON_LINES + PARQUET)}."
+        path,
+        f"'{kind}' is no kind of file that is read here.",
+        remedy=f"Give one of {', '.join(CSV + JSON_LINES + PARQUET)}.",
     )
 
 
@@ -166,7 +168,9 @@ def _json_lines(path: str) -> Reading:
                 unreadable[number] = Unreadable(line=place, reason=f"{error}.", text=text)
             number += 1
     if not names:
-        raise SourceError(path, "none of its lines is a JSON object.", remedy="Give JSON lines: one object in each line.")
+        raise SourceError(
+            path, "none of its lines is a JSON object.", remedy="Give JSON lines: one object in each line."
+        )
     table = pa.table({name: pa.array([cells.get(name) for cells in objects], pa.string()) for name in names})
     return Reading(table, numbers, unreadable, [])
 
@@ -184,5 +188,3 @@ def _parquet(path: str) -> Reading:
     ]
     table = table.cast(pa.schema(plain)) if plain != list(table.schema) else table
     return Reading(table.replace_schema_metadata(None), list(range(table.num_rows)), {}, [])
-
-

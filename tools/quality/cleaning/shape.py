@@ -47,5 +47,3 @@ def misshapen(column: Column) -> dict[int, float]:
         return {}
     off = (rows > 0) & (rows <= max(1, _RARE * column.present)) & ~common
     return {code: round(covered, 3) for code in np.flatnonzero(off[of] & (column.counts > 0)).tolist()}
-
-

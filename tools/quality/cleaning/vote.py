@@ -78,7 +78,9 @@ def _outvoted(ballot: Dependency, column: Column, entity: str) -> Iterator[Findi
     against = decided[group] & (column.codes[inside] != ballot.top[group])
     for row, at in zip(inside[against].tolist(), group[against].tolist(), strict=True):
         confidence = round(succession(int(ballot.first[at]), int(voters[at])), 3)
-        yield Finding(row, ballot.dependent, column.texts[ballot.top[at]], RULE, f"most of the same {entity}", confidence)
+        yield Finding(
+            row, ballot.dependent, column.texts[ballot.top[at]], RULE, f"most of the same {entity}", confidence
+        )
 
 
 def _voters(ballot: Dependency, column: Column) -> NDArray[np.int64]:
