@@ -20,7 +20,8 @@ import numpy as np
 import pyarrow as pa
 
 from tools.quality.cleaning import corruption, outlier, shape, spill, typo, unit, variant, vote
-from tools.quality.cleaning.contradiction import compared, contradictions
+from tools.quality.cleaning.comparison import compared
+from tools.quality.cleaning.contradiction import contradictions
 from tools.quality.cleaning.dependency import dependencies
 from tools.quality.cleaning.exception import accidental
 from tools.quality.cleaning.finding import Finding

@@ -71,7 +71,8 @@ def misspellings(column: Column) -> dict[int, Misspelling]:
 
 
 def _comparable(text: str) -> bool:
-    return 4 <= len(text) <= _MAX_LENGTH
+    """Whether a text is long enough to have a misspelling, and consists of letters for the most part."""
+    return 4 <= len(text) <= _MAX_LENGTH and 2 * sum(map(str.isalpha, text)) >= len(text)
 
 
 def _neighbours(column: Column, codes: list[int], others: list[int]) -> dict[int, list[int]]:

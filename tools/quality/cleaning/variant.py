@@ -20,12 +20,13 @@ _BETWEEN = re.compile(r"[\s_\-]+")
 
 
 def variants(column: Column) -> dict[int, Misspelling]:
-    """The minor spellings of a column, by code, where one spelling dominates."""
+    """The minor spellings of a column, by code, where one spelling dominates; none where spellings often coexist."""
     groups: dict[str, list[int]] = defaultdict(list)
     for code, text in enumerate(column.texts):
         if column.counts[code] and len(text) >= _LENGTH:
             groups[_BETWEEN.sub(" ", text).casefold()].append(code)
-    found = {}
+    found: dict[int, Misspelling] = {}
+    natural = judged = 0
     for codes in groups.values():
         if len(codes) > 1:
             counts = column.counts[codes]
@@ -34,4 +35,7 @@ def variants(column: Column) -> dict[int, Misspelling]:
             if most >= _FREQUENT and most >= _TIMES * (all_ - most):
                 confidence = round(succession(most, all_), 3)
                 found |= {code: Misspelling(column.texts[best], confidence) for code in codes if code != best}
-    return found
+                judged += 1
+            elif all_ > _FREQUENT:
+                natural += 1
+    return found if judged > _TIMES * natural else {}
