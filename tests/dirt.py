@@ -5,185 +5,51 @@ import string
 from collections.abc import Callable
 
 Table = dict[str, list[str]]
-Cell = tuple[int, str]
 
-_SYLLABLES = [
-    "ba",
-    "be",
-    "bo",
-    "da",
-    "de",
-    "di",
-    "fa",
-    "go",
-    "ha",
-    "ka",
-    "ke",
-    "la",
-    "le",
-    "li",
-    "lo",
-    "ma",
-    "me",
-    "mi",
-    "mo",
-    "na",
-    "ne",
-    "no",
-    "pa",
-    "po",
-    "ra",
-    "re",
-    "ri",
-    "ro",
-    "sa",
-    "se",
-    "si",
-    "ta",
-    "te",
-    "to",
-    "va",
-]
-_FIRST = [
-    "James",
-    "Mary",
-    "John",
-    "Patricia",
-    "Robert",
-    "Jennifer",
-    "Michael",
-    "Linda",
-    "William",
-    "Elizabeth",
-    "David",
-    "Barbara",
-    "Richard",
-    "Susan",
-    "Joseph",
-    "Jessica",
-    "Thomas",
-    "Sarah",
-    "Charles",
-    "Karen",
-    "Jon",
-    "Jane",
-    "Joan",
-    "Marie",
-    "Maria",
-    "Ann",
-    "Anna",
-    "Anne",
-    "Eric",
-    "Erik",
-    "Carl",
-    "Karl",
-    "Sara",
-    "Lisa",
-    "Lise",
-]
-_LAST = [
-    "Smith",
-    "Johnson",
-    "Williams",
-    "Brown",
-    "Jones",
-    "Garcia",
-    "Miller",
-    "Davis",
-    "Rodriguez",
-    "Martinez",
-    "Hernandez",
-    "Lopez",
-    "Gonzalez",
-    "Wilson",
-    "Anderson",
-    "Andersen",
-    "Thomas",
-    "Taylor",
-    "Moore",
-    "Jackson",
-    "Martin",
-    "Lee",
-    "Perez",
-    "Thompson",
-    "White",
-    "Harris",
-    "Sanchez",
-    "Clark",
-    "Hansen",
-    "Hanson",
-]
-_STATES = [
-    "AL",
-    "AK",
-    "AZ",
-    "AR",
-    "CA",
-    "CO",
-    "CT",
-    "DE",
-    "FL",
-    "GA",
-    "HI",
-    "ID",
-    "IL",
-    "IN",
-    "IA",
-    "KS",
-    "KY",
-    "LA",
-    "ME",
-    "MD",
-    "MA",
-    "MI",
-    "MN",
-    "MS",
-    "MO",
-    "MT",
-    "NE",
-    "NV",
-    "NH",
-    "NJ",
-    "NM",
-    "NY",
-    "NC",
-    "ND",
-    "OH",
-]
-_COUNTRIES = [
-    "Austria",
-    "Australia",
-    "Belgium",
-    "Brazil",
-    "Canada",
-    "Chile",
-    "China",
-    "Denmark",
-    "Finland",
-    "France",
-    "Germany",
-    "Greece",
-    "Iceland",
-    "Ireland",
-    "India",
-    "Indonesia",
-    "Iran",
-    "Iraq",
-    "Italy",
-    "Japan",
-    "Mali",
-    "Malta",
-    "Mexico",
-    "Niger",
-    "Nigeria",
-    "Norway",
-    "Peru",
-    "Poland",
-    "Slovakia",
-    "Slovenia",
-    "Spain",
-    "Sweden",
-]
+
+def _list(words: str) -> list[str]:
+    return words.split()
+
+
+_SYLLABLES = _list(
+    "ba be bo da de di fa go ha ka ke la le li lo ma me mi mo na ne no pa po ra re ri ro sa se si ta te to va"
+)
+_FIRST = _list(
+    "James Mary John Patricia Robert Jennifer Michael Linda William Elizabeth David Barbara Richard "
+    "Susan Joseph Jessica Thomas Sarah Charles Karen Jon Jane Joan Marie Maria Ann Anna Anne Eric "
+    "Erik Carl Karl Sara Lisa Lise"
+)
+_LAST = _list(
+    "Smith Johnson Williams Brown Jones Garcia Miller Davis Rodriguez Martinez Hernandez Lopez "
+    "Gonzalez Wilson Anderson Andersen Thomas Taylor Moore Jackson Martin Lee Perez Thompson White "
+    "Harris Sanchez Clark Hansen Hanson"
+)
+_STATES = _list(
+    "AL AK AZ AR CA CO CT DE FL GA HI ID IL IN IA KS KY LA ME MD MA MI MN MS MO MT NE NV NH NJ NM NY NC ND OH"
+)
+_COUNTRIES = _list(
+    "Austria Australia Belgium Brazil Canada Chile China Denmark Finland France Germany Greece "
+    "Iceland Ireland India Indonesia Iran Iraq Italy Japan Mali Malta Mexico Niger Nigeria Norway "
+    "Peru Poland Slovakia Slovenia Spain Sweden"
+)
+_EDUCATION = _list(
+    "HS-grad Some-college Bachelors Masters Assoc-voc 11th Assoc-acdm 10th 7th-8th 9th 12th "
+    "Doctorate 5th-6th 1st-4th Preschool"
+)
+_MARITAL = _list("Married-civ-spouse Never-married Divorced Separated Widowed Married-spouse-absent")
+_WORK = _list("Private Self-emp-not-inc Local-gov State-gov Self-emp-inc Federal-gov Without-pay")
+_OCCUPATIONS = _list(
+    "Prof-specialty Craft-repair Exec-managerial Adm-clerical Sales Other-service Machine-op-inspct "
+    "Transport-moving Handlers-cleaners Farming-fishing Tech-support Protective-serv Priv-house-serv "
+    "Armed-Forces"
+)
+_GENRES = _list("Drama Comedy Action Horror Crime Romance")
+_LANGUAGES = _list("English French Hindi Spanish German Italian Irish Finnish")
+_OUNCES = _list("12.0 16.0 24.0 19.2 8.4 32.0")
+_LANGUAGE_CODES = _list("eng spa fre ger por ita pol")
+_DEPARTMENTS = _list("Sales Support Finance Legal Research Design Logistics")
+_COLOURS = _list("красный синий зелёный белый чёрный жёлтый")
+_SIZES = _list("XS S M L XL XXL XXXL")
 
 
 def _word(rng: random.Random, syllables: int = 3) -> str:
@@ -236,28 +102,10 @@ def census(rng: random.Random, n: int) -> Table:
     """People by category: weak relations, one pair of columns that say the same, missing values that are normal."""
     education = _skewed(
         rng,
-        [
-            "HS-grad",
-            "Some-college",
-            "Bachelors",
-            "Masters",
-            "Assoc-voc",
-            "11th",
-            "Assoc-acdm",
-            "10th",
-            "7th-8th",
-            "9th",
-            "12th",
-            "Doctorate",
-            "5th-6th",
-            "1st-4th",
-            "Preschool",
-        ],
+        _EDUCATION,
         n,
     )
-    marital = _skewed(
-        rng, ["Married-civ-spouse", "Never-married", "Divorced", "Separated", "Widowed", "Married-spouse-absent"], n
-    )
+    marital = _skewed(rng, _MARITAL, n)
     sex = rng.choices(["Male", "Female"], [2, 1], k=n)
     return {
         "age": [str(int(min(90, max(17, rng.gauss(39, 13))))) for _ in range(n)],
@@ -265,7 +113,7 @@ def census(rng: random.Random, n: int) -> Table:
             v if rng.random() > 0.05 else "?"
             for v in _skewed(
                 rng,
-                ["Private", "Self-emp-not-inc", "Local-gov", "State-gov", "Self-emp-inc", "Federal-gov", "Without-pay"],
+                _WORK,
                 n,
             )
         ],
@@ -276,22 +124,7 @@ def census(rng: random.Random, n: int) -> Table:
             v if rng.random() > 0.05 else "?"
             for v in _skewed(
                 rng,
-                [
-                    "Prof-specialty",
-                    "Craft-repair",
-                    "Exec-managerial",
-                    "Adm-clerical",
-                    "Sales",
-                    "Other-service",
-                    "Machine-op-inspct",
-                    "Transport-moving",
-                    "Handlers-cleaners",
-                    "Farming-fishing",
-                    "Tech-support",
-                    "Protective-serv",
-                    "Priv-house-serv",
-                    "Armed-Forces",
-                ],
+                _OCCUPATIONS,
                 n,
             )
         ],
@@ -346,14 +179,11 @@ def movies(rng: random.Random, n: int) -> Table:
         "year": [str(rng.randint(1950, 2024)) for _ in range(n)],
         "director": [rng.choice(actors) for _ in range(n)],
         "cast": [", ".join(rng.sample(actors, 3)) for _ in range(n)],
-        "genre": [
-            ",".join(sorted(rng.sample(["Drama", "Comedy", "Action", "Horror", "Crime", "Romance"], rng.randint(1, 3))))
-            for _ in range(n)
-        ],
+        "genre": [",".join(sorted(rng.sample(_GENRES, rng.randint(1, 3)))) for _ in range(n)],
         "duration": [f"{rng.randint(70, 190)} min" for _ in range(n)],
         "rating": [f"{rng.uniform(1, 9.9):.1f}" if rng.random() > 0.1 else "" for _ in range(n)],
         "votes": [f"{rng.randint(1, 999)},{_digits(rng, 3)}" for _ in range(n)],
-        "language": _skewed(rng, ["English", "French", "Hindi", "Spanish", "German", "Italian", "Irish", "Finnish"], n),
+        "language": _skewed(rng, _LANGUAGES, n),
     }
 
 
@@ -370,7 +200,7 @@ def beers(rng: random.Random, n: int) -> Table:
         "id": [str(i + 1) for i in range(n)],
         "name": [f"{_word(rng, 2)} {rng.choice(['IPA', 'Ale', 'Lager', 'Stout', 'Porter'])}" for _ in range(n)],
         "style": _skewed(rng, styles, n),
-        "ounces": _skewed(rng, ["12.0", "16.0", "24.0", "19.2", "8.4", "32.0"], n),
+        "ounces": _skewed(rng, _OUNCES, n),
         "abv": [f"0.{rng.randint(30, 99):03d}" if rng.random() > 0.03 else "" for _ in range(n)],
         "brewery_id": brewery,
         "brewery": _by(brewery, lambda _: f"{_word(rng)} Brewing Company"),
@@ -385,7 +215,7 @@ def journals(rng: random.Random, n: int) -> Table:
     full = _by(journal, lambda _: f"The Journal of {_word(rng)} {rng.choice(['Surgery', 'Medicine', 'Biology'])}")
     return {
         "title": [" ".join(_words(rng, 6, 2)).lower() for _ in range(n)],
-        "language": _skewed(rng, ["eng", "spa", "fre", "ger", "por", "ita", "pol"], n),
+        "language": _skewed(rng, _LANGUAGE_CODES, n),
         "journal": full,
         "abbreviation": _by(full, lambda t: " ".join(w[:4] for w in t.split()[2:])),
         "issn": [
@@ -404,7 +234,7 @@ def journals(rng: random.Random, n: int) -> Table:
 
 def staff(rng: random.Random, n: int) -> Table:
     """Staff: relations with natural exceptions, an end date that most lack, gaps by chance, case that matters."""
-    department = _skewed(rng, ["Sales", "Support", "Finance", "Legal", "Research", "Design", "Logistics"], n)
+    department = _skewed(rng, _DEPARTMENTS, n)
     usual = {name: f"B{i}" for i, name in enumerate(dict.fromkeys(department))}
     town = _skewed(rng, _words(rng, 60), n)
     post = _by(town, lambda _: f"{rng.randint(100, 999)}")
@@ -455,14 +285,14 @@ def flights(rng: random.Random, n: int) -> Table:
 
 def catalogue(rng: random.Random, n: int) -> Table:
     """Codes a letter apart, sizes, sets of near words, scripts other than Latin."""
-    colours = ["красный", "синий", "зелёный", "белый", "чёрный", "жёлтый"]
+    colours = _COLOURS
     kind = rng.choices(["衬衫", "裤子", "外套", "鞋"], k=n)
     model = [f"{rng.choice('ABCDEF')}{rng.randint(1, 40)}" for _ in range(n)]
     return {
         "code": [f"{rng.choice('ABCD')}-{_digits(rng, 3)}" for _ in range(n)],
         "model": model,
         "line": _by(model, lambda m: f"Line {m[0]}"),
-        "size": rng.choices(["XS", "S", "M", "L", "XL", "XXL", "XXXL"], k=n),
+        "size": rng.choices(_SIZES, k=n),
         "for": rng.choices(["male", "female", "unisex"], k=n),
         "colour": _skewed(rng, colours, n),
         "kind": kind,

@@ -34,12 +34,12 @@ class Count(BaseModel):
 class ColumnProfile(BaseModel):
     """One column.
 
-    `type` is the spec's type that all its values have; texts that are all numbers or dates have that type
-    (texts with leading zeros are codes, and no numbers). `missing`
-    counts rows without a value (null or blank), `distinct` the different values. `min` and `max` are in the order of
-    the type, as text. `quantiles` (0.05, 0.25, 0.5, 0.75, 0.95) are of numbers. `top` are the twenty most frequent values,
-    `patterns` the twenty most frequent forms: a run of capitals is `A`, of small letters `a`, of other letters `x`, of
-    digits `9`. Both are in the order of their counts, then of the alphabet.
+    `type` is the spec's type that all its values have; texts that are all numbers or dates have that type (texts with
+    leading zeros are codes, and no numbers). `missing` counts rows without a value (null or blank), `distinct` the
+    different values. `min` and `max` are in the order of the type, as text. `quantiles` (0.05, 0.25, 0.5, 0.75, 0.95)
+    are of numbers. `top` are the twenty most frequent values, `patterns` the twenty most frequent forms: a run of
+    capitals is `A`, of small letters `a`, of other letters `x`, of digits `9`. Both are in the order of their counts,
+    then of the alphabet.
     """
 
     model_config = ConfigDict(frozen=True)

@@ -162,7 +162,7 @@ def _flags(reading: Reading, findings: list[Finding]) -> pa.Table:
 
 def _repairs(reading: Reading, made: list[Finding]) -> pa.Table:
     names = reading.table.column_names
-    before = {}
+    before: dict[tuple[int, int], str | None] = {}
     for index in {finding.column for finding in made}:
         rows = [finding.row for finding in made if finding.column == index]
         texts = pc.cast(reading.table.column(index).take(pa.array(rows, pa.int64())), pa.string()).to_pylist()
@@ -182,7 +182,7 @@ def _quarantine(reading: Reading, leaving: dict[int, tuple[str, str]]) -> pa.Tab
     rows = sorted(leaving)
     names = {name: name if name not in reading.table.column_names else f"_{name}" for name in _TOLD}
     left = reading.table.take(pa.array(rows, pa.int64()))
-    told = [(reading.numbers[row], *leaving[row], None) for row in rows]
+    told: list[tuple[int, str, str, str | None]] = [(reading.numbers[row], *leaving[row], None) for row in rows]
     told += [
         (number, "readable", f"line {line.line}: {line.reason}", line.text)
         for number, line in reading.unreadable.items()

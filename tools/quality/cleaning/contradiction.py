@@ -47,9 +47,7 @@ def contradictions(columns: list[Column], comparison: Comparison) -> list[Findin
     court = _Court(columns, comparison)
     blames = [blame for row in sorted(comparison.conflicts) for blame in court.blamed(row)]
     believed = _believed(blames)
-    return [
-        _finding(blame, columns[blame.column]) for blame in blames if blame.kind.sure or blame.column in believed
-    ]
+    return [_finding(blame, columns[blame.column]) for blame in blames if blame.kind.sure or blame.column in believed]
 
 
 def _believed(blames: list[_Blame]) -> set[int]:
@@ -126,7 +124,9 @@ class _Court:
     def _worst(self, row: int, conflicts: list[Conflict]) -> list[int]:
         """The columns whose cells are in conflict most and in agreement least: one, or several that are as bad."""
         count = Counter(
-            index for conflict in conflicts for index in (conflict.dependency.dependent, *conflict.dependency.determinants)
+            index
+            for conflict in conflicts
+            for index in (conflict.dependency.dependent, *conflict.dependency.determinants)
         )
         guilt = {index: n / (n + float(self._agreement[index, row])) for index, n in count.items()}
         for index in guilt:

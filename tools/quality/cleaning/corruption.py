@@ -10,9 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tools.quality.cleaning.finding import succession
+from tools.quality.cleaning.finding import Verdict, succession
 from tools.quality.cleaning.grid import Column
-from tools.quality.cleaning.typo import Misspelling
 
 RULE = "corruption"
 
@@ -54,7 +53,7 @@ def learned(pairs: Iterable[tuple[str, str]]) -> Corruption | None:
     return Corruption(letter, round(succession(n, total), 3))
 
 
-def corrupted(column: Column, corruption: Corruption) -> dict[int, Misspelling]:
+def corrupted(column: Column, corruption: Corruption) -> dict[int, Verdict]:
     """The texts of a column that the corruption has made of others, by code."""
     suspects = [code for code, text in enumerate(column.texts) if column.counts[code] and corruption.letter in text]
     if not 0 < len(suspects) <= _MAX_SUSPECTS:
@@ -74,7 +73,7 @@ def corrupted(column: Column, corruption: Corruption) -> dict[int, Misspelling]:
             continue
         meant = column.texts[fits[int(counts.argmax())]]
         alone = counts.max() >= _ALONE * counts.sum() and (closed or not _replaces_digit(text, meant))
-        found[code] = Misspelling(meant if alone else None, corruption.share)
+        found[code] = Verdict(meant if alone else None, corruption.share)
     return found
 
 

@@ -24,11 +24,10 @@ from tools.quality.cleaning.comparison import compared
 from tools.quality.cleaning.contradiction import contradictions
 from tools.quality.cleaning.dependency import dependencies
 from tools.quality.cleaning.exception import accidental
-from tools.quality.cleaning.finding import Finding
+from tools.quality.cleaning.finding import Finding, Verdict
 from tools.quality.cleaning.grid import MISSING, Column, grid
 from tools.quality.cleaning.padding import paddings
 from tools.quality.cleaning.skeleton import refilled, same_numbers_kept, skeletons
-from tools.quality.cleaning.typo import Misspelling
 
 _ROUNDS = 2
 
@@ -93,7 +92,7 @@ def _heard(columns: list[Column], replaced: set[tuple[str, str]]) -> Iterator[Fi
         return
     for index, column in enumerate(columns):
 
-        def corrupted(of: Column) -> dict[int, Misspelling]:
+        def corrupted(of: Column) -> dict[int, Verdict]:
             return corruption.corrupted(of, learned)
 
         reason = f"'{learned.letter}' stands for other letters"
@@ -102,7 +101,7 @@ def _heard(columns: list[Column], replaced: set[tuple[str, str]]) -> Iterator[Fi
 
 
 def _rows(
-    index: int, columns: list[Column], texts: dict[int, Misspelling], sound: np.ndarray, rule: str, reason: str
+    index: int, columns: list[Column], texts: dict[int, Verdict], sound: np.ndarray, rule: str, reason: str
 ) -> Iterator[Finding]:
     """What is found of texts, for each row that has one of them, but those that a dependency backs."""
     if not texts:
@@ -124,7 +123,7 @@ def _forms(index: int, column: Column) -> Iterator[Finding]:
         yield Finding(row, index, found.meant, unit.RULE, "in another form than most", found.confidence)
 
 
-def _in_skeleton(column: Column, evidence: Callable[[Column], dict[int, Misspelling]]) -> dict[int, Misspelling]:
+def _in_skeleton(column: Column, evidence: Callable[[Column], dict[int, Verdict]]) -> dict[int, Verdict]:
     """Evidence on the column's skeletons, for its texts."""
     made = skeletons(column)
     if made is None:
@@ -133,11 +132,11 @@ def _in_skeleton(column: Column, evidence: Callable[[Column], dict[int, Misspell
     wrong = evidence(bare)
     of = np.full(len(column.texts), -1)
     of[column.codes[column.codes >= 0]] = bare.codes[column.codes >= 0]
-    found: dict[int, Misspelling] = {}
+    found: dict[int, Verdict] = {}
     for code in np.flatnonzero(np.isin(of, list(wrong))).tolist():
         judged = wrong[int(of[code])]
         if judged.meant is not None and same_numbers_kept(bare.texts[of[code]], judged.meant):
-            found[code] = Misspelling(refilled(judged.meant, numbers[code]), judged.confidence)
+            found[code] = Verdict(refilled(judged.meant, numbers[code]), judged.confidence)
     return found
 
 
@@ -148,6 +147,6 @@ def _odd(columns: list[Column]) -> Iterator[Finding]:
             (shape.misshapen(column), shape.RULE, "off the shape of its column"),
             (outlier.outliers(column), outlier.OUTLIER, "far from all other numbers of its column"),
         ):
-            texts = {code: Misspelling(None, confidence) for code, confidence in off.items()}
+            texts = {code: Verdict(None, confidence) for code, confidence in off.items()}
             nothing = np.zeros((len(columns), len(column.codes)), bool)
             yield from _rows(index, columns, texts, nothing, rule, reason)

@@ -121,7 +121,7 @@ def measured(
 
 
 def _cells(groups: Codes, column: Column) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The distinct pairs of group and text, as one number, and their counts. A missing text counts as one of its own."""
+    """The distinct pairs of group and text, as one number, and their counts. A gap counts as a text of its own."""
     inside = groups >= 0
     width = len(column.texts) + 1
     text = np.where(column.codes < 0, len(column.texts), column.codes)[inside].astype(np.int64)

@@ -1,4 +1,4 @@
-"""What evidence says of one cell."""
+"""What evidence says of cells and texts."""
 
 from dataclasses import dataclass
 
@@ -16,6 +16,14 @@ class Finding:
     after: str | None
     rule: str
     reason: str
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is judged of a distinct text of a column: the text that is meant (None if nothing tells), and how surely."""
+
+    meant: str | None
     confidence: float
 
 

@@ -1,4 +1,4 @@
-"""Numbers far from all others of their column, and texts with a broken encoding: flagged, as nothing tells the right one."""
+"""Numbers far from all others of their column, and texts of broken encoding. Nothing tells what they should be."""
 
 import re
 
@@ -47,7 +47,8 @@ def _far(numbers: NDArray[np.float64], counts: NDArray[np.int64]) -> NDArray[np.
     reached = np.cumsum(counts[order])
     low, high = (numbers[order][np.searchsorted(reached, reached[-1] * share)] for share in (0.25, 0.75))
     width = _RANGES * (high - low)
-    return ((numbers < low - width) | (numbers > high + width)) & (width > 0)
+    far: NDArray[np.bool_] = (numbers < low - width) | (numbers > high + width)
+    return far & bool(width > 0)
 
 
 def broken(column: Column) -> dict[int, float]:

@@ -56,7 +56,7 @@ class Plausibility:
         return Kind.SWAP
 
     def _own_number(self, index: int, text: str, meant: str) -> bool:
-        """Whether a text differs in its digits, and is of a shape that known texts have: one number is as good as another."""
+        """Whether a text differs in digits, and is of a shape of known texts: one number is as good as another."""
         if _DIGITS.findall(text) == _DIGITS.findall(meant):
             return False
         return shape(text) in self._shapes(index)

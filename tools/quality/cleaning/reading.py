@@ -4,6 +4,7 @@ import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -80,7 +81,7 @@ def _sniffed(path: str) -> tuple[CsvSource, list[str]]:
         start: bytes = file.read(_SAMPLE)
     if not start.strip():
         raise SourceError(path, "it is empty.", remedy="Bring the file again.")
-    encoding = "utf-16" if start[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8"
+    encoding: Literal["utf-8", "latin-1", "utf-16"] = "utf-16" if start[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8"
     if encoding == "utf-8" and _mostly_latin(path):
         encoding = "latin-1"
     with open_lines(path, encoding) as lines:
@@ -88,7 +89,11 @@ def _sniffed(path: str) -> tuple[CsvSource, list[str]]:
     delimiter = max(_DELIMITERS, key=lambda mark: (_width(head, mark), -_DELIMITERS.index(mark)))
     notes = [f"read as {encoding}"] if encoding != "utf-8" else []
     notes += [f"delimited by {delimiter!r}"] if delimiter != "," else []
-    return CsvSource.model_construct(kind="csv", path=path, delimiter=delimiter, quote='"', encoding=encoding), notes
+    # Its columns are not declared: they are what the header says.
+    source = CsvSource.model_construct(
+        kind="csv", path=path, columns={}, delimiter=delimiter, quote='"', encoding=encoding
+    )
+    return source, notes
 
 
 def _mostly_latin(path: str) -> bool:

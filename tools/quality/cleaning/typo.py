@@ -6,13 +6,13 @@ is the share of the near rare texts that is left when as many as nature explains
 """
 
 from collections import defaultdict
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from rapidfuzz.distance import OSA
 from rapidfuzz.process import cdist
 
+from tools.quality.cleaning.finding import Verdict
 from tools.quality.cleaning.grid import Column
 from tools.quality.cleaning.likeness import near, slips
 
@@ -32,15 +32,7 @@ _BLOCK = 500
 _PRIOR, _PRIOR_WEIGHT = 0.02, 2
 
 
-@dataclass(frozen=True)
-class Misspelling:
-    """The text that is meant, None if several could be, and how sure that is."""
-
-    meant: str | None
-    confidence: float
-
-
-def misspellings(column: Column) -> dict[int, Misspelling]:
+def misspellings(column: Column) -> dict[int, Verdict]:
     """The misspelt texts of a column, by code."""
     counts = column.counts
     frequent = [code for code in np.flatnonzero(counts >= _FREQUENT).tolist() if _comparable(column.texts[code])]
@@ -65,7 +57,7 @@ def misspellings(column: Column) -> dict[int, Misspelling]:
     if confidence < CONFIDENCE:
         return {}
     return {
-        code: Misspelling(column.texts[others[0]], confidence) if len(others) == 1 else Misspelling(None, confidence)
+        code: Verdict(column.texts[others[0]], confidence) if len(others) == 1 else Verdict(None, confidence)
         for code, others in close.items()
     }
 

@@ -6,9 +6,8 @@ Only where all spellings begin alike, so that they are one unit, and the numbers
 import re
 from collections import Counter
 
-from tools.quality.cleaning.finding import succession
+from tools.quality.cleaning.finding import Verdict, succession
 from tools.quality.cleaning.grid import Column
-from tools.quality.cleaning.typo import Misspelling
 
 RULE = "unit"
 
@@ -20,7 +19,7 @@ _ROWS = 20
 _SHARED = 0.9
 
 
-def units(column: Column) -> dict[int, Misspelling]:
+def units(column: Column) -> dict[int, Verdict]:
     """The texts, by code, that are a quantity in another form than the dominant one."""
     read = {code: _QUANTITY.fullmatch(text) for code, text in enumerate(column.texts) if column.counts[code]}
     good = {code: match for code, match in read.items() if match}
@@ -39,7 +38,7 @@ def units(column: Column) -> dict[int, Misspelling]:
     if within < _SHARED * len(others):
         return {}
     confidence = round(succession(most, rows), 3)
-    return {code: Misspelling(match[1] + dominant, confidence) for code, match in others.items()}
+    return {code: Verdict(match[1] + dominant, confidence) for code, match in others.items()}
 
 
 def _form(match: re.Match[str]) -> str:

@@ -3,9 +3,8 @@
 import re
 from collections import defaultdict
 
-from tools.quality.cleaning.finding import succession
+from tools.quality.cleaning.finding import Verdict, succession
 from tools.quality.cleaning.grid import Column
-from tools.quality.cleaning.typo import Misspelling
 
 RULE = "spelling"
 
@@ -19,13 +18,13 @@ _LENGTH = 3
 _BETWEEN = re.compile(r"[\s_\-]+")
 
 
-def variants(column: Column) -> dict[int, Misspelling]:
+def variants(column: Column) -> dict[int, Verdict]:
     """The minor spellings of a column, by code, where one spelling dominates; none where spellings often coexist."""
     groups: dict[str, list[int]] = defaultdict(list)
     for code, text in enumerate(column.texts):
         if column.counts[code] and len(text) >= _LENGTH:
             groups[_BETWEEN.sub(" ", text).casefold()].append(code)
-    found: dict[int, Misspelling] = {}
+    found: dict[int, Verdict] = {}
     natural = judged = 0
     for codes in groups.values():
         if len(codes) > 1:
@@ -34,7 +33,7 @@ def variants(column: Column) -> dict[int, Misspelling]:
             most, all_ = int(counts.max()), int(counts.sum())
             if most >= _FREQUENT and most >= _TIMES * (all_ - most):
                 confidence = round(succession(most, all_), 3)
-                found |= {code: Misspelling(column.texts[best], confidence) for code in codes if code != best}
+                found |= {code: Verdict(column.texts[best], confidence) for code in codes if code != best}
                 judged += 1
             elif all_ > _FREQUENT:
                 natural += 1
