@@ -10,8 +10,9 @@ from tools.quality.cleaning.dependency import Dependency
 from tools.quality.cleaning.exception import accidental
 from tools.quality.cleaning.grid import MISSING, Column
 
-# Gaps are natural to a column where dependencies predict so large a share of them.
-_NATURAL = 0.1
+# Gaps are natural to a column with so many of them, or where dependencies predict so large a share of them.
+_MANY = 0.08
+_PREDICTED = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,8 @@ def compared(columns: list[Column], found: list[Dependency]) -> Comparison:
 
 
 def _natural_gaps(dependency: Dependency, column: Column, differs: NDArray[np.int64]) -> bool:
-    """Whether gaps come in whole groups: an end date that all who still work here lack."""
+    """Whether gaps are many, or come in whole groups: an end date that all who still work here lack."""
     surprising = int((column.codes[differs] == MISSING).sum())
     whole = int(dependency.first[(dependency.top == MISSING) & (dependency.size >= 3)].sum())
-    return whole > _NATURAL * (surprising + whole)
+    many = len(column.codes) - column.present > _MANY * len(column.codes)
+    return many or whole > _PREDICTED * (surprising + whole)

@@ -26,6 +26,8 @@ _MAJORITY = 0.75
 _CLOSE = 0.7
 # Columns that must have exceptions before their number says anything.
 _ALIKE = 5
+# A key without a single agreement is wrong if it tells so many columns.
+_ALL = 3
 # Nobody knows which of tied cells is wrong.
 _EVEN = 0.5
 
@@ -113,13 +115,21 @@ class _Court:
                 if len(worst) > 1:
                     yield from (_Blame(row, index, Kind.TIE) for index in worst)
                 else:
-                    kinds = [self._kind(row, c) for c in left if c.dependency.dependent == worst[0]]
-                    yield self._voted(row, worst[0], kinds[0] if kinds else Kind.KEY, wrong)
+                    yield self._voted(row, worst[0], self._role(row, worst[0], left), wrong)
             left = [c for c in left if not wrong & {c.dependency.dependent, *c.dependency.determinants}]
 
     def _kind(self, row: int, conflict: Conflict) -> Kind:
         index = conflict.dependency.dependent
         return self._plausibility.kind(index, int(self._columns[index].codes[row]), conflict.predicted)
+
+    def _role(self, row: int, index: int, conflicts: list[Conflict]) -> Kind:
+        """What the one cell is that is most to blame: contradicted by its determinants, or by what hangs on it."""
+        for conflict in conflicts:
+            if conflict.dependency.dependent == index:
+                return self._kind(row, conflict)
+        contradicted = {conflict.dependency.dependent for conflict in conflicts}
+        alone = self._agreement[index, row] == 0 and len(contradicted) >= _ALL
+        return Kind.KEY if alone else Kind.DETERMINANT
 
     def _worst(self, row: int, conflicts: list[Conflict]) -> list[int]:
         """The columns whose cells are in conflict most and in agreement least: one, or several that are as bad."""

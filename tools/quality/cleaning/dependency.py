@@ -16,8 +16,8 @@ from tools.quality.cleaning.grid import MISSING, Codes, Column
 STRENGTH = 0.85
 
 # Rows that must be predictable for a dependency to be believed.
-_ROWS = 12
-_GROUPS = 3
+_ROWS = 30
+_GROUPS = 5
 # Two determinants together are looked for among columns of few values, on so many rows.
 _PAIR_TEXTS = 60
 _PAIR_SAMPLE = 10_000

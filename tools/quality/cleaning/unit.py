@@ -13,7 +13,7 @@ RULE = "unit"
 
 _QUANTITY = re.compile(r"([+-]?\d+(?:\.\d+)?)(\s*)(%|[^\W\d_][^\d]{1,19})?", re.ASCII)
 _QUANTITIES = 0.95
-_DOMINANT = 0.5
+_DOMINANT = 0.4
 _ROWS = 20
 # So many of the numbers in another form must be numbers of the dominant form too, or within their range.
 _SHARED = 0.9
