@@ -10,7 +10,7 @@ The confidence of a repair is Laplace's estimate from the rows that vote for it:
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tools.quality.cleaning.comparison import Comparison, Conflict
 from tools.quality.cleaning.dependency import Dependency
@@ -26,7 +26,7 @@ _MAJORITY = 0.75
 _CLOSE = 0.7
 # Columns that must have exceptions before their number says anything.
 _ALIKE = 5
-# A key without a single agreement is wrong if it tells so many columns.
+# A cell without a single agreement is wrong if so many others contradict it.
 _ALL = 3
 # Nobody knows which of tied cells is wrong.
 _EVEN = 0.5
@@ -49,7 +49,13 @@ def contradictions(columns: list[Column], comparison: Comparison) -> list[Findin
     court = _Court(columns, comparison)
     blames = [blame for row in sorted(comparison.conflicts) for blame in court.blamed(row)]
     believed = _believed(blames)
-    return [_finding(blame, columns[blame.column]) for blame in blames if blame.kind.sure or blame.column in believed]
+    found = []
+    for blame in blames:
+        if blame.kind.sure or blame.column in believed:
+            found.append(_finding(blame, columns[blame.column]))
+        elif blame.kind == Kind.KEY:
+            found.append(_finding(replace(blame, candidate=MISSING), columns[blame.column]))
+    return found
 
 
 def _believed(blames: list[_Blame]) -> set[int]:
@@ -123,13 +129,12 @@ class _Court:
         return self._plausibility.kind(index, int(self._columns[index].codes[row]), conflict.predicted)
 
     def _role(self, row: int, index: int, conflicts: list[Conflict]) -> Kind:
-        """What the one cell is that is most to blame: contradicted by its determinants, or by what hangs on it."""
-        for conflict in conflicts:
-            if conflict.dependency.dependent == index:
-                return self._kind(row, conflict)
-        contradicted = {conflict.dependency.dependent for conflict in conflicts}
-        alone = self._agreement[index, row] == 0 and len(contradicted) >= _ALL
-        return Kind.KEY if alone else Kind.DETERMINANT
+        """What the one cell is that is most to blame."""
+        others = {i for c in conflicts for i in (c.dependency.dependent, *c.dependency.determinants)} - {index}
+        if self._agreement[index, row] == 0 and len(others) >= _ALL:
+            return Kind.KEY
+        own = [self._kind(row, conflict) for conflict in conflicts if conflict.dependency.dependent == index]
+        return own[0] if own else Kind.DETERMINANT
 
     def _worst(self, row: int, conflicts: list[Conflict]) -> list[int]:
         """The columns whose cells are in conflict most and in agreement least: one, or several that are as bad."""

@@ -23,7 +23,7 @@ class Kind(StrEnum):
     OMISSION = "omission"  # nothing, in a column where that is usual
     STRANGER = "stranger"  # a text that is nowhere else
     SWAP = "swap"  # a text that belongs to other rows
-    KEY = "key"  # a determinant that contradicts all that hangs on it
+    KEY = "key"  # a cell that contradicts all around it
     DETERMINANT = "determinant"  # a determinant that contradicts most of what hangs on it
     TIE = "tie"  # one of several cells that are equally to blame
 

@@ -23,6 +23,8 @@ CONFIDENCE = 0.9
 # A frequent text is so frequent, and so many times as frequent as its misspelling.
 _FREQUENT = 5
 _TIMES = 10
+# With more rows than this of rare texts, a vocabulary is open: names, titles.
+_OPEN = 0.25
 _MAX_LENGTH = 200
 _MAX_FREQUENT = 4_000
 # Comparisons of one column in all, and of texts at a time.
@@ -42,6 +44,8 @@ def misspellings(column: Column) -> dict[int, Verdict]:
         for code in np.flatnonzero((counts > 0) & (counts <= min(rarity, max(2, column.present // 500)))).tolist()
         if _comparable(column.texts[code])
     ]
+    if counts[rare].sum() > _OPEN * column.present:
+        return {}
     if not rare or not 1 <= len(frequent) <= _MAX_FREQUENT or len(rare) * len(frequent) > _MAX_PAIRS:
         return {}
     neighbours = _neighbours(column, rare, frequent)
