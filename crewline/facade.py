@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from core.journal import Event, Listener
+    from core.report import RunReport
     from core.run import Run
     from core.spec import Check, PipelineSpec
     from core.stop import Stop
     from core.store import Database
     from flows.audit import Audit
     from flows.gc import Garbage
-    from flows.report import RunReport
     from tools.quality.cleaning.cleaning import Cleaning
     from tools.quality.profile import Profile
 
