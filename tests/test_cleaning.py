@@ -22,8 +22,12 @@ import crewline
 from core.errors import SourceError, TargetError
 from crewline.cli import app
 from tests import dirt
+from tools.engine.engine import Engine
+from tools.engine.limits import Limits
+from tools.engine.rowid import ROW
 from tools.quality.cleaning.cleaning import Cleaning, clean
 from tools.quality.cleaning.decision import judged
+from tools.quality.cleaning.rows import changes_by_evidence
 
 HOSPITAL = Path(__file__).parents[2] / "shared" / "data" / "hospital"
 
@@ -420,6 +424,19 @@ def test_whatever_the_table_rows_are_conserved_and_only_listed_cells_change(
     for (row, cells), after in zip(kept, content(done, "clean"), strict=True):
         expected = {name: changed.get((row, name), cell) for name, cell in zip("abc", cells, strict=True)}
         assert after == expected
+
+
+def test_rows_of_a_pipeline_get_the_same_repairs_as_changes_by_row_id(tmp_path: Path) -> None:
+    rng = random.Random(3)
+    dirty = dirt.soiled(rng, dirt.orders(rng, 600), 0.02)
+    done = clean(written(tmp_path / "in.parquet", dirty), tmp_path / "out")
+    with Engine(Limits(), tmp_path) as engine:
+        # Backwards: the order of the rows must not matter.
+        ids = pa.array(range(600, 0, -1), pa.int64())
+        raw = engine.table(pa.table({ROW: ids, **{name: cells[::-1] for name, cells in dirty.items()}}))
+        changes = engine.rows(changes_by_evidence(engine, raw))
+    expected = [{ROW: repair.pop("row") + 1, **repair} for repair in content(done, "repairs")]
+    assert changes == expected != []
 
 
 # --- doors -------------------------------------------------------------------------------------------------------

@@ -14,7 +14,8 @@ def changes_by_evidence(engine: Engine, raw: Table) -> Table:
 
     `raw` has `_row` and the columns as they came. All of it is read into memory.
     """
-    table = raw.order_by(ROW).to_pyarrow()
+    with engine.translating():
+        table = raw.order_by(ROW).to_pyarrow()
     rows = table.column(ROW).to_pylist()
     cells = table.drop_columns([ROW])
     made = [f for f in judged(cells) if f.after is not None and pa.types.is_string(cells.schema[f.column].type)]
