@@ -184,6 +184,32 @@ def test_a_value_that_spilt_into_the_column_before_its_own_is_put_back() -> None
     assert (found.right, found.repaired) == (found.errors, found.errors)
 
 
+def test_two_cells_that_changed_places_change_back() -> None:
+    rng = random.Random(4)
+    truth = columns(("size", "colour"), [(rng.choice("SML"), rng.choice(["red", "blue", "green"])) for _ in range(300)])
+    dirty = {name: list(cells) for name, cells in truth.items()}
+    dirty["size"][9], dirty["colour"][9] = truth["colour"][9], truth["size"][9]
+    found = score(dirty, truth)
+    assert (found.errors, found.flagged, found.right) == (2, 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("plain", "other", "becomes"),
+    [
+        ([f"2024-{m:02d}-{d:02d}" for m in range(1, 13) for d in range(1, 28)], "13 May 2024", "2024-05-13"),
+        ([f"2024-{m:02d}-{d:02d}" for m in range(1, 13) for d in range(1, 28)], "05/13/2024", "2024-05-13"),
+        ([f"2024-{m:02d}-{d:02d}" for m in range(1, 13) for d in range(1, 28)], "05/06/2024", "05/06/2024"),
+        ([f"{n * 37}.50" for n in range(300)], "$1,250.00", "1250.00"),
+        ([f"{n * 37}.50" for n in range(300)], "$9,991,250.00", "$9,991,250.00"),
+    ],
+)
+def test_dates_and_numbers_take_the_notation_of_their_column_if_they_can_be_read_in_one_way(
+    plain: list[str], other: str, becomes: str
+) -> None:
+    findings = judged(pa.table({"c": [*plain, other]}))
+    assert [f.after for f in findings if f.after is not None] == ([becomes] if becomes != other else [])
+
+
 def test_a_wrong_key_is_flagged_and_what_hangs_on_it_is_left_alone() -> None:
     rng = random.Random(11)
     truth = {"key": [f"K{i % 40}" for i in range(800)]}

@@ -8,7 +8,19 @@ from pathlib import Path
 
 from tests import dirt
 from tests.test_docs import ROOT, blocks, run
-from tools.quality.cleaning import corruption, outlier, padding, shape, spill, typo, unit, variant, vote
+from tools.quality.cleaning import (
+    corruption,
+    exchange,
+    notation,
+    outlier,
+    padding,
+    shape,
+    spill,
+    typo,
+    unit,
+    variant,
+    vote,
+)
 from tools.quality.cleaning.plausibility import Kind
 
 PAGE = (ROOT / "docs" / "cleaning.md").read_text()
@@ -31,7 +43,7 @@ def test_the_page_lists_every_rule() -> None:
     table = PAGE[PAGE.index("## The evidence") : PAGE.index("Groups come from")]
     first = [line.split("|")[1] for line in table.splitlines() if line.startswith("|")]
     listed = {rule for cell in first for rule in re.findall(r"`([:a-z]+)`", cell)}
-    modules = (corruption, padding, shape, spill, typo, unit, variant, vote)
+    modules = (corruption, exchange, notation, padding, shape, spill, typo, unit, variant, vote)
     rules = {module.RULE for module in modules} | {outlier.OUTLIER, outlier.ENCODING}
     assert {rule for rule in listed if ":" not in rule} == rules
     assert {rule.split(":")[1] for rule in listed if ":" in rule} == set(Kind)

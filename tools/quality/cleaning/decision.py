@@ -5,8 +5,9 @@ that repairs a cell has decided on it:
 
 1. dependencies between columns (`contradiction`), which also veto: a cell that a dependency predicts as it is stands
 2. what most sources say of an entity (`vote`)
-3. values that spilt into their neighbour (`spill`)
-4. quantities in another form (`unit`) and spellings of one word (`variant`)
+3. values that spilt into their neighbour (`spill`), or changed places with another (`exchange`)
+4. dates and numbers in another notation (`notation`), quantities in another form (`unit`), spellings of one word
+   (`variant`)
 5. misspellings in closed vocabularies, of texts and of their skeletons (`typo`)
 6. a corruption learned from all repairs so far (`corruption`)
 
@@ -19,7 +20,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pyarrow as pa
 
-from tools.quality.cleaning import corruption, outlier, shape, spill, typo, unit, variant, vote
+from tools.quality.cleaning import corruption, exchange, notation, outlier, shape, spill, typo, unit, variant, vote
 from tools.quality.cleaning.comparison import compared
 from tools.quality.cleaning.contradiction import contradictions
 from tools.quality.cleaning.dependency import dependencies
@@ -76,6 +77,7 @@ def _heard(columns: list[Column], replaced: set[tuple[str, str]]) -> Iterator[Fi
     yield from told
     yield from vote.votes(columns, found)
     yield from spill.spills(columns)
+    yield from exchange.exchanges(columns)
     sound = comparison.sound
     for index, column in enumerate(columns):
         yield from _forms(index, column)
@@ -116,11 +118,11 @@ def _rows(
 
 
 def _forms(index: int, column: Column) -> Iterator[Finding]:
-    """Quantities in another form than most; that all rows of a group have it does not make it another quantity."""
-    texts = unit.units(column)
-    for row in np.flatnonzero(np.isin(column.codes, list(texts))).tolist():
-        found = texts[int(column.codes[row])]
-        yield Finding(row, index, found.meant, unit.RULE, "in another form than most", found.confidence)
+    """Values in another form than most; that all rows of a group have it does not make it another value."""
+    for texts, rule in ((notation.notations(column), notation.RULE), (unit.units(column), unit.RULE)):
+        for row in np.flatnonzero(np.isin(column.codes, list(texts))).tolist():
+            found = texts[int(column.codes[row])]
+            yield Finding(row, index, found.meant, rule, "in another form than most", found.confidence)
 
 
 def _in_skeleton(column: Column, evidence: Callable[[Column], dict[int, Verdict]]) -> dict[int, Verdict]:
