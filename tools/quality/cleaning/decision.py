@@ -16,6 +16,7 @@ its numbers or of broken encoding (`outlier`) is flagged. A flag holds only wher
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -92,12 +93,9 @@ def _heard(columns: list[Column], replaced: set[tuple[str, str]]) -> Iterator[Fi
     learned = corruption.learned(sorted(replaced))
     if learned is None:
         return
+    corrupted = partial(corruption.corrupted, corruption=learned)
+    reason = f"'{learned.letter}' stands for other letters"
     for index, column in enumerate(columns):
-
-        def corrupted(of: Column) -> dict[int, Verdict]:
-            return corruption.corrupted(of, learned)
-
-        reason = f"'{learned.letter}' stands for other letters"
         yield from _rows(index, columns, corrupted(column), sound, corruption.RULE, reason)
         yield from _rows(index, columns, _in_skeleton(column, corrupted), sound, corruption.RULE, reason)
 

@@ -102,6 +102,7 @@ def _from(
 def measured(
     determinants: tuple[int, ...], dependent: int, groups: Codes, size: NDArray[np.int64], column: Column, least: float
 ) -> Dependency | None:
+    """The dependency of a column on groups of `size`, if it is at least so strong, and shown by enough rows."""
     pair, count = _cells(groups, column)
     group, text = np.divmod(pair, len(column.texts) + 1)
     repeated = size[group] >= 2

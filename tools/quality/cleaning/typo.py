@@ -18,7 +18,7 @@ from tools.quality.cleaning.likeness import near, slips
 
 RULE = "misspelling"
 
-CONFIDENCE = 0.9
+_CONFIDENCE = 0.9
 
 # A frequent text is so frequent, and so many times as frequent as its misspelling.
 _FREQUENT = 5
@@ -58,7 +58,7 @@ def misspellings(column: Column) -> dict[int, Verdict]:
     strangers = len(rare) - len(close) + 1
     expected = strangers * natural / (1 - natural) if natural < 1 else float("inf")
     confidence = round(1 - expected / len(close), 3) if close else 0.0
-    if confidence < CONFIDENCE:
+    if confidence < _CONFIDENCE:
         return {}
     return {
         code: Verdict(column.texts[others[0]], confidence) if len(others) == 1 else Verdict(None, confidence)

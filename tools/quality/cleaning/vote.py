@@ -26,6 +26,7 @@ _STRENGTH = 0.3
 _ALIKE = 4
 # Entity and source name a row, but for so many.
 _NAMED = 0.98
+_SAMPLE = 2_000
 
 
 def votes(columns: list[Column], found: list[Dependency]) -> Iterator[Finding]:
@@ -57,13 +58,19 @@ def _entities(columns: list[Column]) -> list[tuple[int, int]]:
         one, other = columns[entity], columns[source]
         if not (1 < len(one.texts) <= rows // _SOURCES and _SOURCES <= len(other.texts) <= rows // 10):
             continue
-        both = (one.codes >= 0) & (other.codes >= 0)
-        if len(one.texts) * len(other.texts) < _NAMED * rows or both.sum() < _NAMED * rows:
-            continue
-        named = len(np.unique(one.codes[both].astype(np.int64) * len(other.texts) + other.codes[both]))
-        if named >= _NAMED * rows and len(other.texts) < len(one.texts):
+        possible = len(one.texts) * len(other.texts) >= _NAMED * rows and len(other.texts) < len(one.texts)
+        # Most pairs name nothing, and a part of the rows shows it.
+        if possible and _named(one, other, _SAMPLE) and _named(one, other, rows):
             pairs.append((entity, source))
     return pairs
+
+
+def _named(one: Column, other: Column, rows: int) -> bool:
+    """Whether two columns together name each of the first rows."""
+    first, second = one.codes[:rows], other.codes[:rows]
+    both = (first >= 0) & (second >= 0)
+    named = len(np.unique(first[both].astype(np.int64) * len(other.texts) + second[both]))
+    return named >= _NAMED * len(first)
 
 
 def _outvoted(ballot: Dependency, column: Column, entity: str) -> Iterator[Finding]:
