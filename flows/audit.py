@@ -65,10 +65,11 @@ def audit(database: Database, run_id: str, settings: Settings) -> Audit:
     tasks = tasks_of(plan, state.checkpoint_data.repaired)
     outcomes = ledger.outcomes(database, run_id, [task.key for task in tasks])
     published = closing.version is not None
+    result = spec.result if published else None
     checks: list[Check] = []
     accounts: dict[str, Records] = {}
     with Engine(Limits(), settings.runs_dir / run_id / "audit") as engine:
-        for dataset, history in histories(plan, tasks, outcomes, complete=published).items():
+        for dataset, history in histories(plan, tasks, outcomes, result=result).items():
             if history.ingested:
                 auditor = _Auditor(engine, dataset, history, closing.left)
                 arrived = _arrived(engine, spec.result, dataset, tasks, outcomes, history) if published else None
@@ -202,7 +203,9 @@ def _arrived(
     if dataset == result:
         refs = outputs(last_stage(tasks, dataset, grouped=False), outcomes)
         return engine.read(refs).select(ROW)
-    return engine.read(history.used or []).select(ROW).distinct()
+    if not history.used:
+        return engine.read(history.ingested).select(ROW).limit(0)
+    return engine.read(history.used).select(ROW).distinct()
 
 
 def _published(

@@ -42,7 +42,7 @@ def publish_run(session: Session, plan: Plan, tasks: list[Task], outcomes: dict[
         return Closing.model_validate(recorded)
     step = ledger.begin("publish", actor="flow")
     with _engine(session, step) as engine:
-        evidence = write_evidence(engine, histories(plan, tasks, outcomes, complete=True), step.path)
+        evidence = write_evidence(engine, histories(plan, tasks, outcomes, result=session.spec.result), step.path)
         records = account(session.spec.result, tasks, outcomes, evidence)
         check_records(records)
         folder = _staged(engine, session, tasks, outcomes, f"{session.run_id}-{step.attempt}-{session.lease.token}")
@@ -80,7 +80,7 @@ def write_off(session: Session, plan: Plan, tasks: list[Task], outcomes: dict[st
         return Closing.model_validate(recorded)
     step = ledger.begin(key, actor="flow")
     with _engine(session, step) as engine:
-        evidence = write_evidence(engine, histories(plan, tasks, outcomes, complete=False), step.path)
+        evidence = write_evidence(engine, histories(plan, tasks, outcomes, result=None), step.path)
     records = account(None, tasks, outcomes, evidence)
     closing = Closing(records=records, left=evidence.left, repairs=evidence.repairs)
     told = {"records": records.model_dump(by_alias=True)}
@@ -100,8 +100,9 @@ def outputs(tasks: list[Task], outcomes: dict[str, Outcome]) -> list[DatasetRef]
     return [ref for t in tasks if t.key in outcomes and (ref := outcomes[t.key].output) is not None]
 
 
-def histories(plan: Plan, tasks: list[Task], outcomes: dict[str, Outcome], *, complete: bool) -> dict[str, History]:
-    """What is on file about each dataset. Only in a complete run is it known which rows were looked up in the end."""
+def histories(plan: Plan, tasks: list[Task], outcomes: dict[str, Outcome], *, result: str | None) -> dict[str, History]:
+    """What is on file about each dataset. `result` is the one that is published, None if nothing is: only then is it
+    known which rows of the others were looked up in the end."""
     found = {dataset: History(parts=parts, ingested=[]) for dataset, parts in plan.parts.items()}
     looked_up: dict[str, list[DatasetRef]] = {}
     for task in tasks:
@@ -117,10 +118,10 @@ def histories(plan: Plan, tasks: list[Task], outcomes: dict[str, Outcome], *, co
             history.repairs.append(outcome.repairs)
         for dataset, ref in outcome.used.items():
             looked_up.setdefault(dataset, []).append(ref)
-    if complete:
-        for dataset, refs in looked_up.items():
-            found[dataset].used = refs
-            found[dataset].available = outputs(last_stage(tasks, dataset), outcomes)
+    for dataset, history in found.items() if result else ():
+        if dataset != result:
+            history.used = looked_up.get(dataset, [])
+            history.available = outputs(last_stage(tasks, dataset), outcomes)
     return found
 
 

@@ -1,8 +1,22 @@
 """The pipeline document: sources, checks, rules, target, gate."""
 
-from core.spec.check import Between, Check, Expression, InSet, Matches, NotNull, Unique
+from core.spec.check import (
+    Between,
+    Check,
+    Distribution,
+    Expression,
+    ForeignKey,
+    Freshness,
+    InSet,
+    Matches,
+    NotNull,
+    RowCount,
+    Type,
+    Unique,
+)
+from core.spec.checklist import Checklist
 from core.spec.column import Column
-from core.spec.document import load, loads
+from core.spec.document import load, load_checklist, loads
 from core.spec.pipeline import Aggregation, Gate, PipelineSpec, Target
 from core.spec.rule import Cast, Deduplicate, Derive, DropNulls, Fill, Filter, Join, Rule, Select
 from core.spec.source import CsvSource, JsonLinesSource, ParquetSource, PostgresSource, Source
@@ -12,14 +26,18 @@ __all__ = [
     "Between",
     "Cast",
     "Check",
+    "Checklist",
     "Column",
     "CsvSource",
     "Deduplicate",
     "Derive",
+    "Distribution",
     "DropNulls",
     "Expression",
     "Fill",
     "Filter",
+    "ForeignKey",
+    "Freshness",
     "Gate",
     "InSet",
     "Join",
@@ -29,11 +47,14 @@ __all__ = [
     "ParquetSource",
     "PipelineSpec",
     "PostgresSource",
+    "RowCount",
     "Rule",
     "Select",
     "Source",
     "Target",
+    "Type",
     "Unique",
     "load",
+    "load_checklist",
     "loads",
 ]

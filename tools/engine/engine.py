@@ -14,7 +14,7 @@ import ibis
 import pyarrow as pa
 import pyarrow.parquet as pq
 from ibis.expr.operations import DatabaseTable
-from ibis.expr.types import Table
+from ibis.expr.types import IntegerValue, Table
 
 from core.dataset import DatasetRef
 from core.stop import Stop
@@ -111,6 +111,13 @@ class Engine:
         result: list[dict[str, Any]] = self._relation(table).to_arrow_table().to_pylist()
         return result
 
+    def distinct(self, number: IntegerValue, size: int) -> IntegerValue:
+        """An aggregate: how many different values a column has, all of them from 0 to below `size`.
+
+        It takes a bit for each possible value, not a word for each one that is there.
+        """
+        return _bit_count(_bitstring_agg(number, 0, size - 1)).fill_null(0)
+
     def _relation(self, table: Table) -> Any:
         """The table with the types that Ibis says it has: the engine has its own about literals and sums."""
         mapper = self.backend.compiler.type_mapper
@@ -123,6 +130,14 @@ class Engine:
     def row(self, table: Table) -> dict[str, Any]:
         """The one row of an aggregation."""
         return self.rows(table)[0]
+
+
+@ibis.udf.agg.builtin(name="bitstring_agg")  # type: ignore[untyped-decorator]
+def _bitstring_agg(number: int, low: int, high: int) -> bytes: ...
+
+
+@ibis.udf.scalar.builtin(name="bit_count")  # type: ignore[untyped-decorator]
+def _bit_count(bits: bytes) -> int: ...
 
 
 def _quoted(name: str) -> str:
