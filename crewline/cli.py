@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from core.errors import CrewlineError, InputError, Interrupted, StoreUnavailable
+from crewline.commands.mcp import mcp
 from crewline.terminal import BAD_INPUT, INTERRUPTED, Json, RunId, print_json, reported
 
 if TYPE_CHECKING:
@@ -121,6 +122,9 @@ def doctor(as_json: Json = False) -> None:
         stdout().print(findings_table(findings))
     if not all(finding.ok for finding in findings):
         raise typer.Exit(1)
+
+
+app.command()(mcp)
 
 
 def main() -> None:

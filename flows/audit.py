@@ -226,9 +226,7 @@ def _published(
         checks.append(Check(name="target", passed=None, detail="this version was replaced by later runs"))
         return checks
     columns = [column for column in computed.columns if not column.startswith("_")]
-    shown = engine.backend.read_parquet(
-        str(version / "**" / "*.parquet"), table_name=engine.name(), hive_partitioning=True
-    )
+    shown = engine.read_folders(version)
     wanted, shown = (t.select(**{c: t[c].cast("string") for c in columns}) for t in (computed, shown))
     missing = wanted.difference(shown, distinct=False)
     extra = shown.difference(wanted, distinct=False)

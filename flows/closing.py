@@ -144,7 +144,7 @@ def account(result: str | None, tasks: list[Task], outcomes: dict[str, Outcome],
 
 def _engine(session: Session, step: Step) -> Engine:
     # One thread: what is published must be the same bytes in every run.
-    return Engine(Limits(threads=1, memory_mb=session.memory_mb), step.path, session.stop)
+    return Engine(Limits(threads=1, memory_mb=session.memory_mb), step.path, session.stop, session.spec.engine)
 
 
 def _staged(engine: Engine, session: Session, tasks: list[Task], outcomes: dict[str, Outcome], version: str) -> Path:

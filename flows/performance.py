@@ -3,11 +3,10 @@
 import time
 from collections.abc import Mapping
 
-import duckdb
 import psycopg
 
 from core.dataset import DatasetRef
-from core.errors import CrewlineError, Interrupted, LeaseLost, StoreUnavailable
+from core.errors import CrewlineError, Interrupted, LeaseLost, OutOfMemory, StoreUnavailable
 from core.ledger import check_account
 from core.task import Failure, Outcome, Task
 from crews import AGENTS, Work
@@ -92,7 +91,7 @@ class Performer:
 def failure_of(error: Exception) -> Failure:
     """What kind of failure an error is, and so whether trying again makes sense."""
     message = str(error).strip() or type(error).__name__
-    if isinstance(error, (duckdb.OutOfMemoryException, MemoryError)):
+    if isinstance(error, (OutOfMemory, MemoryError)):
         return Failure(error=type(error).__name__, message=message, kind="resource")
     if isinstance(error, (SourceUnavailable, psycopg.OperationalError, TimeoutError, ConnectionError)):
         return Failure(error=type(error).__name__, message=message, kind="transient")

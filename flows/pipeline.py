@@ -10,8 +10,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
 from core import run as runs
 from core.crashpoint import reached
 from core.errors import CrewlineError, InputError, Interrupted, LeaseLost, StoreUnavailable, WorkError
@@ -364,7 +362,7 @@ def own_error(error: BaseException) -> BaseException:
     while seen is not None:
         if isinstance(seen, CrewlineError):
             return seen
-        if isinstance(seen, (OSError, MemoryError, duckdb.IOException, duckdb.OutOfMemoryException)):
+        if isinstance(seen, (OSError, MemoryError)):
             words = str(seen).strip().split("\n")[0] or type(seen).__name__
             return WorkError(f"The machine could not do the work: {words}.", remedy="Free the disk or the memory.")
         seen = seen.__cause__

@@ -15,7 +15,7 @@ def planned(session: Session) -> Plan:
     if recorded is not None:
         return Plan.model_validate(recorded)
     step = ledger.begin("plan", actor="flow")
-    with Engine(session.limits, step.path, session.stop) as engine:
+    with Engine(session.limits, step.path, session.stop, session.spec.engine) as engine:
         rehearse(engine, session.spec, list(units_of(session.spec)))
     check_target(session.target)
     inspections = {

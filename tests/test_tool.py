@@ -159,4 +159,7 @@ def closed(schema: Any) -> bool:
 
 def test_the_schema_that_models_see_can_be_written_in_full() -> None:
     (seen,), _, _ = convert_tools_to_openai_schema([EchoTool()])
-    assert closed(seen["function"]["parameters"])
+    parameters = seen["function"]["parameters"]
+    assert closed(parameters)
+    assert {"type": "null"} in parameters["properties"]["limit"]["anyOf"]
+    assert parameters["properties"]["limit"]["description"] == "Default: 10."

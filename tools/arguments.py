@@ -5,6 +5,7 @@ names to values cannot be written in it. So the schema that they see has lists o
 mappings, and what comes back is taken in either form.
 """
 
+import json
 from functools import cache
 from typing import Any
 
@@ -21,8 +22,11 @@ class Arguments(BaseModel):
 
     @classmethod
     def model_json_schema(cls, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """The schema with lists of entries in the place of mappings."""
+        """The schema with lists of entries in the place of mappings; optional arguments may be null."""
         schema: dict[str, Any] = _with_entries(super().model_json_schema(*args, **kwargs))
+        required = schema.get("required", [])
+        for name, part in schema.get("properties", {}).items():
+            schema["properties"][name] = part if name in required else _optional(part)
         return schema
 
     @model_validator(mode="before")
@@ -55,6 +59,16 @@ def _problem(error: dict[str, Any]) -> str:
     shown = repr(error.get("input"))
     got = f" (got {shown})" if error["type"] != "missing" and len(shown) <= _MAX_SHOWN else ""
     return f"{place[:_MAX_SHOWN]}: {message[:300]}{got}"
+
+
+def _optional(schema: dict[str, Any]) -> dict[str, Any]:
+    # A strict model has to write every argument, and is not shown defaults.
+    default = schema.get("default")
+    told = f"Default: {json.dumps(default)}." if default not in (None, [], {}) else ""
+    words = " ".join(filter(None, [schema.get("description"), told]))
+    choices = schema.get("anyOf", [schema])
+    nullable = choices if {"type": "null"} in choices else [*choices, {"type": "null"}]
+    return {"anyOf": nullable, **({"description": words} if words else {})}
 
 
 def _with_entries(schema: Any) -> Any:

@@ -96,5 +96,10 @@ class Tool(BaseTool):
         self.database().transaction(lambda connection: journal.write(connection, event))
 
 
+def failed(text: str) -> bool:
+    """Whether what a tool gave back is an error."""
+    return text.startswith('{"error": ')
+
+
 def _failure(kind: str, message: str) -> str:
     return json.dumps({"error": {"kind": kind, "message": message}}, ensure_ascii=False)

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from core.spec.check import Check, ForeignKey
 from core.spec.checklist import misfits
+from core.spec.engine import DuckDbEngine, EngineSpec
 from core.spec.part import Part
 from core.spec.rule import Join, RowRule, Rule
 from core.spec.source import RESERVED, Source
@@ -94,6 +95,7 @@ class PipelineSpec(Part):
     aggregation: Aggregation | None = None
     target: Target
     gate: Gate = Gate()
+    engine: EngineSpec = DuckDbEngine()
 
     @model_validator(mode="after")
     def _fits_together(self) -> "PipelineSpec":

@@ -6,12 +6,11 @@ from datetime import date
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal, InvalidOperation
 from typing import Any
 
-import duckdb
 import ibis
 import pyarrow as pa
 from ibis.expr.types import BooleanValue, StringValue, Table, Value
 
-from core.errors import CheckError
+from core.errors import CheckError, EngineError
 from core.spec.check import Between, Check, Expression, ForeignKey, InSet, Matches, NotNull, Type, Unique
 from core.spec.column import Column
 from core.spec.source import RESERVED
@@ -118,23 +117,18 @@ def check_patterns(engine: Engine, dataset: str, checks: Iterable[Check]) -> Non
     for check in patterns:
         try:
             engine.rows(nothing.filter(nothing["text"].re_search(check.pattern)))
-        except duckdb.Error as error:
-            raise CheckError(dataset, check.name, f"'{check.pattern}' is no pattern: {line(error)}") from error
+        except EngineError as error:
+            raise CheckError(dataset, check.name, f"'{check.pattern}' is no pattern: {error.what}") from error
 
 
-def attributed(engine: Engine, table: Table, row_tests: list[Test], dataset: str, error: duckdb.Error) -> CheckError:
+def attributed(engine: Engine, table: Table, row_tests: list[Test], dataset: str, error: EngineError) -> CheckError:
     """The error of the one check that met it: the engine computes all at once, and does not say whose it was."""
     for test in row_tests:
         try:
             engine.row(table.aggregate(n=test.fails.sum()))
-        except duckdb.Error as own:
-            return CheckError(dataset, test.check.name, line(own))
-    return CheckError(dataset, "of rows", line(error))
-
-
-def line(error: Exception) -> str:
-    """The first line of what the engine says."""
-    return str(error).strip().splitlines()[0].rstrip(".")
+        except EngineError as own:
+            return CheckError(dataset, test.check.name, own.what)
+    return CheckError(dataset, "of rows", error.what)
 
 
 def _judged(table: Table, index: int, check: Check) -> tuple[BooleanValue, StringValue]:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-import duckdb
 import pyarrow as pa
 from ibis.expr.types import Table
 from pydantic import ValidationError
 
-from core.errors import SourceError
+from core.dataset import DatasetRef
+from core.errors import EngineError, SourceError
 from core.spec.column import Column
 from core.spec.source import CsvSource, JsonLinesSource
 from tools.engine.engine import Engine
@@ -62,13 +62,11 @@ def opened(engine: Engine, data: str | Path | pa.Table, scratch: Path, declared:
 def _parquet(engine: Engine, name: str, path: str) -> Table:
     parts = find_files(name, path, _surroundings())
     try:
-        located = [engine.located(part.path) for part in parts]
-        return engine.backend.read_parquet(located, table_name=engine.name(), union_by_name=True)
-    except (duckdb.OutOfMemoryException, duckdb.InterruptException):
-        raise
-    except duckdb.Error as error:
-        words = str(error).strip().splitlines()[0].rstrip(".")
-        raise SourceError(name, f"{path} cannot be read: {words}.", remedy="Bring the file again.") from error
+        return engine.read([DatasetRef(paths=tuple(part.path for part in parts), rows=0, columns={})])
+    except EngineError as error:
+        raise SourceError(
+            name, f"{path} cannot be read: {error.what.rstrip('.')}.", remedy="Bring it again."
+        ) from error
 
 
 def _text(engine: Engine, name: str, path: str, kind: str, scratch: Path, declared: dict[str, Column]) -> Input:

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-import duckdb
 import ibis
 from ibis.expr.types import BooleanValue, Table, Value
 from ibis.expr.types.groupby import GroupedTable
 
+from core.errors import DataError
 from core.spec.check import Check, NotNull
 from core.spec.column import Column
 from core.task import Dimension
@@ -68,7 +68,7 @@ def measure(
         flags = {test.index: test.fails for test in failing}
         parts = partitions(engine, rows, row_tests, flags)
         faults = _faults(engine, rows, row_tests, failed)
-    except duckdb.DataError as error:
+    except DataError as error:
         raise attributed(engine, rows, row_tests, dataset, error) from error
     cells = {name: came(rows, name) for name in columns}
     return Measured(

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-import duckdb
 import ibis
 from ibis.expr.types import Table
 
+from core.errors import DataError
 from core.spec.check import Check, Unique
 from core.spec.column import Column
 from core.task import Dimension, Fate, Severity, Violation
@@ -70,7 +70,7 @@ def validate(
     row_tests = tests(table, checks)
     try:
         held = engine.hold(_marked(table, list(columns), row_tests))
-    except duckdb.DataError as error:
+    except DataError as error:
         raise attributed(engine, table, row_tests, dataset, error) from error
     result = _measured(engine, held, row_tests, dataset, repair)
     result.changes = found

@@ -2,11 +2,10 @@
 
 from datetime import UTC, datetime
 
-import duckdb
 import pyarrow as pa
 from ibis.expr.types import Table
 
-from core.errors import CheckError, ExpressionError, RuleError, SpecError
+from core.errors import CheckError, EngineError, ExpressionError, RuleError, SpecError
 from core.spec.pipeline import PipelineSpec
 from core.spec.source import Source
 from core.task import Stage
@@ -40,8 +39,8 @@ def rehearse(engine: Engine, spec: PipelineSpec, order: list[tuple[Stage, str]])
             problems.append(f"{stage}.{dataset}: {error.what}")
         except CheckError as error:
             problems.append(f"{stage}.{dataset}: {error.check}: {error.reason}")
-        except duckdb.Error as error:
-            problems.append(f"{stage}.{dataset}: {str(error).splitlines()[0]}")
+        except EngineError as error:
+            problems.append(f"{stage}.{dataset}: {error.what}")
         else:
             continue
         broken.add(dataset)
