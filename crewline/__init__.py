@@ -6,9 +6,9 @@
     print(report.status, report.records)
 
 `run` starts a pipeline, `resume` goes on with one that was interrupted, `status` lists runs, `audit` proves a run's
-account from its files.
+account from its files, `check` says what a file is worth, `replay` brings back what a run quarantined.
 """
 
-from crewline.facade import audit, resume, run, status
+from crewline.facade import audit, check, replay, resume, run, status
 
-__all__ = ["audit", "resume", "run", "status"]
+__all__ = ["audit", "check", "replay", "resume", "run", "status"]

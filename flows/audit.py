@@ -9,13 +9,12 @@ from pydantic import BaseModel, computed_field
 from core import ledger
 from core import run as runs
 from core.dataset import DatasetRef
-from core.errors import InputError
 from core.settings import Settings
 from core.spec.document import parse
 from core.spec.source import Source
 from core.store.database import Database
 from core.task import Fate, Outcome, Task
-from flows.closing import Closing, histories, last_stage, outputs
+from flows.closing import closed, histories, last_stage, outputs
 from flows.persistence import last_state
 from flows.report import Records
 from flows.requirements import Plan, tasks_of
@@ -58,7 +57,7 @@ class Audit(BaseModel):
 def audit(database: Database, run_id: str, settings: Settings) -> Audit:
     """Count a run's rows from its files, and compare. Raises RunNotFound; InputError if the run has not closed yet."""
     run = runs.get(database, run_id)
-    closing = _closing(database, run)
+    closing = closed(database, run)
     spec = parse(run.spec, document=f"spec of run {run_id}")
     plan = Plan.model_validate(ledger.recorded(database, run_id, "plan"))
     state = PipelineState.model_validate(last_state(database, run_id))
@@ -181,20 +180,6 @@ class _Auditor:
 
     def _count(self, table: Table) -> int:
         return int(self._engine.row(table.aggregate(n=table.count()))["n"])
-
-
-def _closing(database: Database, run: runs.Run) -> Closing:
-    rows = database.query(
-        "SELECT outcome FROM steps WHERE run_id = %s AND status = 'done'"
-        " AND (step_key = 'publish' OR starts_with(step_key, 'close/')) ORDER BY finished_at DESC LIMIT 1",
-        (run.run_id,),
-    )
-    if not rows:
-        raise InputError(
-            f"Run {run.run_id} has no account yet; it is {run.status}{': ' + run.error if run.error else ''}.",
-            remedy=f"Finish it with: crewline resume {run.run_id}",
-        )
-    return Closing.model_validate(rows[0]["outcome"])
 
 
 def _arrived(

@@ -4,8 +4,9 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from core import run as runs
 from core.dataset import DatasetRef
-from core.errors import AccountingError, TargetError
+from core.errors import AccountingError, InputError, TargetError
 from core.ledger import Step
 from core.store.database import Database
 from core.task import Outcome, Stage, Task
@@ -86,6 +87,21 @@ def write_off(session: Session, plan: Plan, tasks: list[Task], outcomes: dict[st
     told = {"records": records.model_dump(by_alias=True)}
     ledger.commit(step, closing.model_dump(mode="json", by_alias=True), actor="flow", told=told)
     return closing
+
+
+def closed(database: Database, run: runs.Run) -> Closing:
+    """What closing a run came to, the last time. Raises InputError if it has not come to an end yet."""
+    rows = database.query(
+        "SELECT outcome FROM steps WHERE run_id = %s AND status = 'done'"
+        " AND (step_key = 'publish' OR starts_with(step_key, 'close/')) ORDER BY finished_at DESC LIMIT 1",
+        (run.run_id,),
+    )
+    if not rows:
+        raise InputError(
+            f"Run {run.run_id} has no account yet; it is {run.status}{': ' + run.error if run.error else ''}.",
+            remedy=f"Finish it with: crewline resume {run.run_id}",
+        )
+    return Closing.model_validate(rows[0]["outcome"])
 
 
 def last_stage(tasks: list[Task], dataset: str, *, grouped: bool = True) -> list[Task]:

@@ -5,11 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tools.context import ToolContext
+    from tools.quality.tool import DataQualityTool
     from tools.tool import Tool
 
-__all__ = ["Tool", "ToolContext"]
+__all__ = ["DataQualityTool", "Tool", "ToolContext"]
 
 _HOME = {
+    "DataQualityTool": "tools.quality.tool",
     "Tool": "tools.tool",
     "ToolContext": "tools.context",
 }

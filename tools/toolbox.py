@@ -1,9 +1,10 @@
 """All tools, ready for an agent."""
 
 from tools.context import ToolContext
+from tools.quality.tool import DataQualityTool
 from tools.tool import Tool
 
 
 def toolbox(context: ToolContext) -> list[Tool]:
     """One of each tool, within one context."""
-    return []
+    return [DataQualityTool(context=context)]

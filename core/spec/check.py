@@ -25,7 +25,19 @@ def _word(value: Any) -> Any:
 
 
 Word = Annotated[str, BeforeValidator(_word)]
-Range = tuple[float, float]
+
+
+class Range(Part):
+    """From `min` to `max`, both included."""
+
+    min: float
+    max: float
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> "Range":
+        if self.min > self.max:
+            raise ValueError("min is above max")
+        return self
 
 
 class _Check(Part):
@@ -203,7 +215,7 @@ class Distribution(_Check):
     mean: Range | None = None
     std: Range | None = None
     quantiles: dict[Annotated[float, Field(ge=0, le=1)], Range] = Field(default_factory=dict)
-    shares: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(default_factory=dict)
+    shares: dict[Word, Annotated[float, Field(ge=0, le=1)]] = Field(default_factory=dict)
     tolerance: float = Field(default=0.1, ge=0, le=1)
     dimension: Dimension = Dimension.ACCURACY
     whole: ClassVar[bool] = True
@@ -214,9 +226,6 @@ class Distribution(_Check):
             raise ValueError("give either shares, or some of mean, std and quantiles")
         if sum(self.shares.values()) > 1 + 1e-9:
             raise ValueError("the shares come to more than 1")
-        for low, high in filter(None, (self.mean, self.std, *self.quantiles.values())):
-            if low > high:
-                raise ValueError(f"the range from {low:g} to {high:g} is empty")
         return self
 
     @property

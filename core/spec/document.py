@@ -43,7 +43,10 @@ def load_checklist(path: str | Path) -> Checklist:
         content = {"checks": content}
     if not isinstance(content, dict):
         raise SpecError(str(path), ["the document must be a list of checks, or a mapping with checks"])
-    return _checked(content, Checklist, str(path))
+    checklist = _checked(content, Checklist, str(path))
+    folder = Path(path).parent
+    there = {name: other if "://" in other else str(folder / other) for name, other in checklist.references.items()}
+    return checklist.model_copy(update={"references": there})
 
 
 def _read(path: str | Path) -> str:

@@ -74,14 +74,15 @@ def check_dataset(
         others = {
             name: opened(engine, named[name], Path(folder), {}) for name in _referred(wanted.checks) if name in named
         }
-        own = [check.model_copy(update={"per": check.per or wanted.partition_by}) for check in wanted.checks]
-        _check_fit(given, own, others)
-        check_patterns(engine, given.name, own)
+        _check_fit(given, wanted.checks, others)
+        check_patterns(engine, given.name, wanted.checks)
+        made = with_types(given.declared, wanted.checks)
+        made = tuple(check.model_copy(update={"per": check.per or wanted.partition_by}) for check in made)
         measured = measure(
             engine,
             given.table,
             given.columns,
-            with_types(given.declared, own),
+            made,
             dataset=given.name,
             others={name: testable(other.table, other.columns) for name, other in others.items()},
             at=at or datetime.now(UTC),
@@ -99,7 +100,7 @@ def _referred(checks: Iterable[Check]) -> set[str]:
     return {check.dataset for check in checks if isinstance(check, ForeignKey)}
 
 
-def _check_fit(given: Input, checks: list[Check], others: dict[str, Input]) -> None:
+def _check_fit(given: Input, checks: Iterable[Check], others: dict[str, Input]) -> None:
     """Raise SpecError with a line for each check that cannot be made on these columns."""
     problems = []
     for index, check in enumerate(checks):

@@ -57,7 +57,7 @@ def _numbers(check: Distribution, found: dict[str, Any]) -> tuple[bool, str]:
     wanted += [(f"quantile {share:g}", f"quantile_{i}", r) for i, (share, r) in enumerate(check.quantiles.items())]
     asked = [(label, found[name], bounds) for label, name, bounds in wanted if bounds is not None]
     words = [f"{label} {value:.6g}" if value is not None else f"no {label}" for label, value, _ in asked]
-    return all(value is not None and low <= value <= high for _, value, (low, high) in asked), ", ".join(words)
+    return all(value is not None and bounds.min <= value <= bounds.max for _, value, bounds in asked), ", ".join(words)
 
 
 def _categories(check: Distribution, found: dict[str, Any]) -> tuple[bool, str]:
