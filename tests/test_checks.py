@@ -76,6 +76,11 @@ def test_listed_values_may_be_written_as_numbers_and_truth_values() -> None:
     assert only(money, "in_set", column="c", values=["1.5", 1, "1.001"]).failed == 1
 
 
+def test_a_column_that_has_a_type_already_is_of_it() -> None:
+    assert only(pa.table({"c": [1, None]}), "type", column="c", type="integer").failed == 0
+    assert only(pa.table({"c": [1.0, 1.5, None]}), "type", column="c", type="integer").failed == 1
+
+
 def test_bounds_are_exact_where_a_float_would_not_be() -> None:
     """2^53 and its neighbour are one float, and 0.1 is none."""
     assert only(pa.table({"c": [2**53, 2**53 + 1]}), "between", column="c", max=2**53).failed == 1

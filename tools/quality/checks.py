@@ -137,9 +137,7 @@ def _judged(table: Table, index: int, check: Check) -> tuple[BooleanValue, Strin
             return missing(came(table, column)), ibis.literal(f"{column} is missing")
         case Type(column=column, type=kind):
             cell = came(table, column)
-            value = typed(cell, kind)
-            # A column that has the type already holds nothing else.
-            fails = ibis.literal(False) if value is cell else ~missing(cell) & value.isnull()
+            fails = ~missing(cell) & typed(cell, kind).isnull()
             return fails, ibis.literal(f"{column} is ") + _shown(cell) + f", not of type {kind}"
         case InSet(column=column, values=allowed):
             reason = ibis.literal(f"{column} is ") + _shown(table[column]) + f", not one of {', '.join(allowed)}"

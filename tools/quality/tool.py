@@ -26,7 +26,7 @@ class QualityRequest(Arguments):
 
 
 class QualityAnswer(BaseModel):
-    """The report, and the dimensions in which the data stays below what is asked of it."""
+    """The report, and the dimensions in which the data stays below its threshold, each with that threshold."""
 
     report: QualityReport
     below: dict[Dimension, float]

@@ -156,7 +156,7 @@ def _settle_copies(
     )
     result.faults[check.dimension] += int(counts["new"])
     if counts["rows"]:
-        parts = parts_of(engine, marked, check.per, {0: ibis.literal(True)})[0] if check.per else []
+        parts = parts_of(engine, marked, check.per, {0: marked[ROW].notnull()})[0] if check.per else []
         result.violations.append(_violation(of_rows(check, int(counts["rows"]), parts), dataset, handled=repair))
     if check.severity == Severity.MINOR:
         _mark(result, faulty, check.dimension)
