@@ -115,7 +115,9 @@ def quality_report(report: QualityReport) -> RenderableType:
     table = Table("", "check", "severity", "dimension", "found", box=None, pad_edge=False)
     samples = []
     for verdict in report.verdicts:
-        failed = "" if verdict.passed else f"rows failing: {verdict.failed:,}" if verdict.failed is not None else "fails"
+        failed = (
+            "" if verdict.passed else f"rows failing: {verdict.failed:,}" if verdict.failed is not None else "fails"
+        )
         found = ", ".join(filter(None, [failed, verdict.observed]))
         worst = "red" if verdict.severity != "minor" else "yellow"
         mark = Text("ok", style="green") if verdict.passed else Text("BAD", style=worst)

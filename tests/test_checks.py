@@ -1,5 +1,8 @@
 """Checks of data by itself: the language, what is measured, and that it is the same however it is measured."""
 
+import re
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -406,3 +409,14 @@ def test_a_report_is_plain_json() -> None:
     data = pa.table({"c": [Decimal("1.50")], "d": [date(2026, 1, 1)]})
     report = check_dataset(data, [check("between", column="c", max=1), check("row_count", max=0)])
     assert QualityReport.model_validate_json(report.model_dump_json()).passed is False
+
+
+def test_the_examples_of_the_documentation_are_true(tmp_path: Path) -> None:
+    """The comments beside the prints of docs/quality.md are the output; its YAML is a document."""
+    text = (Path(__file__).parent.parent / "docs" / "quality.md").read_text()
+    (code,) = re.findall(r"^```python\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == re.findall(r"print\(.*\)\s+# (.*)", code)
+    (document,) = re.findall(r"^```yaml\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
+    (tmp_path / "checks.yaml").write_text(document)
+    assert len(load_checklist(tmp_path / "checks.yaml").checks) == 4
