@@ -24,7 +24,8 @@ HERE = Path(__file__).parent
 OTHERS = {
     "pandera": ["pandera[polars]"],
     "soda": ["soda-core-duckdb"],
-    "dbt": ["dbt-duckdb"],
+    # Its second version is fetched from elsewhere while it is installed.
+    "dbt": ["dbt-core<2", "dbt-duckdb<2"],
     "great_expectations": ["great_expectations", "duckdb-engine"],
 }
 MOST = 1.5

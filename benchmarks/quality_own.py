@@ -3,7 +3,6 @@
 import sys
 
 import duckdb
-
 from quality_checks import DATES, EXPRESSIONS, KEY, LEAST_ROWS, NUMBERS, PATTERNS, PRESENT, SETS, conditions, report
 
 THREADS = 2
