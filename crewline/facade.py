@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from core.journal import Event, Listener
+    from core.report import RunReport
     from core.run import Run
     from core.spec import Check, Checklist, PipelineSpec
     from core.stop import Stop
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from flows.audit import Audit
     from flows.gc import Garbage
     from flows.replay import Replay
-    from flows.report import RunReport
     from tools.quality.report import QualityReport
 
 

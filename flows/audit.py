@@ -9,6 +9,7 @@ from pydantic import BaseModel, computed_field
 from core import ledger
 from core import run as runs
 from core.dataset import DatasetRef
+from core.report import Records
 from core.settings import Settings
 from core.spec.document import parse
 from core.spec.source import Source
@@ -16,13 +17,12 @@ from core.store.database import Database
 from core.task import Fate, Outcome, Task
 from flows.closing import closed, histories, last_stage, outputs
 from flows.persistence import last_state
-from flows.report import Records
-from flows.requirements import Plan, tasks_of
 from flows.state import PipelineState
 from tools.engine.engine import Engine
 from tools.engine.files import refresh
 from tools.engine.limits import Limits
 from tools.engine.rowid import ROW, file_of
+from tools.orchestration.requirements import Plan, tasks_of
 from tools.quality.evidence import History
 from tools.sources.recount import recount
 from tools.transformation.aggregation import ROWS

@@ -10,9 +10,9 @@ from core.errors import CrewlineError, Interrupted, LeaseLost, OutOfMemory, Stor
 from core.ledger import check_account
 from core.task import Failure, Outcome, Task
 from crews import AGENTS, Work
-from flows.requirements import Plan, limits
 from flows.session import Session
 from tools.engine.limits import Limits
+from tools.orchestration.requirements import Plan, limits
 from tools.sources import SourceUnavailable
 
 # These are about the run as a whole, not about the task that met them.

@@ -19,7 +19,7 @@ from flows import DataPipelineFlow, RunReport
 from flows.audit import Audit, audit
 from flows.gate import Gate, Route, decide, wholes_failed
 from flows.persistence import last_state
-from flows.requirements import make_plan
+from tools.orchestration.requirements import make_plan
 from tools.sources import Inspection, Part
 
 ORDERS = "id,product,day,status\n1,p1,2026-03-01,new\n2,p9,2026-03-02,new\n3,,2026-03-02,done\n4,p2,2026-03-03,done\n"

@@ -17,8 +17,10 @@ from core.spec.check import (
 from core.spec.checklist import Checklist
 from core.spec.column import Column
 from core.spec.document import load, load_checklist, loads
+from core.spec.governance import Governance
 from core.spec.pipeline import Aggregation, Gate, PipelineSpec, Target
 from core.spec.rule import Cast, Deduplicate, Derive, DropNulls, Fill, Filter, Join, Rule, Select
+from core.spec.sla import Sla
 from core.spec.source import CsvSource, JsonLinesSource, ParquetSource, PostgresSource, Source
 
 __all__ = [
@@ -39,6 +41,7 @@ __all__ = [
     "ForeignKey",
     "Freshness",
     "Gate",
+    "Governance",
     "InSet",
     "Join",
     "JsonLinesSource",
@@ -50,6 +53,7 @@ __all__ = [
     "RowCount",
     "Rule",
     "Select",
+    "Sla",
     "Source",
     "Target",
     "Type",

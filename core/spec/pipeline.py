@@ -10,8 +10,10 @@ from pydantic import Field, model_validator
 from core.spec.check import Check, ForeignKey
 from core.spec.checklist import misfits
 from core.spec.engine import DuckDbEngine, EngineSpec
+from core.spec.governance import Governance
 from core.spec.part import Part
 from core.spec.rule import Join, RowRule, Rule
+from core.spec.sla import Sla
 from core.spec.source import RESERVED, Source
 from core.task import Dimension
 
@@ -96,6 +98,8 @@ class PipelineSpec(Part):
     target: Target
     gate: Gate = Gate()
     engine: EngineSpec = DuckDbEngine()
+    sla: Sla = Sla()
+    governance: Governance = Governance()
 
     @model_validator(mode="after")
     def _fits_together(self) -> "PipelineSpec":
