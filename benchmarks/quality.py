@@ -24,8 +24,8 @@ HERE = Path(__file__).parent
 OTHERS = {
     "pandera": ["pandera[polars]"],
     "soda": ["soda-core-duckdb"],
-    # Its second version is fetched from elsewhere while it is installed.
-    "dbt": ["dbt-core<2", "dbt-duckdb<2"],
+    # Later versions fetch a part of themselves from elsewhere while they are installed.
+    "dbt": ["dbt-core>=1.9,<1.10", "dbt-duckdb>=1.9,<1.10"],
     "great_expectations": ["great_expectations", "duckdb-engine"],
 }
 MOST = 1.5

@@ -1,5 +1,6 @@
 """Checks of data by itself: the language, what is measured, and that it is the same however it is measured."""
 
+import random
 import re
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from pydantic import TypeAdapter, ValidationError
 from core.errors import CheckError, ExpressionError, SourceError, SpecError
 from core.spec import Check, Checklist, load_checklist
 from core.task import Dimension, Severity
+from tools.quality.reference import learned_distribution
 from tools.quality.report import QualityReport, check_dataset
 from tools.quality.verdict import Verdict
 
@@ -196,6 +198,28 @@ def test_the_whole_is_judged_by_what_is_measured(
     assert verdict.passed == passed == report.passed
     assert observed in (verdict.observed or "")
     assert (verdict.failed, report.quality) == (None, {})
+
+
+def test_a_distribution_is_learned_from_a_sample_and_told_from_another() -> None:
+    chance = random.Random(7)
+    ages, kinds = [chance.gauss(40, 10) for _ in range(2000)], chance.choices("abc", [6, 3, 1], k=2000)
+    sample = pa.table({"age": ages, "kind": kinds})
+    for column in ("age", "kind"):
+        learned = learned_distribution(sample, column, tolerance=0.2)
+        assert learned_distribution(sample, column, tolerance=0.2) == learned
+        again = pa.table(
+            {"age": [chance.gauss(40, 10) for _ in range(2000)], "kind": chance.choices("abc", [6, 3, 1], k=2000)}
+        )
+        assert check_dataset(again, [learned]).passed
+        other = pa.table({"age": [age + 4 for age in ages], "kind": chance.choices("abc", [2, 3, 5], k=2000)})
+        assert not check_dataset(other, [learned]).passed
+
+
+@pytest.mark.parametrize("column", ["gone", "empty", "many", "one"])
+def test_there_is_nothing_to_learn_from_too_little_or_too_much(column: str) -> None:
+    data = {"empty": [None] * 99, "many": [str(n) for n in range(99)], "one": [1, *[None] * 98]}
+    with pytest.raises(SpecError, match=column):
+        learned_distribution(pa.table(data), column)
 
 
 # --- parts -------------------------------------------------------------------------------------------------------
