@@ -1,0 +1,95 @@
+"""The seam between the catalog and the places where data is."""
+
+from collections.abc import Callable, Iterable, Sequence
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from core.errors import InputError
+from tools.discovery.dataset import Description
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+GROUP = "crewline.adapters"
+
+
+class Part(NamedTuple):
+    """What of a source can change by itself: a file, a table, a topic, a document.
+
+    `version` is found without reading the part, and another one when it has changed; None says nothing, so the part is
+    read in every crawl.
+    """
+
+    name: str
+    version: str | None
+
+
+class Adapter(Protocol):
+    """Reads the metadata of one source.
+
+    `source` is its URL without user and password: its key in the catalog. All methods raise SourceError. One whose
+    source cannot be reached now raises it too; the catalog keeps what it knew.
+    """
+
+    source: str
+
+    def parts(self) -> Iterable[Part]:
+        """All parts that there are now. What is missing here is taken for gone."""
+        ...
+
+    def read(self, part: str) -> Sequence[Description]:
+        """What the part holds: a piece of a dataset, whole datasets, or nothing. Called from several threads."""
+        ...
+
+    def sample(self, dataset: Description, columns: Sequence[str], rows: int) -> "pa.Table | None":
+        """Up to so many rows of these columns, or None from a source that gives no rows. Called from one thread."""
+        ...
+
+
+# Makes the adapter for a URL. Raises InputError for one that is not of its kind.
+Factory = Callable[[str], Adapter]
+
+
+def adapter(url: str) -> Adapter:
+    """The adapter for a path or URL, chosen by its scheme.
+
+    Built in: `postgresql://`, `duckdb://` (a file), `kafka://`, `http(s)://` (an OpenAPI document); every other is a file
+    system of fsspec. A package adds a scheme by an entry point of that name in the group `crewline.adapters`.
+    Raises InputError for a scheme that nobody knows.
+    """
+    scheme = url.partition("://")[0].lower() if "://" in url else "file"
+    return _factory(scheme)(url)
+
+
+def _factory(scheme: str) -> Factory:
+    # Each brings in a library that only its sources need.
+    match scheme:
+        case "postgresql" | "postgres":
+            from tools.discovery.adapters.postgres import PostgresAdapter
+
+            return PostgresAdapter
+        case "duckdb":
+            from tools.discovery.adapters.duckdb_file import DuckDBAdapter
+
+            return DuckDBAdapter
+        case "kafka":
+            from tools.discovery.adapters.kafka import KafkaAdapter
+
+            return KafkaAdapter
+        case "http" | "https":
+            from tools.discovery.adapters.openapi import OpenAPIAdapter
+
+            return OpenAPIAdapter
+    for point in entry_points(group=GROUP, name=scheme):
+        factory: Factory = point.load()
+        return factory
+    import fsspec
+
+    if scheme not in fsspec.available_protocols():
+        raise InputError(
+            f"Nothing here reads '{scheme}://'.",
+            remedy=f"Install a package that offers it: a file system of fsspec, or an entry point of {GROUP}.",
+        )
+    from tools.discovery.adapters.files import FilesAdapter
+
+    return FilesAdapter

@@ -1,0 +1,96 @@
+"""A crawl: the catalog comes to know a source, reading only what has changed since the last one."""
+
+import itertools
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from pydantic import BaseModel, ConfigDict
+
+from core.errors import CrewlineError, SourceError
+from core.store import Database
+from tools.discovery import catalog
+from tools.discovery.adapters import Adapter, Part, adapter
+from tools.discovery.catalog import Failure, Found
+
+# Parts read between two commits, and at the same time: reading is mostly waiting for the source.
+_BATCH = 1000
+_AT_ONCE = 8
+
+# From so many changed parts on, the index is put in order at the end.
+_MANY = 10_000
+
+
+class Crawl(BaseModel):
+    """What a crawl of one source came to. `failures` are the parts that could not be read; the others stand."""
+
+    model_config = ConfigDict(frozen=True)
+
+    source: str
+    parts: int
+    read: int
+    unchanged: int
+    vanished: int
+    described: int
+    gone: int
+    failures: list[Failure]
+    duration_s: float
+
+
+def crawl(url: str, database: Database) -> Crawl:
+    """Bring the catalog up to date with a source, and return what was done.
+
+    Parts whose version is the one of the last crawl are not read. Datasets of which nothing is left are marked as gone,
+    and keep their annotations. Crawls may run at the same time, also of the same source; one that is killed is made good
+    by the next. Raises SourceError when the source as a whole cannot be listed, with nothing forgotten; InputError for a
+    URL that nothing here reads.
+    """
+    started = time.monotonic()
+    source = adapter(url)
+    catalog.begin(database, source.source)
+    try:
+        known = catalog.versions(database, source.source)
+        parts = list(source.parts())
+        changed = [part for part in parts if part.version is None or known.get(part.name, "") != part.version]
+        vanished = sorted(known.keys() - {part.name for part in parts})
+        failed = list(_store(database, source, changed, vanished))
+    except CrewlineError as error:
+        catalog.end(database, source.source, str(error))
+        raise
+    tally = catalog.assemble(database, source.source)
+    catalog.end(database, source.source, None)
+    if len(changed) >= _MANY:
+        catalog.settle(database)
+    return Crawl(
+        source=source.source,
+        parts=len(parts),
+        read=len(changed),
+        unchanged=len(parts) - len(changed),
+        vanished=len(vanished),
+        described=tally.described,
+        gone=tally.gone,
+        failures=failed,
+        duration_s=time.monotonic() - started,
+    )
+
+
+def _store(
+    database: Database, source: Adapter, changed: Sequence[Part], vanished: Sequence[str]
+) -> Iterator[Failure]:
+    for names in itertools.batched(vanished, _BATCH):
+        catalog.store(database, source.source, [], names)
+    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="crawl") as pool:
+        for batch in itertools.batched(changed, _BATCH):
+            found = list(pool.map(lambda part: _read(source, part), batch))
+            catalog.store(database, source.source, found, [])
+            yield from (
+                Failure(source=source.source, part=part.name, reason=fault) for part, _, fault in found if fault
+            )
+
+
+def _read(source: Adapter, part: Part) -> Found:
+    try:
+        pieces = source.read(part.name)
+    except SourceError as error:
+        return Found(part, [], str(error))
+    return Found(part, pieces, "; ".join(piece.fault for piece in pieces if piece.fault) or None)
