@@ -10,6 +10,7 @@ CrewlineError
 │   ├── RunHeld                another living process works on the run
 │   ├── RunFinished            the run has ended and cannot be resumed
 │   └── SpecChanged            the spec is no longer the one that the run was started with
+├── Refused                    what was asked is outside of the agent's authority; nothing was changed
 ├── StoreUnavailable           PostgreSQL cannot be reached
 ├── WorkError                  the machine could not do the work: a full disk, too little memory
 ├── Interrupted                the run was asked to stop; it can be resumed
@@ -106,6 +107,15 @@ class SpecChanged(InputError):
             remedy="Undo the change, start a new run, or, if the finished work stands under the new spec too, "
             f"go on with: crewline resume {run_id} --compatible",
         )
+
+
+class Refused(CrewlineError):
+    """What was asked is outside of the agent's authority. Nothing was changed. `reason` is the bare why."""
+
+    def __init__(self, agent: str, reason: str, *, remedy: str) -> None:
+        self.agent = agent
+        self.reason = reason
+        super().__init__(f"Refused to {agent}: {reason}.", remedy=remedy)
 
 
 class StoreUnavailable(CrewlineError):

@@ -12,11 +12,14 @@ from core.store.value import jsonb
 
 
 class Event(BaseModel):
-    """Something that happened in a run. `kind` is `noun.verb`; `data` is plain JSON, small, and never rows."""
+    """Something that happened in a run, or outside of any (`run_id` None).
+
+    `kind` is `noun.verb`; `data` is plain JSON, small, and never rows.
+    """
 
     model_config = ConfigDict(frozen=True)
 
-    run_id: str
+    run_id: str | None
     kind: str
     actor: str
     step: str | None = None
@@ -45,11 +48,12 @@ def written(connection: Connection, event: Event) -> bool:
     return connection.execute("SELECT 1 FROM journal WHERE event = %s", (event.event,)).fetchone() is not None
 
 
-def events(database: Database, run_id: str, *, kind: str = "") -> list[Event]:
-    """The events of a run in order; with `kind`, only those whose kind begins so."""
+def events(database: Database, run_id: str | None, *, kind: str = "") -> list[Event]:
+    """The events of a run, or outside of any, in order; with `kind`, only those whose kind begins so."""
+    of, parameters = ("run_id = %s", (run_id, kind)) if run_id else ("run_id IS NULL", (kind,))
     rows = database.query(
         "SELECT event, run_id, at, kind, actor, step, data FROM journal"
-        " WHERE run_id = %s AND starts_with(kind, %s) ORDER BY seq",
-        (run_id, kind),
+        f" WHERE {of} AND starts_with(kind, %s) ORDER BY seq",
+        parameters,
     )
     return [Event(**row) for row in rows]

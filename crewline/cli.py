@@ -5,9 +5,7 @@ Exit codes: 0 published, 1 failed, 2 bad input or usage, 3 waiting for approval,
 
 from __future__ import annotations
 
-import json
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from core.errors import CrewlineError, InputError, Interrupted, StoreUnavailable
+from crewline.commands.mcp import mcp
+from crewline.terminal import BAD_INPUT, INTERRUPTED, Json, RunId, print_json, reported
 
 if TYPE_CHECKING:
     from core.stop import Stop
@@ -30,11 +30,6 @@ app = typer.Typer(
 )
 
 EXIT = {"published": 0, "failed": 1, "waiting": 3}
-BAD_INPUT = 2
-INTERRUPTED = 130
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output, and nothing else.")]
-RunId = Annotated[str, typer.Argument(metavar="RUN", help="The id of a run, as `crewline status` shows it.")]
 
 
 @app.command()
@@ -75,10 +70,10 @@ def status(
     from crewline import facade
     from crewline.view import run_details, run_table, stdout
 
-    with _reported():
+    with reported():
         runs = facade.status(run_id)
         if as_json:
-            _print_json({"runs": [r.model_dump(mode="json", exclude={"spec"}) for r in runs]})
+            print_json({"runs": [r.model_dump(mode="json", exclude={"spec"}) for r in runs]})
         elif run_id:
             stdout().print(run_details(runs[0], facade.timeline(run_id)))
         else:
@@ -91,10 +86,10 @@ def audit(run_id: RunId, as_json: Json = False) -> None:
     from crewline import facade
     from crewline.view import audit_table, stdout
 
-    with _reported():
+    with reported():
         found = facade.audit(run_id)
         if as_json:
-            _print_json(found.model_dump(mode="json", by_alias=True))
+            print_json(found.model_dump(mode="json", by_alias=True))
         else:
             stdout().print(audit_table(found))
         if not found.balanced:
@@ -106,10 +101,10 @@ def gc(as_json: Json = False) -> None:
     """Remove files of attempts that never committed, and replaced versions of targets."""
     from crewline import facade
 
-    with _reported():
+    with reported():
         garbage = facade.collect_garbage()
         if as_json:
-            _print_json(garbage.model_dump())
+            print_json(garbage.model_dump())
         else:
             typer.echo(f"Removed {garbage.folders} folders, {garbage.bytes:,} bytes.")
 
@@ -122,11 +117,14 @@ def doctor(as_json: Json = False) -> None:
 
     findings = examine()
     if as_json:
-        _print_json({"findings": [finding.model_dump() for finding in findings]})
+        print_json({"findings": [finding.model_dump() for finding in findings]})
     else:
         stdout().print(findings_table(findings))
     if not all(finding.ok for finding in findings):
         raise typer.Exit(1)
+
+
+app.command()(mcp)
 
 
 def main() -> None:
@@ -191,17 +189,3 @@ def _signals(stop: Stop) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-@contextmanager
-def _reported() -> Iterator[None]:
-    """Errors of ours are told in one message, without a traceback."""
-    try:
-        yield
-    except CrewlineError as error:
-        typer.echo(f"Error: {error}", err=True)
-        raise typer.Exit(BAD_INPUT) from None
-
-
-def _print_json(content: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(content, ensure_ascii=False) + "\n")

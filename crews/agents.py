@@ -12,7 +12,8 @@ from core.dataset import DatasetRef
 from core.spec import PipelineSpec
 from core.stop import Stop
 from core.task import Dimension, Fate, Outcome, RowCount, Severity, Stage, Task, Violation
-from tools.engine.engine import Engine, Limits
+from tools.engine.engine import Engine
+from tools.engine.limits import Limits
 from tools.engine.rowid import ROW, unreadable_row
 from tools.quality.departure import count, record, unreadable
 from tools.quality.validation import validate

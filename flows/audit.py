@@ -20,8 +20,9 @@ from flows.persistence import last_state
 from flows.report import Records
 from flows.requirements import Plan, tasks_of
 from flows.state import PipelineState
-from tools.engine.engine import Engine, Limits
+from tools.engine.engine import Engine
 from tools.engine.files import refresh
+from tools.engine.limits import Limits
 from tools.engine.rowid import ROW, file_of
 from tools.quality.evidence import History
 from tools.sources.recount import recount

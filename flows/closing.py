@@ -12,7 +12,8 @@ from core.task import Outcome, Stage, Task
 from flows.report import Records, check_records
 from flows.requirements import Plan
 from flows.session import Session
-from tools.engine.engine import Engine, Limits
+from tools.engine.engine import Engine
+from tools.engine.limits import Limits
 from tools.engine.rowid import ROW
 from tools.publication.target import count_rows, remove, stage, swap, versions_dir
 from tools.quality.evidence import Evidence, History, write_evidence

@@ -13,7 +13,7 @@ from core.task import Failure, Outcome, Task
 from crews import AGENTS, Work
 from flows.requirements import Plan, limits
 from flows.session import Session
-from tools.engine.engine import Limits
+from tools.engine.limits import Limits
 from tools.sources import SourceUnavailable
 
 # These are about the run as a whole, not about the task that met them.

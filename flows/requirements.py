@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from core.spec import PipelineSpec
 from core.task import Stage, Task
-from tools.engine.engine import Limits
+from tools.engine.limits import Limits
 from tools.sources import Inspection, Part
 
 # Shares of the machine, by stage (systems F2).

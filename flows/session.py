@@ -16,7 +16,7 @@ from core.spec.document import parse
 from core.stop import Stop
 from core.store.database import Database
 from flows.difference import differences
-from tools.engine.engine import Limits
+from tools.engine.limits import Limits
 from tools.sources import Surroundings
 
 # What is left of the machine for everything that is not the engine.

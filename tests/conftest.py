@@ -19,8 +19,12 @@ from core.spec import loads
 from core.store import Database
 from core.store.migrate import migrate
 from core.store.server import start_server
+from tests.model import ScriptedModel, scripted_model
 
 TEMPLATE = "crewline_template"
+
+# CrewAI looks when it is imported; a test must talk to nobody.
+os.environ.update(CREWAI_DISABLE_TELEMETRY="true", CREWAI_TRACING_ENABLED="false")
 
 _number = itertools.count()
 
@@ -91,6 +95,13 @@ def database(configuration: Settings, database_url: str) -> Iterator[Database]:
     store = Database(database_url, wait_s=configuration.database_wait_s).open()
     yield store
     store.close()
+
+
+@pytest.fixture
+def model() -> Iterator[ScriptedModel]:
+    """A model that says what the test scripts."""
+    with scripted_model() as model:
+        yield model
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from core.store import Database
 from core.task import Dimension, Outcome, Stage, Task
 from crews import AGENTS, Work
 from tests import retail
-from tools.engine.engine import Limits
+from tools.engine.limits import Limits
 from tools.engine.rowid import ROW
 from tools.sources import Part, Surroundings, reader
 from tools.transformation.aggregation import ROWS

@@ -16,7 +16,8 @@ from ibis.expr.types import Table
 from core.dataset import DatasetRef
 from core.task import Fate, Stage
 from tests import tables
-from tools.engine.engine import Engine, Limits
+from tools.engine.engine import Engine
+from tools.engine.limits import Limits
 from tools.engine.rowid import ROW, file_of, first_row, record_of, unreadable_line_of, unreadable_row
 from tools.quality.departure import departures, record, unreadable
 from tools.quality.evidence import UNREFERENCED, History, write_evidence

@@ -16,7 +16,8 @@ from ibis.expr.types import Table
 
 from core.errors import ExpressionError
 from tests import tables
-from tools.engine.engine import Engine, Limits
+from tools.engine.engine import Engine
+from tools.engine.limits import Limits
 from tools.transformation.expression import aggregate, condition, names, scalar
 
 TYPES = {

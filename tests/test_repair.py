@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from core.spec import Check, Column, InSet, Matches, NotNull
 from tests import tables
-from tools.engine.engine import Engine, Limits
+from tools.engine.engine import Engine
+from tools.engine.limits import Limits
 from tools.engine.rowid import ROW
 from tools.engine.types import notation
 from tools.quality.repair import NOTHING, repaired

@@ -28,7 +28,8 @@ from core.spec import (
 )
 from core.task import Fate, Stage
 from tests import tables
-from tools.engine.engine import Engine, Limits
+from tools.engine.engine import Engine
+from tools.engine.limits import Limits
 from tools.engine.rowid import ROW
 from tools.transformation.aggregation import ROWS, aggregated
 from tools.transformation.columns import needed_after

@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 
 from core.errors import SourceError
 from core.spec import CsvSource, JsonLinesSource, ParquetSource, PostgresSource, Source
-from tools.engine.engine import Engine, Limits
+from tools.engine.engine import Engine
 from tools.engine.files import find
+from tools.engine.limits import Limits
 from tools.engine.rowid import ROW, first_row
 from tools.sources import Inspection, Part, Reading, SourceUnavailable, Surroundings, delimited, json_lines, reader
 from tools.sources.recount import recount

@@ -15,7 +15,8 @@ import pytest
 from ibis.expr.types import Table
 
 from core.errors import TargetError
-from tools.engine.engine import Engine, Limits
+from tools.engine.engine import Engine
+from tools.engine.limits import Limits
 from tools.publication.target import check_target, count_rows, published, remove, stage, swap, versions_dir
 
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from core.spec.column import parse_type
 from tests import tables
-from tools.engine.engine import Engine, Limits
+from tools.engine.engine import Engine
+from tools.engine.limits import Limits
 from tools.engine.rowid import ROW
 from tools.engine.types import constant, declared_type, ibis_type, missing, typed
 

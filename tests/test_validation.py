@@ -12,7 +12,8 @@ from core.errors import ExpressionError
 from core.spec import Between, Check, Column, Expression, InSet, Matches, NotNull, Unique
 from core.task import Dimension, Fate, Severity, Violation
 from tests import tables
-from tools.engine.engine import Engine, Limits
+from tools.engine.engine import Engine
+from tools.engine.limits import Limits
 from tools.engine.rowid import ROW
 from tools.quality.validation import Validated, validate
 

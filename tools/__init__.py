@@ -1,1 +1,22 @@
-"""What an agent can do to data: read it, judge it, repair it, change it, publish it."""
+"""What an agent can do to data: discover it, read it, judge it, repair it, change it, publish it."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tools.context import ToolContext
+    from tools.tool import Tool
+
+__all__ = ["Tool", "ToolContext"]
+
+_HOME = {
+    "Tool": "tools.tool",
+    "ToolContext": "tools.context",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # CrewAI and the engine take seconds to import; naming this package must not cost them.
+    if name not in _HOME:
+        raise AttributeError(f"module 'tools' has no attribute '{name}'")
+    return getattr(import_module(_HOME[name]), name)

@@ -15,21 +15,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from ibis.expr.operations import DatabaseTable
 from ibis.expr.types import Table
-from pydantic import BaseModel, ConfigDict, Field
 
 from core.dataset import DatasetRef
 from core.stop import Stop
 from tools.engine.files import sync
+from tools.engine.limits import Limits
 from tools.engine.rowid import ROW
-
-
-class Limits(BaseModel):
-    """What a task may use: engine threads, and memory in MB, beyond which the engine spills to disk."""
-
-    model_config = ConfigDict(frozen=True)
-
-    threads: int = Field(default=1, ge=1)
-    memory_mb: int = Field(default=512, ge=64)
 
 
 class Engine:

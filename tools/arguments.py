@@ -1,0 +1,137 @@
+"""The arguments of tools: typed, closed, and in a form that every model can write.
+
+Models are asked for arguments under a strict JSON schema, which knows objects with fixed keys only: a mapping from
+names to values cannot be written in it. So the schema that they see has lists of `{name, value}` in the place of such
+mappings, and what comes back is taken in either form.
+"""
+
+import json
+from functools import cache
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+
+_MAX_PROBLEMS = 5
+_MAX_SHOWN = 80
+
+
+class Arguments(BaseModel):
+    """The arguments of a tool. Unknown ones are refused; an optional one that is null counts as left out."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @classmethod
+    def model_json_schema(cls, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """The schema with lists of entries in the place of mappings; optional arguments may be null."""
+        schema: dict[str, Any] = _with_entries(super().model_json_schema(*args, **kwargs))
+        required = schema.get("required", [])
+        for name, part in schema.get("properties", {}).items():
+            schema["properties"][name] = part if name in required else _optional(part)
+        return schema
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_declared(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        schema = _schema(cls)
+        required = schema.get("required", [])
+        present = {name: value for name, value in given.items() if value is not None or name in required}
+        return _with_mappings(present, schema, schema.get("$defs", {}))
+
+
+@cache
+def _schema(model: type[Arguments]) -> dict[str, Any]:
+    """The schema as declared, with mappings."""
+    return super(Arguments, model).model_json_schema()
+
+
+def problems(error: ValidationError) -> str:
+    """What is wrong with arguments, in a line that a model can act on."""
+    told = [_problem(dict(found)) for found in error.errors(include_url=False)[:_MAX_PROBLEMS]]
+    more = error.error_count() - len(told)
+    return "; ".join(told) + (f"; and {more} more" if more else "")
+
+
+def _problem(error: dict[str, Any]) -> str:
+    place = ".".join(str(part) for part in error["loc"]) or "arguments"
+    message = "unknown argument" if error["type"] == "extra_forbidden" else error["msg"].removeprefix("Value error, ")
+    shown = repr(error.get("input"))
+    got = f" (got {shown})" if error["type"] != "missing" and len(shown) <= _MAX_SHOWN else ""
+    return f"{place[:_MAX_SHOWN]}: {message[:300]}{got}"
+
+
+def _optional(schema: dict[str, Any]) -> dict[str, Any]:
+    # A strict model has to write every argument, and is not shown defaults.
+    default = schema.get("default")
+    told = f"Default: {json.dumps(default)}." if default not in (None, [], {}) else ""
+    words = " ".join(filter(None, [schema.get("description"), told]))
+    choices = schema.get("anyOf", [schema])
+    nullable = choices if {"type": "null"} in choices else [*choices, {"type": "null"}]
+    return {"anyOf": nullable, **({"description": words} if words else {})}
+
+
+def _with_entries(schema: Any) -> Any:
+    if isinstance(schema, list):
+        return [_with_entries(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    of = _mapped(schema)
+    if of is None:
+        return {key: _with_entries(part) for key, part in schema.items()}
+    entry = {
+        "type": "object",
+        "properties": {"name": {"type": "string"}, "value": _with_entries(of)},
+        "required": ["name", "value"],
+        "additionalProperties": False,
+    }
+    kept = {key: part for key, part in schema.items() if key in ("title", "description")}
+    bounds = {f"{end}Items": schema[f"{end}Properties"] for end in ("min", "max") if f"{end}Properties" in schema}
+    return {"type": "array", "items": entry, **kept, **bounds}
+
+
+def _mapped(schema: dict[str, Any]) -> dict[str, Any] | None:
+    """What the values of a mapping are, if the schema is that of one."""
+    of = schema.get("additionalProperties")
+    if schema.get("type") != "object" or "properties" in schema or of is False:
+        return None
+    return of if isinstance(of, dict) else {}
+
+
+def _with_mappings(value: Any, schema: dict[str, Any], named: dict[str, Any]) -> Any:
+    """The value with mappings in the place of lists of entries, where the schema wants mappings."""
+    schema = named.get(schema["$ref"].rpartition("/")[2], {}) if "$ref" in schema else schema
+    if choices := schema.get("anyOf") or schema.get("oneOf"):
+        return _of_one(value, schema, choices, named)
+    of = _mapped(schema)
+    if of is not None and isinstance(value, list) and all(_is_entry(item) for item in value):
+        names = [item["name"] for item in value]
+        # A name that stands twice is left as it is, and refused as no mapping: one of the two would be lost.
+        return {item["name"]: _with_mappings(item["value"], of, named) for item in value} if _once(names) else value
+    if isinstance(value, list):
+        return [_with_mappings(item, schema.get("items", {}), named) for item in value]
+    if isinstance(value, dict):
+        properties = schema.get("properties", {})
+        return {key: _with_mappings(item, properties.get(key, of or {}), named) for key, item in value.items()}
+    return value
+
+
+def _of_one(value: Any, schema: dict[str, Any], choices: list[dict[str, Any]], named: dict[str, Any]) -> Any:
+    discriminator = schema.get("discriminator")
+    if discriminator and isinstance(value, dict):
+        tag = value.get(discriminator["propertyName"])
+        chosen = discriminator["mapping"].get(tag) if isinstance(tag, str) else None
+        return _with_mappings(value, {"$ref": chosen}, named) if chosen else value
+    for choice in choices:
+        changed = _with_mappings(value, choice, named)
+        if changed != value:
+            return changed
+    return value
+
+
+def _is_entry(item: Any) -> bool:
+    return isinstance(item, dict) and item.keys() == {"name", "value"} and isinstance(item["name"], str)
+
+
+def _once(names: list[str]) -> bool:
+    return len(names) == len(set(names))

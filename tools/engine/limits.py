@@ -1,0 +1,12 @@
+"""What a task may use of the machine."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Limits(BaseModel):
+    """Engine threads, and memory in MB, beyond which the engine spills to disk."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    threads: int = Field(default=1, ge=1)
+    memory_mb: int = Field(default=512, ge=64)

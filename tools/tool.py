@@ -1,0 +1,105 @@
+"""Tool: what all tools have in common when an agent calls them.
+
+An agent gets JSON text back whatever happens: the answer, or `{"error": {"kind", "message"}}`, in which the message
+says what was wrong and what to do. What the context refuses is on record in the journal.
+"""
+
+import json
+import threading
+from abc import abstractmethod
+from typing import Any
+
+from crewai.tools import BaseTool
+from crewai.types.callback import SerializableCallable
+from pydantic import BaseModel, Field, PrivateAttr, ValidationError
+
+from core import journal
+from core.errors import CrewlineError, Refused
+from core.store import Database, open_database
+from tools.arguments import problems
+from tools.context import ToolContext
+
+
+def _never(arguments: Any = None, result: Any = None) -> bool:
+    return False
+
+
+class Tool(BaseTool):
+    """A CrewAI tool that works within a ToolContext. Subclasses set `name`, `description`, `args_schema`, and `act`."""
+
+    context: ToolContext = Field(default_factory=ToolContext)
+    # What a tool found may be otherwise the next time, and what it did must not be taken for done again.
+    cache_function: SerializableCallable = _never
+
+    _database: Database | None = PrivateAttr(default=None)
+    _opening: threading.Lock = PrivateAttr(default_factory=threading.Lock)
+
+    @abstractmethod
+    def act(self, request: Any) -> BaseModel:
+        """Do what the validated arguments ask for. Raises CrewlineError."""
+
+    def database(self) -> Database:
+        """Crewline's database, opened when it is first needed. `close` gives it back."""
+        with self._opening:
+            if self._database is None:
+                self._database = open_database()
+            return self._database
+
+    def close(self) -> None:
+        """Give back the database, if it was opened. The tool can be used again."""
+        with self._opening:
+            if self._database is not None:
+                self._database.close()
+                self._database = None
+
+    def _run(self, *values: Any, **arguments: Any) -> str:
+        if len(values) > len(self.args_schema.model_fields):
+            return _failure(
+                "InvalidArguments", f"{len(values)} values for {len(self.args_schema.model_fields)} arguments"
+            )
+        named = {**dict(zip(self.args_schema.model_fields, values, strict=False)), **arguments}
+        try:
+            request = self.args_schema.model_validate(named)
+        except ValidationError as error:
+            return _failure("InvalidArguments", problems(error))
+        except RecursionError:
+            return _failure("InvalidArguments", "the arguments are nested too deeply")
+        try:
+            return self.act(request).model_dump_json()
+        except Refused as error:
+            try:
+                self._record(error)
+            except CrewlineError as unrecorded:
+                return _failure(type(unrecorded).__name__, f"{error} It could not be put on record: {unrecorded}")
+            return _failure("Refused", str(error))
+        except CrewlineError as error:
+            return _failure(type(error).__name__, str(error))
+
+    async def _arun(self, *values: Any, **arguments: Any) -> str:
+        import asyncio
+
+        return await asyncio.to_thread(self._run, *values, **arguments)
+
+    def _validate_kwargs(self, kwargs: dict[str, Any]) -> dict[str, Any]:
+        # CrewAI would validate here, and tell the model of a wrong argument with the whole schema; `_run` validates,
+        # however it is called, and tells it in a line.
+        return kwargs
+
+    def _record(self, refusal: Refused) -> None:
+        context = self.context
+        event = journal.Event(
+            run_id=None,
+            kind="tool.refused",
+            actor=context.agent,
+            data={"tool": self.name, "reason": refusal.reason, "pipeline": context.pipeline, "task": context.task},
+        )
+        self.database().transaction(lambda connection: journal.write(connection, event))
+
+
+def failed(text: str) -> bool:
+    """Whether what a tool gave back is an error."""
+    return text.startswith('{"error": ')
+
+
+def _failure(kind: str, message: str) -> str:
+    return json.dumps({"error": {"kind": kind, "message": message}}, ensure_ascii=False)
