@@ -96,11 +96,16 @@ def versions(database: Database, source: str) -> dict[str, str | None]:
 
 
 def store(database: Database, source: str, found: Sequence[Found], vanished: Sequence[str]) -> None:
-    """Replace what is known of these parts, and forget those that vanished. Marks their datasets as stale."""
-    parts = [part.name for part, _, _ in found] + list(vanished)
+    """Replace what is known of these parts, and forget those that vanished. Marks their datasets as stale.
+
+    A part that could not be read keeps what was known of it, with the fault; it is read again in the next crawl.
+    """
+    read = [(part, pieces, fault) for part, pieces, fault in found if pieces or not fault]
+    unread = {part.name: text(fault) for part, pieces, fault in found if fault and not pieces}
+    parts = [part.name for part, _, _ in read] + list(vanished)
     rows = [
         (source, part.name, location, part.version, facts, text(fault) if fault else None)
-        for part, pieces, fault in found
+        for part, pieces, fault in read
         for location, facts in _facts(pieces)
     ]
 
@@ -122,6 +127,7 @@ def store(database: Database, source: str, found: Sequence[Found], vanished: Seq
                 "INSERT INTO catalog_stale SELECT %s, unnest(%s::text[]) ON CONFLICT DO NOTHING",
                 (source, sorted({row[2] for row in rows if row[2]})),
             )
+        connection.execute(_FAULTS, (list(unread), list(unread.values()), source, source))
 
     database.transaction(work)
 
@@ -207,7 +213,7 @@ _ENTRIES = (
 _UPSERT = f"""
 INSERT INTO catalog_datasets AS d (location, source, source_type, description, annotations, classification, domain,
     quality, schema_completeness, updated_at, search)
-SELECT {INDEXED} FROM jsonb_to_recordset(%s) AS e (location text, source text, source_type text, description json,
+SELECT {INDEXED} FROM json_to_recordset(%s::json) AS e (location text, source text, source_type text, description json,
     annotations json, classification smallint, domain text, quality real, schema_completeness real,
     updated_at timestamptz, names text, tags text, columns text, prose text, domains text, marks text[])
 ON CONFLICT (location) DO UPDATE SET
@@ -217,6 +223,16 @@ ON CONFLICT (location) DO UPDATE SET
     updated_at = coalesce(excluded.updated_at,
         CASE WHEN d.description::text <> excluded.description::text THEN clock_timestamp() ELSE d.updated_at END),
     described_at = clock_timestamp(), gone_at = NULL
+"""
+
+_FAULTS = """
+WITH unread AS (SELECT * FROM unnest(%s::text[], %s::text[]) AS u (part, fault)),
+known AS (
+    UPDATE catalog_pieces p SET fault = u.fault, version = NULL FROM unread u
+    WHERE p.source = %s AND p.part = u.part RETURNING p.part
+)
+INSERT INTO catalog_pieces (source, part, location, fault)
+SELECT %s, part, '', fault FROM unread WHERE part NOT IN (SELECT part FROM known)
 """
 
 _NEW_WORDS = """

@@ -1,6 +1,5 @@
 """A crawl: the catalog comes to know a source, reading only what has changed since the last one."""
 
-import itertools
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -77,11 +76,11 @@ def crawl(url: str, database: Database) -> Crawl:
 def _store(
     database: Database, source: Adapter, changed: Sequence[Part], vanished: Sequence[str]
 ) -> Iterator[Failure]:
-    for names in itertools.batched(vanished, _BATCH):
-        catalog.store(database, source.source, [], names)
+    for start in range(0, len(vanished), _BATCH):
+        catalog.store(database, source.source, [], vanished[start : start + _BATCH])
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="crawl") as pool:
-        for batch in itertools.batched(changed, _BATCH):
-            found = list(pool.map(lambda part: _read(source, part), batch))
+        for start in range(0, len(changed), _BATCH):
+            found = list(pool.map(lambda part: _read(source, part), changed[start : start + _BATCH]))
             catalog.store(database, source.source, found, [])
             yield from (
                 Failure(source=source.source, part=part.name, reason=fault) for part, _, fault in found if fault

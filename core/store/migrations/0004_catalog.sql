@@ -47,11 +47,11 @@ CREATE TABLE catalog_datasets (
 CREATE INDEX catalog_search ON catalog_datasets USING gin (search);
 
 CREATE TABLE catalog_words (                -- the vocabulary: what misspelt words are matched to
-    word   text PRIMARY KEY,
-    lexeme text NOT NULL                    -- what the index calls it
+    word   text COLLATE "C" PRIMARY KEY,
+    lexeme text COLLATE "C" NOT NULL        -- what the index calls it
 );
 
-CREATE INDEX catalog_words_by_lexeme ON catalog_words (lexeme text_pattern_ops);
+CREATE INDEX catalog_words_by_lexeme ON catalog_words (lexeme);
 
 CREATE TABLE catalog_version (              -- one row; grows with each change of the catalog
     version bigint NOT NULL
