@@ -1,8 +1,8 @@
 """The catalog: what was found of each source, in PostgreSQL.
 
 A crawl writes pieces (what a part of a source holds), and marks their datasets as stale in the same transaction; then
-stale datasets are put together anew from all their pieces. A crawl that is killed in between leaves them marked, and the
-next one goes on.
+stale datasets are put together anew from all their pieces. A crawl that is killed in between leaves them marked, and
+the next one goes on.
 """
 
 import json
@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from core.errors import InputError
 from core.store.database import Connection, Database
 from core.store.value import text
+from tools.context import Classification
 from tools.discovery.adapters import Part
 from tools.discovery.annotations import Annotations, changed
 from tools.discovery.dataset import Description, merge
@@ -118,9 +119,7 @@ def store(database: Database, source: str, found: Sequence[Found], vanished: Seq
             (source, parts, source),
         )
         with connection.cursor() as cursor:
-            with cursor.copy(
-                "COPY catalog_pieces (source, part, location, version, facts, fault) FROM STDIN"
-            ) as copy:
+            with cursor.copy("COPY catalog_pieces (source, part, location, version, facts, fault) FROM STDIN") as copy:
                 for row in rows:
                     copy.write_row(row)
             cursor.execute(
@@ -168,7 +167,7 @@ def annotate(database: Database, dataset: str, values: dict[str, str]) -> Entry:
 
 
 def find(database: Database, dataset: str) -> Entry:
-    """The dataset at a location, or the one of this name. Raises InputError if there is none, or if there are several."""
+    """The dataset at a location, or the only one of this name. Raises InputError if there is none, or several."""
     rows = database.query(_ENTRIES + " WHERE location = %s", (dataset,)) or database.query(
         _ENTRIES + " WHERE description ->> 'name' = %s AND gone_at IS NULL ORDER BY location LIMIT 10", (dataset,)
     )
@@ -184,14 +183,28 @@ def find(database: Database, dataset: str) -> Entry:
     return Entry.model_validate(rows[0])
 
 
-def failures(database: Database) -> list[Failure]:
-    """The sources whose last crawl failed, and the parts that could not be read: at most 20 of each source."""
+def failures(database: Database, clearance: Classification = Classification.RESTRICTED) -> list[Failure]:
+    """The sources whose last crawl failed, and the parts that could not be read: at most 20 of each source.
+
+    Parts of datasets above the clearance are left out.
+    """
     rows = database.query(
         "SELECT source, NULL AS part, error AS reason, tried_at AS at FROM catalog_sources WHERE error IS NOT NULL"
-        " UNION ALL SELECT f.source, f.part, f.fault, NULL FROM catalog_sources s,"
-        " LATERAL (SELECT * FROM catalog_pieces p WHERE p.source = s.source AND fault IS NOT NULL LIMIT 20) f"
+        " UNION ALL SELECT s.source, f.part, f.fault, NULL FROM catalog_sources s, LATERAL ("
+        " SELECT part, fault FROM catalog_pieces p LEFT JOIN catalog_datasets d USING (location)"
+        " WHERE p.source = s.source AND fault IS NOT NULL AND coalesce(d.classification, 0) <= %s LIMIT 20) f",
+        (clearance.rank,),
     )
     return [Failure.model_validate(row) for row in rows]
+
+
+def above(database: Database, locations: Sequence[str], clearance: Classification) -> set[str]:
+    """Which of these datasets are classified above the clearance."""
+    rows = database.query(
+        "SELECT location FROM catalog_datasets WHERE location = ANY(%s) AND classification > %s",
+        (list(locations), clearance.rank),
+    )
+    return {row["location"] for row in rows}
 
 
 def sources(database: Database) -> dict[str, datetime | None]:
@@ -205,9 +218,7 @@ def version(database: Database) -> int:
     return int(database.query("SELECT version FROM catalog_version")[0]["version"])
 
 
-_ENTRIES = (
-    "SELECT location, source, description, annotations, found_at, described_at, gone_at FROM catalog_datasets"
-)
+_ENTRIES = "SELECT location, source, description, annotations, found_at, described_at, gone_at FROM catalog_datasets"
 
 # A source that does not say when a dataset changed, but shows that it has, gives the time of the crawl that noticed.
 _UPSERT = f"""
@@ -302,4 +313,3 @@ def _lock(connection: Connection, source: str) -> None:
 def _grow(connection: Connection) -> None:
     # Last in its transaction: all writers meet at this one row.
     connection.execute("UPDATE catalog_version SET version = version + 1")
-

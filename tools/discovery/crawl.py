@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pydantic import BaseModel, ConfigDict
 
 from core.errors import CrewlineError, SourceError
+from core.stop import Stop
 from core.store import Database
 from tools.discovery import catalog
 from tools.discovery.adapters import Adapter, Part, adapter
@@ -36,23 +37,24 @@ class Crawl(BaseModel):
     duration_s: float
 
 
-def crawl(url: str, database: Database) -> Crawl:
+def crawl(url: str, database: Database, stop: Stop | None = None) -> Crawl:
     """Bring the catalog up to date with a source, and return what was done.
 
     Parts whose version is the one of the last crawl are not read. Datasets of which nothing is left are marked as gone,
-    and keep their annotations. Crawls may run at the same time, also of the same source; one that is killed is made good
-    by the next. Raises SourceError when the source as a whole cannot be listed, with nothing forgotten; InputError for a
-    URL that nothing here reads.
+    and keep their annotations. Crawls may run at the same time, also of the same source; one that is killed is made
+    good by the next. Raises SourceError when the source as a whole cannot be listed, with nothing forgotten; InputError
+    for a URL that nothing here reads; Interrupted when a stop was requested, with what was read until then kept.
     """
+    stop = stop or Stop()
     started = time.monotonic()
     source = adapter(url)
     catalog.begin(database, source.source)
     try:
         known = catalog.versions(database, source.source)
-        parts = list(source.parts())
+        parts = list(_listed(source, stop))
         changed = [part for part in parts if part.version is None or known.get(part.name, "") != part.version]
         vanished = sorted(known.keys() - {part.name for part in parts})
-        failed = list(_store(database, source, changed, vanished))
+        failed = list(_store(database, source, changed, vanished, stop))
     except CrewlineError as error:
         catalog.end(database, source.source, str(error))
         raise
@@ -73,13 +75,20 @@ def crawl(url: str, database: Database) -> Crawl:
     )
 
 
+def _listed(source: Adapter, stop: Stop) -> Iterator[Part]:
+    for part in source.parts():
+        stop.check()
+        yield part
+
+
 def _store(
-    database: Database, source: Adapter, changed: Sequence[Part], vanished: Sequence[str]
+    database: Database, source: Adapter, changed: Sequence[Part], vanished: Sequence[str], stop: Stop
 ) -> Iterator[Failure]:
     for start in range(0, len(vanished), _BATCH):
         catalog.store(database, source.source, [], vanished[start : start + _BATCH])
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="crawl") as pool:
         for start in range(0, len(changed), _BATCH):
+            stop.check()
             found = list(pool.map(lambda part: _read(source, part), changed[start : start + _BATCH]))
             catalog.store(database, source.source, found, [])
             yield from (

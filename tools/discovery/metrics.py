@@ -1,4 +1,4 @@
-"""Engineering metrics: what working with a dataset would take. Each is between 0 and 1; None where too little is known."""
+"""Engineering metrics: what working with a dataset would take, each from 0 to 1; None where too little is known."""
 
 import math
 
@@ -21,8 +21,10 @@ _ACCESS = {
 
 
 class Metrics(BaseModel):
-    """`freshness` halves with each week since the last change. `schema_completeness` is the share of columns whose type
-    is known and one. `processing_complexity` is the mean of what is known of: log(bytes) / log(1 TB), columns / 100, the
+    """What a dataset takes to work with.
+
+    `freshness` halves with each week since the last change. `schema_completeness` is the share of columns whose type is
+    known and one. `processing_complexity` is the mean of what is known of: log(bytes) / log(1 TB), columns / 100, the
     share of nested columns. `integration_difficulty` is the mean of: how rows are had (warehouse 0, lake 0.25, file
     system 0.5, stream 0.75, API 1), 1 - schema completeness, and 0 with a declared key, 1 without.
     """

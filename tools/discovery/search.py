@@ -43,7 +43,7 @@ class Hits(NamedTuple):
 
 
 def search(database: Database, words: Sequence[Word], filters: Filters, limit: int, *, every: bool = True) -> Hits:
-    """Datasets with these words, all of them, or any of them unless `every`. Without words, all that the filters leave."""
+    """Datasets with these words: all of them, or any unless `every`. Without words, all that the filters leave."""
     domains = _domains(database, filters.domains)
     meant = (" & " if every else " | ").join(_alternatives(word) for word in words)
     row = _one(
@@ -102,9 +102,14 @@ def _one(database: Database, sql: str, parameters: dict[str, Any]) -> dict[str, 
 def _domains(database: Database, domains: Sequence[str]) -> dict[str, str]:
     """The domains with what finds their datasets in the index."""
     rows = database.query(
-        "SELECT d, tsvector_to_array(to_tsvector('english', d)) AS lexemes FROM unnest(%s::text[]) AS d", (list(domains),)
+        "SELECT d, tsvector_to_array(to_tsvector('english', d)) AS lexemes FROM unnest(%s::text[]) AS d",
+        (list(domains),),
     )
-    return {row["d"]: " & ".join(_quoted(DOMAIN_MARK + lexeme) for lexeme in row["lexemes"]) for row in rows if row["lexemes"]}
+    return {
+        row["d"]: " & ".join(_quoted(DOMAIN_MARK + lexeme) for lexeme in row["lexemes"])
+        for row in rows
+        if row["lexemes"]
+    }
 
 
 def _query(words: str, sources: Sequence[SourceType], domains: dict[str, str]) -> str:
@@ -124,8 +129,11 @@ def _quoted(lexeme: str) -> str:
     return "'" + lexeme.replace("\\", "\\\\").replace("'", "''") + "'"
 
 
+# All that is of a source within a root is within it: what an API's document describes may lie beside the document.
 _WITHIN = """(%(roots)s::text[] IS NULL OR EXISTS (
-    SELECT FROM unnest(%(roots)s::text[]) AS root WHERE location = root OR starts_with(location, root || '/')))"""
+    SELECT FROM unnest(%(roots)s::text[]) AS root
+    WHERE location = root OR starts_with(location, root || '/')
+        OR source = root OR starts_with(source, root || '/')))"""
 
 _SEARCH = f"""
 WITH candidates AS MATERIALIZED (
@@ -155,13 +163,14 @@ SELECT
     (SELECT json_object_agg(name, n) FROM (
         SELECT coalesce(domain, (
             SELECT t.name FROM unnest(%(domains)s::text[], %(domain_queries)s::tsquery[]) AS t (name, query)
-            WHERE search @@ t.query LIMIT 1), 'unknown') AS name, count(*) AS n FROM weighed GROUP BY 1 ORDER BY 2 DESC) AS t
-    ) AS by_domain,
+            WHERE search @@ t.query LIMIT 1), 'unknown') AS name, count(*) AS n
+        FROM weighed GROUP BY 1 ORDER BY 2 DESC) AS t) AS by_domain,
     (SELECT json_object_agg(source_type, n) FROM (
         SELECT source_type, count(*) AS n FROM weighed GROUP BY 1 ORDER BY 2 DESC) AS t) AS by_source,
     (SELECT json_object_agg(level, n) FROM (
-        SELECT CASE WHEN quality >= 0.8 THEN 'high' WHEN quality >= 0.6 THEN 'medium' WHEN quality IS NULL THEN 'unknown'
-            ELSE 'low' END AS level, count(*) AS n FROM weighed GROUP BY 1 ORDER BY 2 DESC) AS t) AS by_quality,
+        SELECT CASE WHEN quality >= 0.8 THEN 'high' WHEN quality >= 0.6 THEN 'medium'
+            WHEN quality IS NULL THEN 'unknown' ELSE 'low' END AS level, count(*) AS n
+        FROM weighed GROUP BY 1 ORDER BY 2 DESC) AS t) AS by_quality,
     (SELECT json_build_object('mean', avg(quality), 'lowest', min(quality), 'highest', max(quality),
         'measured', count(quality), 'unknown', count(*) - count(quality)) FROM weighed) AS quality
 """

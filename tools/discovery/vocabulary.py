@@ -27,7 +27,9 @@ def understand(database: Database, query: str) -> list[Word]:
     """The words of a query, in order, without those that say nothing, such as "the"."""
     asked = list(dict.fromkeys(words(query)))[:_MAX_WORDS]
     rows = database.query(_LOOKUP, (asked,))
-    return [_known(row["word"], row) or _nearest(database, row["word"], row["lexemes"]) for row in rows if row["lexemes"]]
+    return [
+        _known(row["word"], row) or _nearest(database, row["word"], row["lexemes"]) for row in rows if row["lexemes"]
+    ]
 
 
 # A word is known by its stem ("orders" by "order"), or as the beginning of others ("quant" of "quantity"): then it

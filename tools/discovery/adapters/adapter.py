@@ -16,8 +16,8 @@ GROUP = "crewline.adapters"
 class Part(NamedTuple):
     """What of a source can change by itself: a file, a table, a topic, a document.
 
-    `version` is found without reading the part, and another one when it has changed; None says nothing, so the part is
-    read in every crawl.
+    `name` is its path or URL, without password. `version` is found without reading the part, and another one when it
+    has changed; None says nothing, so the part is read in every crawl.
     """
 
     name: str
@@ -27,8 +27,8 @@ class Part(NamedTuple):
 class Adapter(Protocol):
     """Reads the metadata of one source.
 
-    `source` is its URL without user and password: its key in the catalog. All methods raise SourceError. One whose
-    source cannot be reached now raises it too; the catalog keeps what it knew.
+    `source` is its URL without password: its key in the catalog, and enough to come again. All methods raise
+    SourceError, also when the source cannot be reached now: the catalog keeps what it knew.
     """
 
     source: str
@@ -53,11 +53,16 @@ Factory = Callable[[str], Adapter]
 def adapter(url: str) -> Adapter:
     """The adapter for a path or URL, chosen by its scheme.
 
-    Built in: `postgresql://`, `duckdb://` (a file), `kafka://`, `http(s)://` (an OpenAPI document); every other is a file
-    system of fsspec. A package adds a scheme by an entry point of that name in the group `crewline.adapters`.
+    Built in: `postgresql://`, `kafka://`, `http(s)://` (an OpenAPI document), paths that end in `.duckdb`; every other
+    is of a file system of fsspec. A package adds a scheme by an entry point of that name in the group
+    `crewline.adapters`.
     Raises InputError for a scheme that nobody knows.
     """
     scheme = url.partition("://")[0].lower() if "://" in url else "file"
+    if scheme == "file" and url.endswith(".duckdb"):
+        from tools.discovery.adapters.duckdb_file import DuckDBAdapter
+
+        return DuckDBAdapter(url)
     return _factory(scheme)(url)
 
 
@@ -68,10 +73,6 @@ def _factory(scheme: str) -> Factory:
             from tools.discovery.adapters.postgres import PostgresAdapter
 
             return PostgresAdapter
-        case "duckdb":
-            from tools.discovery.adapters.duckdb_file import DuckDBAdapter
-
-            return DuckDBAdapter
         case "kafka":
             from tools.discovery.adapters.kafka import KafkaAdapter
 

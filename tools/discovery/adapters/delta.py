@@ -19,7 +19,7 @@ def describe(location: str, path: str) -> Description:
 
     table = _table(path)
     metadata = table.metadata()
-    actions = pa.record_batch(table.get_add_actions(flatten=True)).to_pydict()
+    actions = pa.table(table.get_add_actions(flatten=True)).to_pydict()
     schema = pa.schema(table.schema().to_arrow())
     rows = _total(actions.get("num_records"))
     nulls = {field.name: _total(actions.get(f"null_count.{field.name}")) for field in schema}

@@ -47,7 +47,9 @@ class FilesAdapter:
             entries = [self._files.info(self._root)] if self._files.isfile(self._root) else self._walk(self._root)
             yield from self._found(entries)
         except OSError as error:
-            raise SourceError(self.source, f"it cannot be listed: {_words(error)}.", remedy="See that it may be.") from error
+            raise SourceError(
+                self.source, f"it cannot be listed: {_words(error)}.", remedy="See that it may be."
+            ) from error
 
     def read(self, part: str) -> Sequence[Description]:
         path = self._path(part)
@@ -59,7 +61,9 @@ class FilesAdapter:
         except FileNotFoundError as error:
             raise SourceError(part, "it went away while it was to be read.", remedy="Crawl again.") from error
         except OSError as error:
-            raise SourceError(part, f"it cannot be read: {_words(error)}.", remedy="See that it may be read.") from error
+            raise SourceError(
+                part, f"it cannot be read: {_words(error)}.", remedy="See that it may be read."
+            ) from error
 
     def sample(self, dataset: Description, columns: Sequence[str], rows: int) -> "pa.Table | None":
         # A partition's value stands in the names of folders only.
@@ -166,7 +170,9 @@ class FilesAdapter:
         location = posixpath.dirname(log)
         if posixpath.basename(log) == _ICEBERG:
             raise SourceError(
-                self._url(location), "it is an Iceberg table, which nothing here reads.", remedy="Add an adapter for it."
+                self._url(location),
+                "it is an Iceberg table, which nothing here reads.",
+                remedy="Add an adapter for it.",
             )
         return [delta.describe(self._url(location), location if self._local else self._url(location))]
 
