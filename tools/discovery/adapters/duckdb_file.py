@@ -78,7 +78,8 @@ class DuckDBAdapter:
         )
 
     def _location(self, schema: str, name: str) -> str:
-        return f"{self.source}/{quote(schema)}.{quote(name)}"
+        # The first dot is the one between them.
+        return f"{self.source}/{quote(schema, safe='').replace('.', '%2E')}.{quote(name, safe='')}"
 
     @contextmanager
     def _connect(self) -> Iterator[Any]:

@@ -103,7 +103,8 @@ class PostgresAdapter:
         )
 
     def _location(self, schema: str, name: str) -> str:
-        return f"{self.source}/{quote(schema)}.{quote(name)}"
+        # The first dot is the one between them.
+        return f"{self.source}/{quote(schema, safe='').replace('.', '%2E')}.{quote(name, safe='')}"
 
     def _named(self, location: str) -> tuple[str, str]:
         schema, _, name = location.rpartition("/")[2].partition(".")
