@@ -36,6 +36,10 @@ class Settings(BaseSettings):
         default=None, ge=256, description="Engine memory in all; half the machine's if unset."
     )
 
+    mcp_token: SecretStr | None = Field(
+        default=None, description="What clients of `crewline mcp --http` must send as bearer token; none if unset."
+    )
+
     @property
     def root(self) -> Path:
         """`home`, absolute."""

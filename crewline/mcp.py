@@ -5,6 +5,7 @@ journal; the bounds are those of the context that the server was started with.
 """
 
 import contextlib
+import hmac
 import os
 import sys
 from collections.abc import AsyncIterator
@@ -20,11 +21,18 @@ from mcp.server.stdio import stdio_server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.server.transport_security import TransportSecuritySettings
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
+from starlette.responses import PlainTextResponse
 from starlette.routing import Mount
+from starlette.types import Receive, Scope, Send
 
+from core.errors import InputError
+from core.settings import settings
 from tools.context import ToolContext
 from tools.tool import Tool, failed
 from tools.toolbox import toolbox
+
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def serve_stdio(context: ToolContext) -> None:
@@ -33,28 +41,45 @@ def serve_stdio(context: ToolContext) -> None:
 
 
 def serve_http(context: ToolContext, host: str, port: int) -> None:
-    """Serve many clients over streamable HTTP at `/mcp`, until interrupted. Only local web pages may ask."""
-    uvicorn.run(http_app(context, host, port), host=host, port=port, log_level="warning")
+    """Serve many clients over streamable HTTP at `/mcp`, until interrupted.
+
+    With `CREWLINE_MCP_TOKEN` set, clients must send it as bearer token. Raises InputError if others than this machine
+    could reach the server and there is none.
+    """
+    secret = settings().mcp_token
+    token = secret.get_secret_value() if secret else None
+    if token is None and host not in _LOOPBACK:
+        raise InputError(
+            f"Anyone who reaches {host} could use the tools.",
+            remedy="Set CREWLINE_MCP_TOKEN, and give it to the clients; or serve at 127.0.0.1.",
+        )
+    app = http_app(context, [f"{name}:{port}" for name in {host, *_LOOPBACK}], token)
+    uvicorn.run(app, host=host, port=port, log_level="warning")
 
 
-def http_app(context: ToolContext, host: str, port: int) -> Starlette:
-    """The ASGI application behind `serve_http`."""
-    names = {host, "localhost", "127.0.0.1"}
+def http_app(context: ToolContext, hosts: list[str], token: str | None) -> Starlette:
+    """The ASGI application behind `serve_http`: for requests to `hosts`, with the token if there is one."""
     sessions = StreamableHTTPSessionManager(
         _server(toolbox(context)),
         # A page that a browser has open must not reach the server by having its own name lead here.
         security_settings=TransportSecuritySettings(
-            allowed_hosts=[f"{name}:{port}" for name in names],
-            allowed_origins=[f"http://{name}:{port}" for name in names],
+            allowed_hosts=hosts, allowed_origins=[f"http://{host}" for host in hosts]
         ),
     )
+
+    async def endpoint(scope: Scope, receive: Receive, send: Send) -> None:
+        given = Headers(scope=scope).get("authorization", "")
+        if token is not None and not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
+            await PlainTextResponse("The bearer token is missing or wrong.", 401)(scope, receive, send)
+        else:
+            await sessions.handle_request(scope, receive, send)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async with sessions.run():
             yield
 
-    return Starlette(routes=[Mount("/mcp", sessions.handle_request)], lifespan=lifespan)
+    return Starlette(routes=[Mount("/mcp", endpoint)], lifespan=lifespan)
 
 
 def _server(tools: list[Tool]) -> Server[Any, Any]:

@@ -55,10 +55,27 @@ def test_an_event_of_a_transaction_that_failed_never_was(database: Database, run
     assert not database.transaction(lambda connection: journal.written(connection, event))
 
 
-@pytest.mark.parametrize("change", ["data = '{}'", "kind = 'other.kind'", "at = now()"])
-def test_what_was_written_cannot_be_changed(database: Database, run_id: str, change: str) -> None:
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE journal SET data = '{}'",
+        "UPDATE journal SET kind = 'other.kind'",
+        "UPDATE journal SET at = now()",
+        "DELETE FROM journal",
+        "DELETE FROM runs",
+        "TRUNCATE journal",
+        "TRUNCATE runs CASCADE",
+    ],
+)
+def test_what_was_written_can_neither_be_changed_nor_removed(database: Database, run_id: str, change: str) -> None:
     with pytest.raises(psycopg.errors.RaiseException, match="the journal is append-only"):
-        database.transaction(lambda connection: connection.execute(f"UPDATE journal SET {change}".encode()))
+        database.transaction(lambda connection: connection.execute(change.encode()))
+
+
+def test_what_happened_outside_of_runs_is_kept_apart(database: Database, run_id: str) -> None:
+    written(database, Event(run_id=None, kind="tool.refused", actor="agent"))
+    assert [event.kind for event in journal.events(database, None)] == ["tool.refused"]
+    assert [event.kind for event in journal.events(database, run_id)] == ["run.created"]
 
 
 def test_events_are_found_by_how_their_kind_begins(database: Database, run_id: str) -> None:
