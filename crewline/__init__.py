@@ -6,9 +6,10 @@
     print(report.status, report.records)
 
 `run` starts a pipeline, `resume` goes on with one that was interrupted, `status` lists runs, `audit` proves a run's
-account from its files.
+account from its files. `crawl` fills the catalog of datasets, `discover` finds them there, `annotate` says what their
+sources do not.
 """
 
-from crewline.facade import audit, resume, run, status
+from crewline.facade import annotate, audit, crawl, discover, resume, run, status
 
-__all__ = ["audit", "resume", "run", "status"]
+__all__ = ["annotate", "audit", "crawl", "discover", "resume", "run", "status"]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from core.errors import CrewlineError, InputError, Interrupted, StoreUnavailable
+from crewline.commands.catalog import annotate, crawl, discover
 from crewline.commands.mcp import mcp
 from crewline.terminal import BAD_INPUT, INTERRUPTED, Json, RunId, print_json, reported
 
@@ -125,6 +126,9 @@ def doctor(as_json: Json = False) -> None:
 
 
 app.command()(mcp)
+app.command()(crawl)
+app.command()(discover)
+app.command()(annotate)
 
 
 def main() -> None:

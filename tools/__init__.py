@@ -5,11 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tools.context import ToolContext
+    from tools.discovery.tool import DataDiscoveryTool
     from tools.tool import Tool
 
-__all__ = ["Tool", "ToolContext"]
+__all__ = ["DataDiscoveryTool", "Tool", "ToolContext"]
 
 _HOME = {
+    "DataDiscoveryTool": "tools.discovery.tool",
     "Tool": "tools.tool",
     "ToolContext": "tools.context",
 }

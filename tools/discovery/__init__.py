@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tools.discovery.answer import Discovery
     from tools.discovery.catalog import Entry, annotate
-    from tools.discovery.crawl import Crawl, crawl
+    from tools.discovery.crawler import Crawl, crawl
     from tools.discovery.discovery import discover
     from tools.discovery.request import DiscoveryRequest
     from tools.discovery.tool import DataDiscoveryTool
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 __all__ = ["Crawl", "DataDiscoveryTool", "Discovery", "DiscoveryRequest", "Entry", "annotate", "crawl", "discover"]
 
 _HOME = {
-    "Crawl": "tools.discovery.crawl",
+    "Crawl": "tools.discovery.crawler",
     "DataDiscoveryTool": "tools.discovery.tool",
     "Discovery": "tools.discovery.answer",
     "DiscoveryRequest": "tools.discovery.request",
     "Entry": "tools.discovery.catalog",
     "annotate": "tools.discovery.catalog",
-    "crawl": "tools.discovery.crawl",
+    "crawl": "tools.discovery.crawler",
     "discover": "tools.discovery.discovery",
 }
 

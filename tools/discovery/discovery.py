@@ -20,7 +20,7 @@ from tools.discovery.answer import (
 )
 from tools.discovery.catalog import Failure
 from tools.discovery.compatibility import compatibility
-from tools.discovery.crawl import crawl
+from tools.discovery.crawler import crawl
 from tools.discovery.dataset import Description
 from tools.discovery.governance import judge, summary
 from tools.discovery.metrics import metrics
