@@ -8,7 +8,7 @@ from pydantic import Field, field_validator
 from tools.arguments import Arguments
 from tools.discovery.dataset import SourceType
 
-_UNITS = {"minute": 60, "hour": 3600, "day": 86_400, "week": 7 * 86_400, "month": 30 * 86_400, "year": 365 * 86_400}
+_UNITS = {"minute": 60, "hour": 3600, "day": 86_400, "week": 7 * 86_400, "month": 30 * 86_400}
 _FRESHNESS = re.compile(rf"last_(?:(\d{{1,4}})_)?({'|'.join(_UNITS)})s?")
 
 

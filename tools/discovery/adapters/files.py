@@ -138,8 +138,7 @@ class FilesAdapter:
     def _version(self, entry: dict[str, Any]) -> str:
         if etag := entry.get("ETag") or entry.get("etag"):
             return str(etag).strip('"')
-        modified = entry.get("mtime") or entry.get("LastModified") or entry.get("last_modified") or entry.get("updated")
-        return f"{modified}-{entry.get('size')}-{entry.get('ino', '')}"
+        return f"{_modified(entry)}-{entry.get('size')}-{entry.get('ino', '')}"
 
     def _piece(self, path: str, found: Place) -> Description:
         info = self._files.info(path)
@@ -195,8 +194,13 @@ class FilesAdapter:
         return str(self._files._strip_protocol(url))
 
 
+def _modified(info: dict[str, Any]) -> Any:
+    """When the file was changed, in the type and under the name of its file system; None if that has none."""
+    return next((info[name] for name in ("mtime", "LastModified", "last_modified", "updated") if name in info), None)
+
+
 def _time(info: dict[str, Any]) -> datetime | None:
-    modified = info.get("mtime") or info.get("LastModified") or info.get("last_modified") or info.get("updated")
+    modified = _modified(info)
     if isinstance(modified, (int, float)):
         return datetime.fromtimestamp(modified, UTC)
     if isinstance(modified, str):
