@@ -26,20 +26,10 @@ SOURCE_WEIGHTS = {
 
 HALF_LIFE_S = 7 * 86_400
 
-# The same in SQL, over the columns of a candidate. After a hundred half-lives it is nothing; a float would come to its end at a thousand.
+# The same in SQL, over the columns of a candidate. After a hundred half-lives nothing is left, and at a thousand a
+# float would come to its end.
 _AGE = f"greatest(0, extract(epoch FROM now() - updated_at)) / {HALF_LIFE_S}"
 FRESHNESS_SQL = f"power(0.5::float8, least(100, {_AGE})::float8)"
-_WEIGHTS = {
-    SourceType.DATA_WAREHOUSE: 1.4,
-    SourceType.STREAMING: 1.3,
-    SourceType.DATA_LAKE: 1.2,
-    SourceType.API_ENDPOINTS: 1.0,
-    SourceType.FILE_SYSTEMS: 0.8,
-}
-
-HALF_LIFE_S = 7 * 86_400
-
-# The same in SQL, over the columns of a candidate. FRESHNESS_SQL = f"power(0.5, greatest(0, extract(epoch FROM now() - updated_at)) / {HALF_LIFE_S})"
 _WEIGHTS = " ".join(f"WHEN '{source}' THEN {weight}" for source, weight in SOURCE_WEIGHTS.items())
 WEIGHT_SQL = f"CASE source_type {_WEIGHTS} END"
 SCORE_SQL = f"""(
