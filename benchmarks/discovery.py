@@ -34,7 +34,10 @@ SEED = 11
 BATCH = 2000
 
 DOMAINS = ["customer", "product", "transaction", "inventory", "shipment", "employee", "marketing", "finance"]
-SYLLABLES = "ba co da fe gi ho ka lu me no pa ri so ta ve zu tra con ment pro sal ver ship tor ling mar quen dex".split()
+SYLLABLES = (
+    *("ba", "co", "da", "fe", "gi", "ho", "ka", "lu", "me", "no", "pa", "ri", "so", "ta", "ve", "zu", "tra", "con"),
+    *("ment", "pro", "sal", "ver", "ship", "tor", "ling", "mar", "quen", "dex"),
+)
 TYPES = ["int64", "string", "float64", "timestamp", "date", "decimal(10, 2)"]
 
 
@@ -67,7 +70,9 @@ def crawls(database: Database, folder: Path, files: int) -> None:
     assert rows == files * 1000, rows
     print(f"crawl of {files:,} Parquet files, footers only: {first.duration_s:.1f} s", end=", ")
     print(f"{first.described:,} datasets; {files / first.duration_s:,.0f} files/s")
-    print(f"crawl again, no file read: {again.duration_s:.1f} s, 1/{first.duration_s / again.duration_s:.0f} of the first")
+    print(
+        f"crawl again, no file read: {again.duration_s:.1f} s, 1/{first.duration_s / again.duration_s:.0f} of the first"
+    )
 
 
 def searches(database: Database, datasets: int, queries: int) -> None:
@@ -76,7 +81,9 @@ def searches(database: Database, datasets: int, queries: int) -> None:
     words = _vocabulary(random_)
     began = time.monotonic()
     names = _fill(database, random_, words, datasets)
-    print(f"catalog of {datasets:,} datasets made in {time.monotonic() - began:.0f} s, {len(words):,} words")
+    print(
+        f"catalog of {datasets:,} datasets made in {time.monotonic() - began:.0f} s, {len(words):,} words", flush=True
+    )
 
     asked = [_query(random_, names) for _ in range(queries)]
     for query, _ in asked[:50]:
@@ -161,7 +168,8 @@ def _description(random_: random.Random, words: list[str], location: str, name: 
         source_type=random_.choice(list(SourceType)),
         format="table",
         columns=tuple(
-            Column(name=column, type=random_.choice(TYPES), null_share=random_.random() ** 4) for column in sorted(columns)
+            Column(name=column, type=random_.choice(TYPES), null_share=random_.random() ** 4)
+            for column in sorted(columns)
         ),
         rows=random_.randrange(1_000_000),
     )

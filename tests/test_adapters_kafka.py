@@ -1,17 +1,16 @@
 """Kafka as a source, over the wire, against the cluster that librdkafka brings along."""
 
 import json
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import pytest
 from confluent_kafka import Producer
 
 from core.errors import SourceError
+from tests.web import Server
 from tools.discovery.adapters import adapter
 from tools.discovery.adapters.adapter import Adapter
 from tools.discovery.dataset import Description, SourceType
-from tests.web import Server
 
 
 class Cluster(NamedTuple):
@@ -26,11 +25,11 @@ class Cluster(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
+def cluster() -> Cluster:
     """A cluster with a broker that listens on a port of this machine, for as long as its producer lives."""
     producer = Producer({"bootstrap.servers": "none:1", "test.mock.num.brokers": 1, "log_level": 0})
     brokers = producer.list_topics(timeout=10).brokers.values()
-    yield Cluster(producer, ",".join(f"{broker.host}:{broker.port}" for broker in brokers))
+    return Cluster(producer, ",".join(f"{broker.host}:{broker.port}" for broker in brokers))
 
 
 def topic(source: Adapter, name: str) -> Description:

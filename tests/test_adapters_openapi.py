@@ -139,9 +139,10 @@ def test_a_server_that_does_not_answer_as_it_should_is_an_error(
     document: str | int | None, told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tools.discovery.adapters.web._PATIENCE_S", 0.3)
-    with Server({"/openapi.json": document}) as server, pytest.raises(SourceError, match=told):
+    with Server({"/openapi.json": document}) as server:
         source = adapter(f"{server.url}/openapi.json")
-        source.read(next(iter(source.parts())).name)
+        with pytest.raises(SourceError, match=told):
+            source.read(source.source)
 
 
 def test_a_document_whose_references_go_nowhere_or_in_circles_still_answers() -> None:

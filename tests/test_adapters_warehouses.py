@@ -16,10 +16,12 @@ CREATE TYPE mood AS ENUM ('good', 'bad');
 CREATE TABLE customers (id integer PRIMARY KEY, email text UNIQUE, mood mood, balance numeric(10, 2));
 COMMENT ON TABLE customers IS 'Who buys';
 COMMENT ON COLUMN customers.email IS 'Where to write to';
-CREATE TABLE orders (id bigint PRIMARY KEY, customer_id integer NOT NULL REFERENCES customers, at timestamptz, tags text[]);
+CREATE TABLE orders (id bigint PRIMARY KEY, customer_id integer NOT NULL REFERENCES customers, at timestamptz,
+    tags text[]);
 CREATE TABLE events (at date NOT NULL, kind text) PARTITION BY RANGE (at);
 CREATE TABLE events_2025 PARTITION OF events FOR VALUES FROM ('2025-01-01') TO ('2026-01-01');
-CREATE VIEW spending AS SELECT c.email, count(*) AS orders FROM customers c JOIN orders o ON o.customer_id = c.id GROUP BY 1;
+CREATE VIEW spending AS
+    SELECT c.email, count(*) AS orders FROM customers c JOIN orders o ON o.customer_id = c.id GROUP BY 1;
 CREATE SCHEMA "Odd name";
 CREATE TABLE "Odd name"."a/b.c" (x integer);
 INSERT INTO customers SELECT n, CASE WHEN n % 4 > 0 THEN 'c' || n END, 'good', n FROM generate_series(1, 400) n;

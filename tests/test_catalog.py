@@ -1,7 +1,7 @@
 """The catalog: what crawls make of it, what survives them, what a search finds in it."""
 
-import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -147,21 +147,9 @@ def test_a_part_that_cannot_be_read_keeps_what_was_known_and_is_tried_again(lake
 def test_crawls_of_one_source_at_the_same_time_leave_what_one_would(lake: Path, database: Database) -> None:
     for number in range(30):
         parquet(lake / f"t{number}x" / "data.parquet", a=[number])
-    failures: list[BaseException] = []
-
-    def work() -> None:
-        try:
-            crawl(str(lake), database)
-        except BaseException as error:
-            failures.append(error)
-
-    threads = [threading.Thread(target=work) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert failures == []
-    assert found(database, "data").found + found(database, "orders").found >= 1
+    with ThreadPoolExecutor(4) as pool:
+        crawls = [pool.submit(crawl, str(lake), database) for _ in range(4)]
+    assert [one.result().failures for one in crawls] == [[]] * 4
     rows = database.query("SELECT count(*) AS n, count(gone_at) AS gone FROM catalog_datasets")[0]
     assert (rows["n"], rows["gone"]) == (33, 0)
     assert database.query("SELECT * FROM catalog_stale") == []
@@ -210,7 +198,9 @@ def test_words_are_found_in_names_columns_and_folders_by_stem_beginning_and_desp
     assert names(found(database, "xylophone")) == []
 
 
-@pytest.mark.parametrize("query", ["'", "a' | 'b", "\\", "!:*&|<->()", "%s %(x)s", "\0", "\ud800", "ⅷ 数据 données", "x" * 400])
+@pytest.mark.parametrize(
+    "query", ["'", "a' | 'b", "\\", "!:*&|<->()", "%s %(x)s", "\0", "\ud800", "ⅷ 数据 données", "x" * 400]
+)
 def test_a_hostile_query_is_only_words(query: str, lake: Path, database: Database) -> None:
     crawl(str(lake), database)
     assert found(database, query).found >= 0

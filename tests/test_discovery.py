@@ -269,9 +269,7 @@ def test_words_of_which_no_dataset_has_all_are_looked_for_one_by_one(context: To
     assert (sorted(names(answer)), answer.matched) == (["customers", "weather"], "any")
 
 
-def test_an_agent_gets_json_and_what_it_may_not_ask_as_a_short_error(
-    context: ToolContext, database: Database
-) -> None:
+def test_an_agent_gets_json_and_what_it_may_not_ask_as_a_short_error(context: ToolContext, database: Database) -> None:
     tool = DataDiscoveryTool(context=context)
     try:
         answer = json.loads(tool.run(query="customer", domains=[], source_types=["data_lake"]))
@@ -296,7 +294,7 @@ _values = st.recursive(
 @given(
     arguments=st.fixed_dictionaries(
         {"query": st.text(max_size=60) | _values},
-        optional={name: _values for name in ("max_results", "source_types", "quality_threshold", "domains")}
+        optional=dict.fromkeys(("max_results", "source_types", "quality_threshold", "domains"), _values)
         | {"freshness": st.sampled_from(["last_24_hours", "last_0_days", "last_9999_months", "last"]) | _values},
     )
 )

@@ -7,7 +7,7 @@ the next one goes on.
 
 import json
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict
@@ -42,6 +42,7 @@ class Entry(BaseModel):
     source: str
     description: Description
     annotations: Annotations
+    updated_at: datetime | None
     found_at: datetime
     described_at: datetime
     gone_at: datetime | None
@@ -154,12 +155,9 @@ def annotate(database: Database, dataset: str, values: dict[str, str]) -> Entry:
     location = find(database, dataset).location
 
     def work(connection: Connection) -> None:
-        row = connection.execute(
-            "SELECT source, description, annotations FROM catalog_datasets WHERE location = %s FOR UPDATE", (location,)
-        ).fetchone()
-        assert row is not None
-        annotations = changed(Annotations.model_validate(row["annotations"]), values)
-        _index(connection, row["source"], [(Description.model_validate(row["description"]), annotations)])
+        known = _known(connection, [location])[location]
+        annotations = changed(known.annotations, values)
+        _index(connection, known.source, [(known.description, annotations, known.updated_at)])
         _grow(connection)
 
     database.transaction(work)
@@ -169,7 +167,7 @@ def annotate(database: Database, dataset: str, values: dict[str, str]) -> Entry:
 def find(database: Database, dataset: str) -> Entry:
     """The dataset at a location, or the only one of this name. Raises InputError if there is none, or several."""
     rows = database.query(_ENTRIES + " WHERE location = %s", (dataset,)) or database.query(
-        _ENTRIES + " WHERE description ->> 'name' = %s AND gone_at IS NULL ORDER BY location LIMIT 10", (dataset,)
+        _ENTRIES + " WHERE name = %s AND gone_at IS NULL ORDER BY location LIMIT 10", (dataset,)
     )
     if not rows:
         raise InputError(
@@ -218,22 +216,31 @@ def version(database: Database) -> int:
     return int(database.query("SELECT version FROM catalog_version")[0]["version"])
 
 
-_ENTRIES = "SELECT location, source, description, annotations, found_at, described_at, gone_at FROM catalog_datasets"
+_ENTRIES = (
+    "SELECT location, source, description, annotations, updated_at, found_at, described_at, gone_at"
+    " FROM catalog_datasets JOIN catalog_descriptions USING (location)"
+)
 
-# A source that does not say when a dataset changed, but shows that it has, gives the time of the crawl that noticed.
-_UPSERT = f"""
-INSERT INTO catalog_datasets AS d (location, source, source_type, description, annotations, classification, domain,
-    quality, schema_completeness, updated_at, search)
-SELECT {INDEXED} FROM json_to_recordset(%s::json) AS e (location text, source text, source_type text, description json,
+_ROWS = """
+FROM json_to_recordset(%s::json) AS e (location text, source text, source_type text, name text, description json,
     annotations json, classification smallint, domain text, quality real, schema_completeness real,
     updated_at timestamptz, names text, tags text, columns text, prose text, domains text, marks text[])
+"""
+
+_DATASETS = f"""
+INSERT INTO catalog_datasets (location, source, source_type, name, annotations, classification, domain, quality,
+    schema_completeness, updated_at, search)
+SELECT {INDEXED} {_ROWS}
 ON CONFLICT (location) DO UPDATE SET
-    source = excluded.source, source_type = excluded.source_type, description = excluded.description,
+    source = excluded.source, source_type = excluded.source_type, name = excluded.name,
     annotations = excluded.annotations, classification = excluded.classification, domain = excluded.domain,
-    quality = excluded.quality, schema_completeness = excluded.schema_completeness, search = excluded.search,
-    updated_at = coalesce(excluded.updated_at,
-        CASE WHEN d.description::text <> excluded.description::text THEN clock_timestamp() ELSE d.updated_at END),
-    described_at = clock_timestamp(), gone_at = NULL
+    quality = excluded.quality, schema_completeness = excluded.schema_completeness, updated_at = excluded.updated_at,
+    search = excluded.search, described_at = clock_timestamp(), gone_at = NULL
+"""
+
+_DESCRIPTIONS = f"""
+INSERT INTO catalog_descriptions SELECT e.location, e.description {_ROWS}
+ON CONFLICT (location) DO UPDATE SET description = excluded.description
 """
 
 _FAULTS = """
@@ -273,14 +280,8 @@ def _assemble(connection: Connection, source: str) -> Tally | None:
         (stale, source),
     ):
         pieces[row["location"]].append(Description.model_validate(row["facts"]))
-    annotations = {
-        row["location"]: Annotations.model_validate(row["annotations"])
-        for row in connection.execute(
-            "SELECT location, annotations FROM catalog_datasets WHERE location = ANY(%s) ORDER BY location FOR UPDATE",
-            (stale,),
-        )
-    }
-    there = [(merge(found), annotations.get(location, Annotations())) for location, found in pieces.items() if found]
+    known = _known(connection, stale)
+    there = [_renewed(merge(found), known.get(location)) for location, found in pieces.items() if found]
     _index(connection, source, there)
     gone = connection.execute(
         "UPDATE catalog_datasets d SET gone_at = clock_timestamp() WHERE location = ANY(%s) AND gone_at IS NULL"
@@ -291,9 +292,34 @@ def _assemble(connection: Connection, source: str) -> Tally | None:
     return Tally(len(there), gone)
 
 
-def _index(connection: Connection, source: str, datasets: Iterable[tuple[Description, Annotations]]) -> None:
-    entries = [entry(source, description, annotations) for description, annotations in datasets]
-    connection.execute(_UPSERT, (json.dumps([e.row for e in entries], ensure_ascii=False),))
+# A dataset's description, its annotations, and when it changed last.
+_Indexed = tuple[Description, Annotations, datetime | None]
+
+
+def _renewed(description: Description, known: Entry | None) -> _Indexed:
+    """A dataset as it was now found, with what people said of it before.
+
+    A source that does not say when a dataset changed, but shows that it has, gives the time of the crawl that noticed.
+    """
+    if known is None:
+        return description, Annotations(), description.updated_at
+    noticed = datetime.now(UTC) if known.description != description else known.updated_at
+    return description, known.annotations, description.updated_at or noticed
+
+
+def _known(connection: Connection, locations: Sequence[str]) -> dict[str, Entry]:
+    """What the catalog has of these datasets. Nobody else changes it before the transaction's end."""
+    rows = connection.execute(
+        f"{_ENTRIES} WHERE location = ANY(%s) ORDER BY location FOR UPDATE".encode(), (list(locations),)
+    )
+    return {row["location"]: Entry.model_validate(row) for row in rows}
+
+
+def _index(connection: Connection, source: str, datasets: Iterable[_Indexed]) -> None:
+    entries = [entry(source, *dataset) for dataset in datasets]
+    rows = json.dumps([e.row for e in entries], ensure_ascii=False)
+    connection.execute(_DATASETS.encode(), (rows,))
+    connection.execute(_DESCRIPTIONS.encode(), (rows,))
     connection.execute(_NEW_WORDS, (sorted({word for e in entries for word in e.words}),))
 
 

@@ -4,6 +4,7 @@ Weights are PostgreSQL's: A for the words of its name, B for its domain, tags, f
 for its description. What a query filters by stands in the same index as marks, which no word can be mistaken for.
 """
 
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from core.store.value import text
@@ -17,7 +18,7 @@ DOMAIN_MARK = "=domain/"
 
 # The values of a row of `catalog_datasets`, from an entry's `row` under the name `e`.
 INDEXED = f"""
-    e.location, e.source, e.source_type, e.description, e.annotations, e.classification, e.domain,
+    e.location, e.source, e.source_type, e.name, e.annotations, e.classification, e.domain,
     e.quality, e.schema_completeness, e.updated_at,
     setweight(to_tsvector('english', e.names), 'A') || setweight(to_tsvector('english', e.tags), 'B')
     || setweight(to_tsvector('english', e.columns), 'C') || setweight(to_tsvector('english', e.prose), 'D')
@@ -37,7 +38,7 @@ class IndexEntry(NamedTuple):
     words: list[str]
 
 
-def entry(source: str, description: Description, annotations: Annotations) -> IndexEntry:
+def entry(source: str, description: Description, annotations: Annotations, updated_at: datetime | None) -> IndexEntry:
     """How a dataset is found. Annotations stand over what the source says.
 
     Its domain is the annotated one; without one it is of every domain that its name, or the folder or schema that it
@@ -54,13 +55,14 @@ def entry(source: str, description: Description, annotations: Annotations) -> In
         "location": description.location,
         "source": source,
         "source_type": description.source_type,
+        "name": description.name,
         "description": description.model_dump(mode="json", exclude_defaults=True),
         "annotations": annotations.model_dump(mode="json", exclude_none=True),
         "classification": classification.rank,
         "domain": annotations.domain,
         "quality": description.quality,
         "schema_completeness": description.schema_completeness,
-        "updated_at": description.updated_at.isoformat() if description.updated_at else None,
+        "updated_at": updated_at.isoformat() if updated_at else None,
         "names": " ".join(names),
         "tags": " ".join((*tags, *domain, *folder)),
         "columns": " ".join(dict.fromkeys(columns)),

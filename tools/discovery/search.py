@@ -101,6 +101,8 @@ def _one(database: Database, sql: str, parameters: dict[str, Any]) -> dict[str, 
 
 def _domains(database: Database, domains: Sequence[str]) -> dict[str, str]:
     """The domains with what finds their datasets in the index."""
+    if not domains:
+        return {}
     rows = database.query(
         "SELECT d, tsvector_to_array(to_tsvector('english', d)) AS lexemes FROM unnest(%s::text[]) AS d",
         (list(domains),),
@@ -155,8 +157,9 @@ WITH candidates AS MATERIALIZED (
 )
 SELECT
     (SELECT json_agg(row_to_json(b) ORDER BY score DESC, location) FROM (
-        SELECT best.*, d.source, d.description, d.annotations, d.updated_at, d.domain
-        FROM best JOIN catalog_datasets d USING (location)) AS b) AS best,
+        SELECT best.*, d.source, p.description, d.annotations, d.updated_at, d.domain
+        FROM best JOIN catalog_datasets d USING (location) JOIN catalog_descriptions p USING (location)
+    ) AS b) AS best,
     (SELECT count(*) FROM weighed) AS found,
     (SELECT count(*) FROM candidates) AS seen,
     (SELECT count(*) FROM candidates WHERE classification > %(clearance)s) AS withheld,

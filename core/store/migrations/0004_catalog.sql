@@ -27,11 +27,11 @@ CREATE TABLE catalog_stale (                -- datasets whose pieces have change
     PRIMARY KEY (source, location)
 );
 
-CREATE TABLE catalog_datasets (
+CREATE TABLE catalog_datasets (             -- what is searched and ranked by: thousands of rows for each search
     location            text PRIMARY KEY,
     source              text NOT NULL,
     source_type         text NOT NULL,
-    description         json NOT NULL,
+    name                text NOT NULL,
     annotations         json NOT NULL DEFAULT '{}',
     classification      smallint NOT NULL DEFAULT 1,    -- rank; internal where nobody has said
     domain              text,
@@ -43,6 +43,13 @@ CREATE TABLE catalog_datasets (
     described_at        timestamptz NOT NULL DEFAULT clock_timestamp(),
     gone_at             timestamptz
 );
+
+CREATE TABLE catalog_descriptions (         -- apart: it is as large as all of the above, and read of the best only
+    location    text PRIMARY KEY REFERENCES catalog_datasets ON DELETE CASCADE,
+    description json NOT NULL
+);
+
+CREATE INDEX catalog_datasets_by_name ON catalog_datasets (name);
 
 CREATE INDEX catalog_search ON catalog_datasets USING gin (search);
 
