@@ -12,7 +12,10 @@ CrewlineError
 │   └── SpecChanged            the spec is no longer the one that the run was started with
 ├── Refused                    what was asked is outside of the agent's authority; nothing was changed
 ├── StoreUnavailable           PostgreSQL cannot be reached
-├── WorkError                  the machine could not do the work: a full disk, too little memory
+├── WorkError                  the machine could not do the work: a full disk, a lost engine
+│   └── OutOfMemory            too little memory, even with spilling
+├── EngineError                the engine cannot do what was asked, with these rows or with any
+│   └── DataError              a value has no room in its type, or is none of it
 ├── Interrupted                the run was asked to stop; it can be resumed
 ├── LeaseLost                  another process has taken the run over; what this one writes is refused
 ├── AccountingError            rows do not add up; a defect, never the user's fault
@@ -125,9 +128,21 @@ class StoreUnavailable(CrewlineError):
 
 
 class WorkError(CrewlineError):
-    """The machine could not do the work: a full disk, too little memory. Mended, the run goes on."""
+    """The machine could not do the work: a full disk, a lost engine. Mended, the run goes on."""
 
     resumable = True
+
+
+class OutOfMemory(WorkError):
+    """Too little memory, even with spilling."""
+
+
+class EngineError(CrewlineError):
+    """The engine cannot do what was asked, with these rows or with any. The text is the engine's own."""
+
+
+class DataError(EngineError):
+    """A value has no room in its type, or is none of it."""
 
 
 class Interrupted(CrewlineError):

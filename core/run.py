@@ -79,3 +79,13 @@ def newest(database: Database, limit: int = 50) -> list[Run]:
     """The last runs, newest first."""
     rows = database.query(f"SELECT {_COLUMNS} FROM runs ORDER BY created_at DESC, run_id DESC LIMIT %s", (limit,))
     return [Run(**row) for row in rows]
+
+
+def of_pipeline(database: Database, pipeline: str, *, version: str | None = None, limit: int = 50) -> list[Run]:
+    """The last runs of a pipeline, newest first; with `version`, only those of the spec with this fingerprint."""
+    rows = database.query(
+        f"SELECT {_COLUMNS} FROM runs WHERE pipeline = %s AND (%s::text IS NULL OR fingerprint = %s)"
+        " ORDER BY created_at DESC, run_id DESC LIMIT %s",
+        (pipeline, version, version, limit),
+    )
+    return [Run(**row) for row in rows]

@@ -19,8 +19,8 @@ from crewline.commands.mcp import mcp
 from crewline.terminal import BAD_INPUT, INTERRUPTED, Json, RunId, print_json, reported
 
 if TYPE_CHECKING:
+    from core.report import RunReport
     from core.stop import Stop
-    from flows.report import RunReport
 
 app = typer.Typer(
     help="Teams of agents run data pipelines in which every row is accounted for.",

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from core.journal import Event, Listener
+    from core.report import RunReport
     from core.run import Run
     from core.spec import PipelineSpec
     from core.stop import Stop
     from core.store import Database
     from flows.audit import Audit
     from flows.gc import Garbage
-    from flows.report import RunReport
     from tools.context import ToolContext
     from tools.discovery import Crawl, Discovery, Entry
 

@@ -9,9 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from core.journal import Event
+from core.report import Records, RunReport
 from core.run import Run
 from crewline.doctor import Finding
-from flows.report import Records, RunReport
 
 if TYPE_CHECKING:
     from flows.audit import Audit

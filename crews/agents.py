@@ -55,14 +55,18 @@ class Agent(Protocol):
 
 @dataclass(frozen=True)
 class StageAgent:
-    """A built-in agent: one stage, performed by one function in an engine session of the task's own."""
+    """A built-in agent: one stage, performed by one function in an engine session of the task's own.
+
+    A session `in_process` is DuckDB's, whatever engine the spec asks for.
+    """
 
     id: str
     stages: frozenset[Stage]
     act: Callable[[Engine, Task, Work], Outcome]
+    in_process: bool = False
 
     def perform(self, task: Task, work: Work) -> Outcome:
-        with Engine(work.limits, work.path, work.stop) as engine:
+        with Engine(work.limits, work.path, work.stop, None if self.in_process else work.spec.engine) as engine:
             return self.act(engine, task, work).model_copy(update={"agent": self.id})
 
 
@@ -210,7 +214,8 @@ def _account(rows_in: int, output: DatasetRef, leaving: dict[str, int]) -> RowCo
 AGENTS: dict[str, Agent] = {
     agent.id: agent
     for agent in (
-        StageAgent("ingestion_agent", frozenset({Stage.INGESTION}), ingest),
+        # Records are numbered in the order of their file, which is one reader's work.
+        StageAgent("ingestion_agent", frozenset({Stage.INGESTION}), ingest, in_process=True),
         StageAgent("validation_agent", frozenset({Stage.VALIDATION}), validate_dataset),
         StageAgent("transformation_agent", frozenset({Stage.TRANSFORMATION}), apply_rules),
         StageAgent("enrichment_agent", frozenset({Stage.ENRICHMENT}), apply_rules),

@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from core.report import RunReport
     from flows.pipeline import DataPipelineFlow
-    from flows.report import RunReport
 
 __all__ = ["DataPipelineFlow", "RunReport"]
 
@@ -16,7 +16,7 @@ def __getattr__(name: str) -> Any:
 
         return DataPipelineFlow
     if name == "RunReport":
-        from flows.report import RunReport
+        from core.report import RunReport
 
         return RunReport
     raise AttributeError(f"module 'flows' has no attribute '{name}'")

@@ -10,20 +10,20 @@ from core import ledger
 from core import run as runs
 from core.dataset import DatasetRef
 from core.errors import InputError
+from core.report import Closing, Records
 from core.settings import Settings
 from core.spec.document import parse
 from core.spec.source import Source
 from core.store.database import Database
 from core.task import Fate, Outcome, Task
-from flows.closing import Closing, histories, last_stage, outputs
+from flows.closing import histories, last_stage, outputs
 from flows.persistence import last_state
-from flows.report import Records
-from flows.requirements import Plan, tasks_of
 from flows.state import PipelineState
 from tools.engine.engine import Engine
 from tools.engine.files import refresh
 from tools.engine.limits import Limits
 from tools.engine.rowid import ROW, file_of
+from tools.orchestration.requirements import Plan, tasks_of
 from tools.quality.evidence import History
 from tools.sources.recount import recount
 from tools.transformation.aggregation import ROWS
@@ -223,9 +223,7 @@ def _published(
         checks.append(Check(name="target", passed=None, detail="this version was replaced by later runs"))
         return checks
     columns = [column for column in computed.columns if not column.startswith("_")]
-    shown = engine.backend.read_parquet(
-        str(version / "**" / "*.parquet"), table_name=engine.name(), hive_partitioning=True
-    )
+    shown = engine.read_folders(version)
     wanted, shown = (t.select(**{c: t[c].cast("string") for c in columns}) for t in (computed, shown))
     missing = wanted.difference(shown, distinct=False)
     extra = shown.difference(wanted, distinct=False)

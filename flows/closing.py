@@ -2,33 +2,22 @@
 
 from pathlib import Path
 
-from pydantic import BaseModel
-
 from core.dataset import DatasetRef
 from core.errors import AccountingError, TargetError
 from core.ledger import Step
+from core.report import Closing, Records, check_records
 from core.store.database import Database
 from core.task import Outcome, Stage, Task
-from flows.report import Records, check_records
-from flows.requirements import Plan
 from flows.session import Session
 from tools.engine.engine import Engine
 from tools.engine.limits import Limits
 from tools.engine.rowid import ROW
+from tools.orchestration.requirements import Plan
 from tools.publication.target import count_rows, remove, stage, swap, versions_dir
 from tools.quality.evidence import Evidence, History, write_evidence
 
 # The published version, and the one before it: a reader may still be in the middle of that.
 KEPT_VERSIONS = 2
-
-
-class Closing(BaseModel):
-    """What closing a run came to. `version` is the published folder, if there is one."""
-
-    records: Records
-    left: DatasetRef | None = None
-    repairs: DatasetRef | None = None
-    version: str | None = None
 
 
 def publish_run(session: Session, plan: Plan, tasks: list[Task], outcomes: dict[str, Outcome]) -> Closing:
@@ -143,7 +132,7 @@ def account(result: str | None, tasks: list[Task], outcomes: dict[str, Outcome],
 
 def _engine(session: Session, step: Step) -> Engine:
     # One thread: what is published must be the same bytes in every run.
-    return Engine(Limits(threads=1, memory_mb=session.memory_mb), step.path, session.stop)
+    return Engine(Limits(threads=1, memory_mb=session.memory_mb), step.path, session.stop, session.spec.engine)
 
 
 def _staged(engine: Engine, session: Session, tasks: list[Task], outcomes: dict[str, Outcome], version: str) -> Path:

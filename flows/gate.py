@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from pydantic import BaseModel
 
+from core.report import Quality
 from core.spec import Gate
 from core.task import Dimension, Outcome, Severity, Stage, Task, Violation
 
@@ -17,15 +18,6 @@ class Route(StrEnum):
     RETRY = "retry"
     FAIL = "fail"
     WAIT = "wait"
-
-
-class Quality(BaseModel):
-    """Scores from 0 to 1; None for what no check measured. `overall` is the mean of those that were."""
-
-    completeness: float | None = None
-    consistency: float | None = None
-    accuracy: float | None = None
-    overall: float | None = None
 
 
 class Verdict(BaseModel):

@@ -3,17 +3,16 @@
 import time
 from collections.abc import Mapping
 
-import duckdb
 import psycopg
 
 from core.dataset import DatasetRef
-from core.errors import CrewlineError, Interrupted, LeaseLost, StoreUnavailable
+from core.errors import CrewlineError, Interrupted, LeaseLost, OutOfMemory, StoreUnavailable
 from core.ledger import check_account
 from core.task import Failure, Outcome, Task
 from crews import AGENTS, Work
-from flows.requirements import Plan, limits
 from flows.session import Session
 from tools.engine.limits import Limits
+from tools.orchestration.requirements import Plan, limits
 from tools.sources import SourceUnavailable
 
 # These are about the run as a whole, not about the task that met them.
@@ -91,7 +90,7 @@ class Performer:
 def failure_of(error: Exception) -> Failure:
     """What kind of failure an error is, and so whether trying again makes sense."""
     message = str(error).strip() or type(error).__name__
-    if isinstance(error, (duckdb.OutOfMemoryException, MemoryError)):
+    if isinstance(error, (OutOfMemory, MemoryError)):
         return Failure(error=type(error).__name__, message=message, kind="resource")
     if isinstance(error, (SourceUnavailable, psycopg.OperationalError, TimeoutError, ConnectionError)):
         return Failure(error=type(error).__name__, message=message, kind="transient")

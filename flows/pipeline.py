@@ -10,12 +10,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
 from core import run as runs
 from core.crashpoint import reached
-from core.errors import CrewlineError, InputError, Interrupted, LeaseLost, StoreUnavailable, WorkError
+from core.errors import InputError
 from core.journal import Listener
+from core.report import Closing, Quality, RunReport, TaskCount
 from core.settings import Settings, settings
 from core.spec import PipelineSpec, load
 from core.stop import Stop
@@ -23,15 +22,15 @@ from core.store import Database, open_database
 from core.task import Outcome, Task
 from crews import AGENTS
 from delegation import Assigner, StageAssigner
-from flows.closing import Closing, publish_run, write_off
-from flows.gate import Quality, Route, Verdict, judge, settle
+from flows.closing import publish_run, write_off
+from flows.gate import Route
+from flows.passage import failures, passed, repairable
 from flows.performance import Performer
 from flows.planning import planned
-from flows.report import RunReport, TaskCount
-from flows.requirements import SHARES, branches, tasks_of
 from flows.session import Session, open_session
 from flows.state import PipelineState, Step
 from graphs import ThreadWorkflow, Workflow
+from tools.orchestration.requirements import SHARES, branches, tasks_of
 
 # CrewAI reads these when it is first imported: it would send telemetry, take over signals, and write into the home.
 os.environ.setdefault("CREWAI_DISABLE_TELEMETRY", "true")
@@ -42,7 +41,8 @@ from crewai.flow.flow import Flow, listen, or_, router, start
 from crewai.flow.persistence import persist
 from pydantic import PrivateAttr
 
-from flows.persistence import PostgresFlowPersistence, last_state
+from flows.persistence import PostgresFlowPersistence
+from flows.resumption import conclude, held, saved_state
 
 # A retry waits twice as long as the one before, but no longer than this.
 _MOST_PAUSE_S = 30.0
@@ -141,6 +141,18 @@ class DataPipelineFlow(Flow[PipelineState]):
         finally:
             await asyncio.to_thread(database.close)
 
+    async def _work(self, database: Database) -> RunReport:
+        started = time.monotonic()
+        self._session = await asyncio.to_thread(self._open, database)
+        assert isinstance(self.persistence, PostgresFlowPersistence)
+        self.persistence.bind(self._session.lease)
+        saved = await asyncio.to_thread(saved_state, self._session)
+        async with held(self._session):
+            await super().kickoff_async(inputs=saved)
+            report = self._summed_up(time.monotonic() - started)
+            await asyncio.to_thread(conclude, self._session, report)
+            return report
+
     def _open(self, database: Database) -> Session:
         if self._spec is not None:
             document = str(self._document) if self._document else None
@@ -153,29 +165,6 @@ class DataPipelineFlow(Flow[PipelineState]):
             listener=self._listener,
             compatible=self._compatible,
         )
-
-    async def _work(self, database: Database) -> RunReport:
-        started = time.monotonic()
-        session = self._session = await asyncio.to_thread(self._open, database)
-        assert isinstance(self.persistence, PostgresFlowPersistence)
-        self.persistence.bind(session.lease)
-        saved = await asyncio.to_thread(last_state, database, session.run_id) or {}
-        saved.pop("id", None)
-        try:
-            await super().kickoff_async(inputs=saved or None)
-            report = self._summed_up(time.monotonic() - started)
-            await asyncio.to_thread(
-                session.lease.release, report.status, report=report.model_dump(mode="json", by_alias=True)
-            )
-            return report
-        except asyncio.CancelledError:
-            session.stop.request("cancelled")
-            await asyncio.to_thread(give_up, session, Interrupted("Stopped: cancelled."))
-            raise
-        except Exception as error:
-            own = own_error(error)
-            await asyncio.to_thread(give_up, session, own)
-            raise own from error
 
     @start()
     def begin(self) -> None:
@@ -227,7 +216,9 @@ class DataPipelineFlow(Flow[PipelineState]):
         width = 1 if alone else branches(session.threads)
         workflow: Workflow = ThreadWorkflow(width)
         self.state.active_tasks = [task.key for task in tasks]
-        session.ledger.tell("round.started", tasks=[task.key for task in tasks])
+        session.ledger.tell(
+            "round.started", tasks=[task.key for task in tasks], branches=width, threads=session.threads
+        )
         started = time.monotonic()
         outcomes = workflow.run(tasks, performer, session.stop)
         self.state.take_note(tasks, outcomes, time.monotonic() - started, width)
@@ -236,7 +227,7 @@ class DataPipelineFlow(Flow[PipelineState]):
     @router(or_("at_quality_gate", execute))
     def quality_gate(self) -> str:
         """Measure what came of the tasks, and decide where the run goes."""
-        verdict, route = self._judged()
+        verdict, route = passed(self._session, self.state, self._tasks(), self._outcomes(), self._approved_by)
         self.state.quality_metrics = verdict.quality.model_dump()
         self.state.quality_violations = verdict.violations
         self.state.checkpoint_data.route.append(route)
@@ -258,7 +249,7 @@ class DataPipelineFlow(Flow[PipelineState]):
     def retry(self) -> str:
         """Do again what failed, with another plan: alone on the machine, after a pause, or with repair."""
         recovery = self.state.error_recovery
-        kinds = self._failures()
+        kinds = failures(self._outcomes())
         if "transient" in kinds:
             self._session.stop.wait(min(2.0**recovery.retries, _MOST_PAUSE_S))
         if kinds:
@@ -290,49 +281,10 @@ class DataPipelineFlow(Flow[PipelineState]):
     def _outcomes(self) -> dict[str, Outcome]:
         return self._session.ledger.outcomes([task.key for task in self._tasks()])
 
-    def _failures(self) -> set[str]:
-        return {outcome.failure.kind for outcome in self._outcomes().values() if outcome.failure}
-
-    def _judged(self) -> tuple[Verdict, Route]:
-        """The verdict of this pass and the route that is open: as recorded, or made and recorded now."""
-        session, state = self._session, self.state
-        key = f"gate/{state.checkpoint_data.passes}"
-        recorded = session.ledger.recorded(key)
-        if recorded is None:
-            gate = session.spec.gate
-            verdict = judge(gate, self._tasks(), self._outcomes())
-            route, reason = settle(
-                gate,
-                verdict,
-                state.error_recovery,
-                failures=self._failures(),
-                repairable=bool(self._repairable(verdict)),
-                approved_by=self._approved_by,
-            )
-            step = session.ledger.begin(key, actor="gate")
-            recorded = {"verdict": verdict.model_dump(mode="json"), "route": route}
-            told = {
-                "route": route,
-                "reason": reason,
-                "quality": verdict.quality.model_dump(),
-                "critical": verdict.critical,
-                "failed": verdict.failed,
-            }
-            session.ledger.commit(step, recorded, actor="gate", told=told)
-        return Verdict.model_validate(recorded["verdict"]), Route(recorded["route"])
-
-    def _repairable(self, verdict: Verdict) -> set[str]:
-        """Datasets with open violations that were not given to repair yet."""
-        given = {name for names in self.state.checkpoint_data.repaired for name in names}
-        return {violation.dataset for violation in verdict.violations if not violation.handled} - given
-
     def _repair(self) -> None:
         """The next round repairs what the last verdict found repairable."""
         checkpoint = self.state.checkpoint_data
-        recorded = self._session.ledger.recorded(f"gate/{checkpoint.passes - 1}")
-        assert recorded is not None, "the gate was passed, so its decision is on record"
-        verdict = Verdict.model_validate(recorded["verdict"])
-        checkpoint.repaired.append(sorted(self._repairable(verdict)))
+        checkpoint.repaired.append(repairable(self._session, checkpoint))
 
     def _summed_up(self, seconds: float) -> RunReport:
         session, checkpoint = self._session, self.state.checkpoint_data
@@ -356,28 +308,3 @@ class DataPipelineFlow(Flow[PipelineState]):
     def _next(self, step: Step) -> None:
         self.state.step = step
         reached(f"flow.{step}")
-
-
-def own_error(error: BaseException) -> BaseException:
-    """The error of ours that CrewAI may have wrapped, or one for the machine's troubles; else the error itself."""
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, CrewlineError):
-            return seen
-        if isinstance(seen, (OSError, MemoryError, duckdb.IOException, duckdb.OutOfMemoryException)):
-            words = str(seen).strip().split("\n")[0] or type(seen).__name__
-            return WorkError(f"The machine could not do the work: {words}.", remedy="Free the disk or the memory.")
-        seen = seen.__cause__
-    return error
-
-
-def give_up(session: Session, error: BaseException) -> None:
-    """Leave a run that cannot go on now in a state from which it can be resumed."""
-    if isinstance(error, (LeaseLost, StoreUnavailable)):
-        # There is nobody to tell, or nothing to tell.
-        session.lease.abandon()
-        return
-    try:
-        session.lease.release("interrupted" if isinstance(error, Interrupted) else "failed", error=str(error))
-    except (LeaseLost, StoreUnavailable):
-        session.lease.abandon()

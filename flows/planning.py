@@ -1,27 +1,27 @@
 """The plan of a run: made once, when the sources were looked at; recorded, and the same ever after."""
 
-from flows.requirements import Plan, make_plan, units_of
 from flows.session import Session
 from tools.engine.engine import Engine
-from tools.publication.target import check_target
-from tools.sources import reader
-from tools.transformation.rehearsal import rehearse
+from tools.orchestration.examination import examine
+from tools.orchestration.registration import register
+from tools.orchestration.requirements import Plan, make_plan
 
 
 def planned(session: Session) -> Plan:
     """The plan on record; made now, if there is none. Raises SpecError, SourceError, TargetError."""
+    if session.plan is None:
+        recorded = session.ledger.recorded("plan")
+        session.plan = _made(session) if recorded is None else Plan.model_validate(recorded)
+    return session.plan
+
+
+def _made(session: Session) -> Plan:
     ledger = session.ledger
-    recorded = ledger.recorded("plan")
-    if recorded is not None:
-        return Plan.model_validate(recorded)
     step = ledger.begin("plan", actor="flow")
-    with Engine(session.limits, step.path, session.stop) as engine:
-        rehearse(engine, session.spec, list(units_of(session.spec)))
-    check_target(session.target)
-    inspections = {
-        name: reader(name, source, session.surroundings).inspect() for name, source in session.spec.sources.items()
-    }
+    with Engine(session.limits, step.path, session.stop, session.spec.engine) as engine:
+        inspections = examine(engine, session.spec, session.surroundings)
     plan = make_plan(session.spec, inspections)
+    register(session.lease.database, session.spec, plan, base_dir=session.surroundings.base_dir, by="flow")
     told = {
         "level": plan.level,
         "profile": plan.profile.model_dump(),

@@ -17,6 +17,8 @@ from core.stop import Stop
 from core.store.database import Database
 from flows.difference import differences
 from tools.engine.limits import Limits
+from tools.orchestration.examination import target_path
+from tools.orchestration.requirements import Plan
 from tools.sources import Surroundings
 
 # What is left of the machine for everything that is not the engine.
@@ -25,7 +27,7 @@ _ENGINE_SHARE_OF_MEMORY = 0.5
 
 @dataclass
 class Session:
-    """A run under lease: its spec, its ledger, its surroundings, and the machine's means."""
+    """A run under lease: its spec, its ledger, its surroundings, the machine's means; its plan, once made."""
 
     run_id: str
     spec: PipelineSpec
@@ -35,6 +37,7 @@ class Session:
     surroundings: Surroundings
     threads: int
     memory_mb: int
+    plan: Plan | None = None
 
     @property
     def limits(self) -> Limits:
@@ -44,7 +47,7 @@ class Session:
     @property
     def target(self) -> Path:
         """The absolute path of the target."""
-        return Path(self.surroundings.base_dir) / self.spec.target.path
+        return target_path(self.spec, self.surroundings.base_dir)
 
 
 def open_session(

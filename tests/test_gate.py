@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.report import Quality
 from core.spec import Gate
 from core.task import Dimension, Outcome, RowCount, Severity, Stage, Task, Violation
-from flows.gate import Quality, Route, Spent, Verdict, decide, judge, missed_thresholds, score, settle
+from flows.gate import Route, Spent, Verdict, decide, judge, missed_thresholds, score, settle
 
 GATE = Gate()
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from core.spec import PipelineSpec, loads
 from core.spec.document import parse
 from core.task import Stage
-from flows.requirements import PROFILES, SHARES, branches, limits, make_plan, repaired, tasks_of
 from tests import shop
+from tools.orchestration.requirements import PROFILES, SHARES, branches, limits, make_plan, repaired, tasks_of
 from tools.sources import Inspection, Part
 
 CHAIN = """

@@ -3,30 +3,16 @@
 import posixpath
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import StrEnum
 from pathlib import Path
 from threading import Timer
 from urllib.parse import unquote
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from core.classification import Classification
 from core.errors import Refused
 from core.stop import Stop
 from tools.engine.limits import Limits
-
-
-class Classification(StrEnum):
-    """How sensitive data is, from the least to the most."""
-
-    PUBLIC = "public"
-    INTERNAL = "internal"
-    CONFIDENTIAL = "confidential"
-    RESTRICTED = "restricted"
-
-    @property
-    def rank(self) -> int:
-        """Its place in the order, from 0."""
-        return list(Classification).index(self)
 
 
 class Thresholds(BaseModel):

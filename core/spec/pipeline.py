@@ -9,8 +9,11 @@ from pydantic import Field, model_validator
 
 from core.spec.check import Between, Check, Expression, Unique
 from core.spec.column import Column
+from core.spec.engine import DuckDbEngine, EngineSpec
+from core.spec.governance import Governance
 from core.spec.part import Part
 from core.spec.rule import Join, RowRule, Rule
+from core.spec.sla import Sla
 from core.spec.source import RESERVED, Source
 from core.task import Dimension
 
@@ -94,6 +97,9 @@ class PipelineSpec(Part):
     aggregation: Aggregation | None = None
     target: Target
     gate: Gate = Gate()
+    engine: EngineSpec = DuckDbEngine()
+    sla: Sla = Sla()
+    governance: Governance = Governance()
 
     @model_validator(mode="after")
     def _fits_together(self) -> "PipelineSpec":

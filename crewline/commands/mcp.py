@@ -27,7 +27,8 @@ def mcp(
     """Serve the tools to programs that speak the Model Context Protocol."""
     with reported():
         host, port = _address(http) if http else ("", 0)
-        from tools.context import Classification, ToolContext
+        from core.classification import Classification
+        from tools.context import ToolContext
 
         if clearance not in set(Classification):
             raise InputError(f"'{clearance}' is no clearance.", remedy=f"Give one of {', '.join(Classification)}.")

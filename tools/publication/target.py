@@ -8,11 +8,10 @@ import os
 import shutil
 from pathlib import Path
 
-import duckdb
 import pyarrow.parquet as pq
 from ibis.expr.types import Table
 
-from core.errors import TargetError
+from core.errors import OutOfMemory, TargetError, WorkError
 from tools.engine.engine import Engine
 from tools.engine.files import sync
 
@@ -64,7 +63,9 @@ def stage(engine: Engine, rows: Table, path: Path, version: str, partition_by: t
             engine.write(rows, folder / "data_0.parquet")
         for place in [*folder.rglob("*"), folder, folder.parent]:
             sync(place)
-    except (OSError, duckdb.IOException) as error:
+    except OutOfMemory:
+        raise
+    except (OSError, WorkError) as error:
         raise TargetError(
             f"The target {path} cannot be written: {error}.",
             remedy="Free the disk, or make its folder writable.",

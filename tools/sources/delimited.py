@@ -6,13 +6,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import ibis
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from core.dataset import DatasetRef
-from core.errors import SourceError
+from core.errors import EngineError, SourceError
 from core.spec.source import CsvSource
 from tools.engine.engine import Engine, written
 from tools.engine.files import open_file
@@ -55,7 +54,7 @@ class CsvReader:
         if self._source.encoding != "utf-16":
             try:
                 return Reading(output=self._by_engine(engine, part, header, path), unreadable=[])
-            except duckdb.InvalidInputException:
+            except EngineError:
                 # It stops at the first fault, and its own account of faults has neither their lines nor their text.
                 pass
         return self._by_line(part, header, path)
@@ -63,17 +62,18 @@ class CsvReader:
     def _by_engine(self, engine: Engine, part: Part, header: list[str], path: Path) -> DatasetRef:
         # By number: a header may have names that the engine takes for one, or takes for none.
         columns = [f"c{index}" for index in range(len(header))]
-        table = engine.backend.read_csv(
-            engine.located(part.path),
-            table_name=engine.name(),
-            auto_detect=False,
-            header=True,
-            columns=dict.fromkeys(columns, "VARCHAR"),
-            delim=self._source.delimiter,
-            quote=self._source.quote,
-            escape=self._source.quote,
-            encoding=self._source.encoding,
-        )
+        with engine.translating():
+            table = engine.backend.read_csv(
+                engine.located(part.path),
+                table_name=engine.name(),
+                auto_detect=False,
+                header=True,
+                columns=dict.fromkeys(columns, "VARCHAR"),
+                delim=self._source.delimiter,
+                quote=self._source.quote,
+                escape=self._source.quote,
+                encoding=self._source.encoding,
+            )
         number = ibis.row_number().over(ibis.window()).cast("int64") + first_row(part.index) + 1
         declared = {name: table[columns[header.index(name)]] for name in self._source.columns}
         # Where the engine fails, it removes what it was writing, and that may be late: not under the final name.

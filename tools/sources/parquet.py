@@ -2,12 +2,11 @@
 
 from pathlib import Path
 
-import duckdb
 import ibis
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from core.errors import SourceError
+from core.errors import EngineError, SourceError
 from core.spec.source import ParquetSource
 from tools.engine.engine import Engine
 from tools.engine.files import open_file
@@ -41,11 +40,10 @@ class ParquetReader:
         check_columns(self._name, part.path, list(self._source.columns), self._look(part)[0])
         number = ibis.row_number().over(ibis.window()).cast("int64") + first_row(part.index) + 1
         try:
-            table = engine.backend.read_parquet(engine.located(part.path), table_name=engine.name())
+            with engine.translating():
+                table = engine.backend.read_parquet(engine.located(part.path), table_name=engine.name())
             output = engine.write(table.select(number.name(ROW), *self._source.columns), path)
-        except (duckdb.OutOfMemoryException, duckdb.InterruptException, duckdb.IOException):
-            raise
-        except duckdb.Error as error:
+        except EngineError as error:
             raise self._torn(part, error) from error
         return Reading(output=output, unreadable=[])
 

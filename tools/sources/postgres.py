@@ -111,6 +111,15 @@ class PostgresReader:
                 f"the environment variable {self._source.url_env} is not set.",
                 remedy="Put the database's URL into it.",
             )
+        try:
+            psycopg.conninfo.conninfo_to_dict(url)
+        except psycopg.ProgrammingError:
+            # The parser's words would show what the variable holds: a password, or another secret named by mistake.
+            raise SourceError(
+                self._name,
+                f"the environment variable {self._source.url_env} does not hold the URL of a PostgreSQL database.",
+                remedy="Put one into it, such as postgresql://user:password@host:5432/database.",
+            ) from None
         return url
 
 

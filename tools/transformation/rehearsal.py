@@ -1,10 +1,9 @@
 """Rehearsal: the rules of a spec applied to no rows at all, so that what does not fit is told before work begins."""
 
-import duckdb
 import pyarrow as pa
 from ibis.expr.types import Table
 
-from core.errors import ExpressionError, RuleError, SpecError
+from core.errors import EngineError, ExpressionError, RuleError, SpecError
 from core.spec.check import Unique
 from core.spec.pipeline import PipelineSpec
 from core.spec.source import Source
@@ -36,8 +35,8 @@ def rehearse(engine: Engine, spec: PipelineSpec, order: list[tuple[Stage, str]])
             problems.append(f"{place}: {error.reason}")
         except ExpressionError as error:
             problems.append(f"{stage}.{dataset}: {error.what}")
-        except duckdb.Error as error:
-            problems.append(f"{stage}.{dataset}: {str(error).splitlines()[0]}")
+        except EngineError as error:
+            problems.append(f"{stage}.{dataset}: {error.what}")
         else:
             continue
         broken.add(dataset)

@@ -3,13 +3,12 @@
 import operator
 from dataclasses import dataclass, field
 
-import duckdb
 import ibis
 from ibis.common.annotations import ValidationError
 from ibis.common.exceptions import IbisError
 from ibis.expr.types import Table
 
-from core.errors import ExpressionError, RuleError
+from core.errors import DataError, ExpressionError, RuleError
 from core.spec.rule import Cast, Deduplicate, Derive, DropNulls, Fill, Filter, Join, Rule, Select
 from core.task import Fate
 from tools.engine.engine import Engine
@@ -57,7 +56,7 @@ def transform(
     """
     try:
         return _applied(engine, rows, rules, dataset, others or {}, each=False)
-    except duckdb.DataError:
+    except DataError:
         # The engine computes several rules at once: whose it is shows when each is computed for itself.
         return _applied(engine, rows, rules, dataset, others or {}, each=True)
 
@@ -72,8 +71,8 @@ def _applied(
             _apply(engine, state, rule, others)
             if each:
                 state.rows = engine.hold(state.rows)
-        except (*unfit, duckdb.DataError) as error:
-            if isinstance(error, duckdb.DataError) and not each:
+        except (*unfit, DataError) as error:
+            if isinstance(error, DataError) and not each:
                 raise
             words = error.what if isinstance(error, ExpressionError) else reason(error)
             raise RuleError(dataset, index, rule.rule, words) from error

@@ -2,9 +2,18 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from core.dataset import DatasetRef
 from core.errors import AccountingError
 from core.run import Status
-from flows.gate import Quality
+
+
+class Quality(BaseModel):
+    """Scores from 0 to 1; None for what no check measured. `overall` is the mean of those that were."""
+
+    completeness: float | None = None
+    consistency: float | None = None
+    accuracy: float | None = None
+    overall: float | None = None
 
 
 class Records(BaseModel):
@@ -32,6 +41,15 @@ class TaskCount(BaseModel):
 
     completed: int = 0
     failed: int = 0
+
+
+class Closing(BaseModel):
+    """What closing a run came to. `version` is the published folder, if there is one."""
+
+    records: Records
+    left: DatasetRef | None = None
+    repairs: DatasetRef | None = None
+    version: str | None = None
 
 
 class RunReport(BaseModel):

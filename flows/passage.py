@@ -1,0 +1,58 @@
+"""A run's passages through the gate: each is judged once, and its decision recorded."""
+
+from core.task import Outcome, Task
+from flows.gate import Route, Verdict, judge, settle
+from flows.session import Session
+from flows.state import Checkpoint, PipelineState
+
+
+def passed(
+    session: Session,
+    state: PipelineState,
+    tasks: list[Task],
+    outcomes: dict[str, Outcome],
+    approved_by: str | None,
+) -> tuple[Verdict, Route]:
+    """The verdict of this passage and the route that is open: as recorded, or made and recorded now."""
+    ledger, checkpoint = session.ledger, state.checkpoint_data
+    key = f"gate/{checkpoint.passes}"
+    recorded = ledger.recorded(key)
+    if recorded is None:
+        gate = session.spec.gate
+        verdict = judge(gate, tasks, outcomes)
+        route, reason = settle(
+            gate,
+            verdict,
+            state.error_recovery,
+            failures=failures(outcomes),
+            repairable=bool(_repairable(verdict, checkpoint)),
+            approved_by=approved_by,
+        )
+        step = ledger.begin(key, actor="gate")
+        recorded = {"verdict": verdict.model_dump(mode="json"), "route": route}
+        told = {
+            "route": route,
+            "reason": reason,
+            "quality": verdict.quality.model_dump(),
+            "critical": verdict.critical,
+            "failed": verdict.failed,
+        }
+        ledger.commit(step, recorded, actor="gate", told=told)
+    return Verdict.model_validate(recorded["verdict"]), Route(recorded["route"])
+
+
+def failures(outcomes: dict[str, Outcome]) -> set[str]:
+    """The kinds of failure among the failed tasks."""
+    return {outcome.failure.kind for outcome in outcomes.values() if outcome.failure}
+
+
+def repairable(session: Session, checkpoint: Checkpoint) -> list[str]:
+    """The datasets that the last passage found worth repairing, and that repair was not tried on yet."""
+    recorded = session.ledger.recorded(f"gate/{checkpoint.passes - 1}")
+    assert recorded is not None, "the gate was passed, so its decision is on record"
+    return sorted(_repairable(Verdict.model_validate(recorded["verdict"]), checkpoint))
+
+
+def _repairable(verdict: Verdict, checkpoint: Checkpoint) -> set[str]:
+    given = {name for names in checkpoint.repaired for name in names}
+    return {violation.dataset for violation in verdict.violations if not violation.handled} - given

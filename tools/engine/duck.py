@@ -1,0 +1,111 @@
+"""DuckDB behind the engine's face."""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import fsspec
+import ibis
+import pyarrow as pa
+from ibis.expr.operations import DatabaseTable
+from ibis.expr.types import Table
+
+from core.errors import CrewlineError, DataError, EngineError, OutOfMemory, WorkError
+from tools.engine.limits import Limits
+
+
+class Duck:
+    """One session in this process."""
+
+    def __init__(self, limits: Limits, scratch: Path) -> None:
+        self.ibis: Any = ibis.duckdb.connect(
+            threads=limits.threads,
+            memory_limit=f"{limits.memory_mb}MB",
+            temp_directory=str(scratch / "spill"),
+            # Files must come out the same in every run.
+            preserve_insertion_order=True,
+            TimeZone="UTC",
+            # Nothing may be fetched behind the user's back.
+            autoinstall_known_extensions=False,
+        )
+        self._threads = limits.threads
+        self._names = 0
+
+    def read(self, paths: list[str]) -> Table:
+        located = [self.located(path) for path in paths]
+        # Without the union, the first file's types are forced on the others: 1.5 would become 2.
+        return self.ibis.read_parquet(located, table_name=self.name(), union_by_name=True)
+
+    def read_folders(self, folder: Path) -> Table:
+        pattern = f"{self.located(str(folder))}/**/*.parquet"
+        return self.ibis.read_parquet(pattern, table_name=self.name(), hive_partitioning=True)
+
+    def table(self, data: pa.Table) -> Table:
+        name = self.name()
+        self.ibis.con.register(name, data)
+        return self.ibis.table(name)
+
+    def located(self, path: str) -> str:
+        if "://" in path:
+            files, _ = fsspec.core.url_to_fs(path)
+            names = [files.protocol] if isinstance(files.protocol, str) else files.protocol
+            if not set(names) & set(self.ibis.con.list_filesystems()):
+                self.ibis.con.register_filesystem(files)
+        return re.sub(r"[*?[]", r"[\g<0>]", path)
+
+    def name(self) -> str:
+        self._names += 1
+        return f"t{self._names}"
+
+    def hold(self, table: Table) -> Table:
+        name = self.name()
+        self._relation(table).create(name)
+        return DatabaseTable(name, schema=table.schema(), source=self.ibis).to_expr()
+
+    def write(self, table: Table, path: Path) -> None:
+        self._relation(table).write_parquet(str(path), compression="snappy")
+
+    def write_partitioned(self, table: Table, folder: Path, columns: Iterable[str]) -> None:
+        # Several threads would each write what they come upon, and differently each time.
+        self.ibis.con.execute("SET threads = 1")
+        try:
+            self._relation(table).write_parquet(str(folder), compression="snappy", partition_by=list(columns))
+        finally:
+            self.ibis.con.execute(f"SET threads = {self._threads}")
+
+    def arrow(self, table: Table) -> pa.Table:
+        return self._relation(table).to_arrow_table()
+
+    def told(self, error: Exception) -> CrewlineError | None:
+        words = (str(error).strip() or type(error).__name__).split("\n")[0]
+        match error:
+            case duckdb.OutOfMemoryException():
+                return OutOfMemory(f"The machine could not do the work: {words}.", remedy="Free the memory.")
+            case duckdb.IOException():
+                return WorkError(f"The machine could not do the work: {words}.", remedy="Free the disk.")
+            case duckdb.DataError():
+                return DataError(words)
+            case duckdb.Error():
+                return EngineError(words)
+        return None
+
+    def interrupt(self) -> None:
+        self.ibis.con.interrupt()
+
+    def close(self) -> None:
+        self.ibis.disconnect()
+
+    def _relation(self, table: Table) -> Any:
+        """The table with the types that Ibis says it has: the engine has its own about literals and sums."""
+        mapper = self.ibis.compiler.type_mapper
+        columns = ", ".join(
+            f"CAST({_quoted(name)} AS {mapper.to_string(kind)}) AS {_quoted(name)}"
+            for name, kind in table.schema().items()
+        )
+        return self.ibis.con.sql(f"SELECT {columns} FROM ({self.ibis.compile(table)})")
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

@@ -1,0 +1,1 @@
+"""What is asked of pipelines as wholes: register them, watch them, speed them up, trace what they made."""

@@ -1,0 +1,1 @@
+"""Runs as OpenLineage events, through openlineage-python (the extra `openlineage`)."""
