@@ -20,9 +20,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from core.classification import Classification
 from core.settings import Settings
 from core.store import Database, open_database
-from tools.context import Classification, ToolContext
+from tools.context import ToolContext
 from tools.discovery import DiscoveryRequest, catalog, crawl, discover
 from tools.discovery.adapters import Part
 from tools.discovery.catalog import Found

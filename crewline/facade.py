@@ -124,9 +124,10 @@ def discover(query: str, *, context: ToolContext | None = None, **filters: Any) 
     """
     from pydantic import ValidationError
 
+    from core.classification import Classification
     from core.errors import InputError
     from tools.arguments import problems
-    from tools.context import Classification, ToolContext
+    from tools.context import ToolContext
     from tools.discovery import DiscoveryRequest, catalog
     from tools.discovery import discover as find
 

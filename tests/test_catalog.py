@@ -9,10 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from core.classification import Classification
 from core.errors import InputError, Interrupted, SourceError
 from core.stop import Stop
 from core.store import Database
-from tools.context import Classification
 from tools.discovery import annotate, catalog, crawl
 from tools.discovery.adapters.files import FilesAdapter
 from tools.discovery.dataset import SourceType

@@ -16,10 +16,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg.conninfo import conninfo_to_dict
 
+from core.classification import Classification
 from core.store import Database
 from tests.web import Server
 from tools import DataDiscoveryTool, ToolContext
-from tools.context import Classification
 from tools.discovery import Discovery, DiscoveryRequest, annotate, crawl, discover
 
 ALL: dict[str, Any] = {"source_types": [], "domains": [], "quality_threshold": 0}

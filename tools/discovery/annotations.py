@@ -2,8 +2,8 @@
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from core.classification import Classification
 from core.errors import InputError
-from tools.context import Classification
 from tools.discovery.words import words
 
 

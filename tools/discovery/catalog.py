@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
+from core.classification import Classification
 from core.errors import InputError
 from core.store.database import Connection, Database
 from core.store.value import text
-from tools.context import Classification
 from tools.discovery.adapters import Part
 from tools.discovery.annotations import Annotations, changed
 from tools.discovery.dataset import Description, merge

@@ -4,7 +4,7 @@ import re
 
 from pydantic import BaseModel, ConfigDict
 
-from tools.context import Classification
+from core.classification import Classification
 from tools.discovery.annotations import Annotations
 from tools.discovery.dataset import Description
 from tools.discovery.words import words

@@ -7,8 +7,8 @@ for its description. What a query filters by stands in the same index as marks, 
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from core.classification import Classification
 from core.store.value import text
-from tools.context import Classification
 from tools.discovery.annotations import Annotations
 from tools.discovery.dataset import Description
 from tools.discovery.words import words

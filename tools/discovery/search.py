@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from core.classification import Classification
 from core.store.database import Database
-from tools.context import Classification
 from tools.discovery.dataset import SourceType
 from tools.discovery.index import DOMAIN_MARK, SOURCE_MARK
 from tools.discovery.ranking import FRESHNESS_SQL, SCORE_SQL, WEIGHT_SQL
