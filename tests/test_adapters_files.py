@@ -242,3 +242,26 @@ def test_a_lake_in_an_object_store_is_read_over_the_wire(store: Any, tmp_path: P
 def test_a_bucket_that_is_not_there_is_an_error(store: Any) -> None:
     with pytest.raises(SourceError):
         list(adapter("s3://nobodys-bucket/raw").parts())
+
+
+def test_a_sample_is_read_from_the_first_file_that_has_the_column(tmp_path: Path) -> None:
+    (tmp_path / "t_1.csv").write_text("id\n1\n")
+    (tmp_path / "t_2.csv").write_text("id,name\n2,b\n")
+    parquet(tmp_path / "p" / "part-0.parquet", id=[1])
+    parquet(tmp_path / "p" / "part-1.parquet", id=[2], name=["b"])
+    source = adapter(str(tmp_path))
+    for found in described(source).values():
+        sample = source.sample(found, ["name"], 10)
+        assert sample is not None
+        assert sample.column("name").to_pylist() == ["b"]
+
+
+def test_json_nested_without_end_is_no_records_or_shown_to_a_depth(tmp_path: Path) -> None:
+    (tmp_path / "bomb.json").write_text("[" * 100_000)
+    (tmp_path / "deep.jsonl").write_text('{"a": ' * 300 + "1" + "}" * 300)
+    source = adapter(str(tmp_path))
+    bomb, deep = sorted(part.name for part in source.parts())
+    with pytest.raises(SourceError, match="no JSON objects"):
+        source.read(bomb)
+    (column,) = source.read(deep)[0].columns
+    assert column.type == "struct<a: struct<a: struct<a: struct<a: struct>>>>"

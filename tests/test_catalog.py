@@ -174,6 +174,23 @@ def test_a_crawl_that_dies_between_reading_and_describing_is_made_good(
     assert found(database, "email").found == 1
 
 
+def test_an_error_that_a_library_raises_of_its_own_is_told_as_the_sources(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An object store without an address that answers: botocore's error is neither ours nor the system's."""
+    for name, value in (
+        ("AWS_ENDPOINT_URL", "http://127.0.0.1:1"),
+        ("AWS_ACCESS_KEY_ID", "x"),
+        ("AWS_SECRET_ACCESS_KEY", "x"),
+        ("AWS_MAX_ATTEMPTS", "1"),
+    ):
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SourceError, match="lonely"):
+        crawl("s3://lonely/raw", database)
+    (failure,) = catalog.failures(database)
+    assert failure.source == "s3://lonely/raw"
+
+
 def test_a_crawl_stops_when_asked_to(lake: Path, database: Database) -> None:
     stop = Stop()
     stop.request("enough")

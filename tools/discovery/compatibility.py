@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pydantic import BaseModel, ConfigDict
 
 from core.errors import CrewlineError
-from tools.discovery.adapters import adapter
+from tools.discovery.adapters import adapter, guarded
 from tools.discovery.dataset import Description
 from tools.discovery.words import words
 
@@ -158,7 +158,8 @@ class _Samples:
 
     def _read(self, dataset: Description, column: str, rows: int) -> tuple[set[Any], bool] | None:
         try:
-            table = adapter(self._urls[dataset.location]).sample(dataset, [column], rows)
+            with guarded(dataset.location):
+                table = adapter(self._urls[dataset.location]).sample(dataset, [column], rows)
         except CrewlineError:
             # The sample is evidence, not the answer: without it, the names and types still stand.
             return None

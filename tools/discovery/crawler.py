@@ -10,7 +10,7 @@ from core.errors import CrewlineError, SourceError
 from core.stop import Stop
 from core.store import Database
 from tools.discovery import catalog
-from tools.discovery.adapters import Adapter, Part, adapter
+from tools.discovery.adapters import Adapter, Part, adapter, guarded
 from tools.discovery.catalog import Failure, Found
 
 # Parts read between two commits, and at the same time: reading is mostly waiting for the source.
@@ -76,9 +76,10 @@ def crawl(url: str, database: Database, stop: Stop | None = None) -> Crawl:
 
 
 def _listed(source: Adapter, stop: Stop) -> Iterator[Part]:
-    for part in source.parts():
-        stop.check()
-        yield part
+    with guarded(source.source):
+        for part in source.parts():
+            stop.check()
+            yield part
 
 
 def _store(
@@ -98,7 +99,8 @@ def _store(
 
 def _read(source: Adapter, part: Part) -> Found:
     try:
-        pieces = source.read(part.name)
+        with guarded(part.name):
+            pieces = source.read(part.name)
     except SourceError as error:
         return Found(part, [], str(error))
     return Found(part, pieces, "; ".join(piece.fault for piece in pieces if piece.fault) or None)

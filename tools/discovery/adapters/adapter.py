@@ -1,11 +1,13 @@
 """The seam between the catalog and the places where data is."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from core.errors import InputError
+from core.errors import CrewlineError, InputError, SourceError
 from tools.discovery.dataset import Description
+from tools.discovery.url import without_user
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,8 +29,8 @@ class Part(NamedTuple):
 class Adapter(Protocol):
     """Reads the metadata of one source.
 
-    `source` is its URL without password: its key in the catalog, and enough to come again. All methods raise
-    SourceError, also when the source cannot be reached now: the catalog keeps what it knew.
+    `source` is its URL without password: its key in the catalog, and enough to come again. Methods raise SourceError,
+    or what their libraries raise, also when the source cannot be reached now: the catalog keeps what it knew.
     """
 
     source: str
@@ -44,6 +46,25 @@ class Adapter(Protocol):
     def sample(self, dataset: Description, columns: Sequence[str], rows: int) -> "pa.Table | None":
         """Up to so many rows of these columns, or None from a source that gives no rows. Called from one thread."""
         ...
+
+
+@contextmanager
+def guarded(place: str) -> Iterator[None]:
+    """Whatever an adapter's library raises in the block comes out as SourceError, or as the CrewlineError that it is.
+
+    File systems of fsspec and adapters of other packages have errors of their own, which nobody here can list.
+    """
+    try:
+        yield
+    except CrewlineError:
+        raise
+    except Exception as error:
+        words = " ".join(str(error).split()).rstrip(".")[:500]
+        raise SourceError(
+            without_user(place),
+            f"it cannot be read: {type(error).__name__}: {words}.",
+            remedy="See that it is there and whole, and may be read.",
+        ) from error
 
 
 # Makes the adapter for a URL. Raises InputError for one that is not of its kind.

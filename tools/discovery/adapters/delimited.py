@@ -41,7 +41,7 @@ def facts(file: Any, path: str, *, size: int | None) -> dict[str, Any]:
 
 
 def sample(file: Any, path: str, names: Sequence[str], rows: int) -> pa.Table:
-    """The first rows of these columns, within the head."""
+    """The first rows of these columns, within the head. Raises KeyError if the file lacks one."""
     head = file.read(HEAD)
     table, _ = parse(head, path, whole=not file.read(1))
     return table.select(list(names)).slice(0, rows)

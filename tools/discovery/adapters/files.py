@@ -72,11 +72,18 @@ class FilesAdapter:
         if dataset.format == "delta":
             return delta.sample(self._path(dataset.location), columns, rows)
         for path in self._members(dataset):
-            with self._open(path, place(path)) as file:
-                if dataset.format == "parquet":
-                    return footer.sample(file, path, columns, rows)
-                head = delimited if dataset.format == "csv" else json_text
-                return head.sample(file, path, columns, rows)
+            try:
+                with self._open(path, place(path)) as file:
+                    match dataset.format:
+                        case "parquet":
+                            return footer.sample(file, path, columns, rows)
+                        case "csv":
+                            return delimited.sample(file, path, columns, rows)
+                        case _:
+                            return json_text.sample(file, path, columns, rows)
+            except KeyError:
+                # The column came with a later file.
+                continue
         return None
 
     def _members(self, dataset: Description) -> Iterator[str]:

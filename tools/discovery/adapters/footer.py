@@ -19,7 +19,7 @@ def facts(file: Any, path: str) -> dict[str, Any]:
         # Arrow's own reading of the schema is the dearest part, and a hundred thousand files have a handful of them.
         columns = _columns(_Schema(metadata.schema.to_arrow_schema()))
         counts = _nulls(metadata)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise _torn(path, error) from error
     rows = metadata.num_rows
     return {
@@ -37,7 +37,7 @@ def facts(file: Any, path: str) -> dict[str, Any]:
 
 
 def sample(file: Any, path: str, columns: Sequence[str], rows: int) -> pa.Table:
-    """The first rows of these columns."""
+    """The first rows of these columns. Raises KeyError if the file lacks one."""
     try:
         batches, found = [], 0
         with pq.ParquetFile(file) as parquet:
@@ -48,7 +48,7 @@ def sample(file: Any, path: str, columns: Sequence[str], rows: int) -> pa.Table:
                     break
             schema = pa.schema([parquet.schema_arrow.field(name) for name in columns])
         return pa.Table.from_batches(batches, schema).slice(0, rows)
-    except (pa.ArrowException, OSError, KeyError) as error:
+    except (pa.ArrowException, OSError) as error:
         raise _torn(path, error) from error
 
 

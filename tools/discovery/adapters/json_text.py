@@ -74,7 +74,7 @@ def _lines(text: str, *, whole: bool) -> tuple[list[Any], int]:
         try:
             # One object over several lines is a document of one record.
             return [json.loads(text)], len(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             pass
     else:
         text = text[: text.rfind("\n") + 1]

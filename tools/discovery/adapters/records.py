@@ -10,6 +10,9 @@ from tools.discovery.dataset import Column
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _TIMESTAMP = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?")
 
+# What is nested deeper has a type of many words that says little.
+_DEEPEST = 4
+
 
 def columns_of(records: Sequence[dict[str, Any]]) -> tuple[Column, ...]:
     """The columns of a sample, in the order of their first appearance; a key that a record lacks counts as null."""
@@ -24,7 +27,7 @@ def columns_of(records: Sequence[dict[str, Any]]) -> tuple[Column, ...]:
     )
 
 
-def _type(value: Any) -> str:
+def _type(value: Any, depth: int = 0) -> str:
     match value:
         case None:
             return "null"
@@ -34,10 +37,12 @@ def _type(value: Any) -> str:
             return "int64" if -(2**63) <= value < 2**63 else "decimal"
         case float():
             return "float64"
+        case list() | dict() if depth == _DEEPEST:
+            return "array" if isinstance(value, list) else "struct"
         case list():
-            return f"array<{_widest({_type(item) for item in value} or {'null'})}>"
+            return f"array<{_widest({_type(item, depth + 1) for item in value} or {'null'})}>"
         case dict():
-            fields = ", ".join(f"{key}: {_type(item)}" for key, item in sorted(value.items()))
+            fields = ", ".join(f"{key}: {_type(item, depth + 1)}" for key, item in sorted(value.items()))
             return f"struct<{fields}>"
         case str() if _TIMESTAMP.fullmatch(value):
             return "timestamp"
