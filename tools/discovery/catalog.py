@@ -5,7 +5,6 @@ stale datasets are put together anew from all their pieces. A crawl that is kill
 the next one goes on.
 """
 
-import json
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -15,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from core.classification import Classification
 from core.errors import InputError
 from core.store.database import Connection, Database
-from core.store.value import text
+from core.store.value import json_in_order, text
 from tools.discovery.adapters import Part
 from tools.discovery.annotations import Annotations, changed
 from tools.discovery.dataset import Description, merge
@@ -317,7 +316,7 @@ def _known(connection: Connection, locations: Sequence[str]) -> dict[str, Entry]
 
 def _index(connection: Connection, source: str, datasets: Iterable[_Indexed]) -> None:
     entries = [entry(source, *dataset) for dataset in datasets]
-    rows = json.dumps([e.row for e in entries], ensure_ascii=False)
+    rows = json_in_order([e.row for e in entries])
     connection.execute(_DATASETS.encode(), (rows,))
     connection.execute(_DESCRIPTIONS.encode(), (rows,))
     connection.execute(_NEW_WORDS, (sorted({word for e in entries for word in e.words}),))

@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from core.classification import Classification
-from core.store.value import text
 from tools.discovery.annotations import Annotations
 from tools.discovery.dataset import Description
 from tools.discovery.words import words
@@ -71,20 +70,4 @@ def entry(source: str, description: Description, annotations: Annotations, updat
         "marks": [SOURCE_MARK + description.source_type],
     }
     vocabulary = {word for word in (*names, *folder, *tags, *domain, *columns, *prose) if not word.isdecimal()}
-    return IndexEntry(_storable(row), sorted(map(text, vocabulary)))
-
-
-def _storable(row: dict[str, Any]) -> dict[str, Any]:
-    """Without the characters that PostgreSQL does not store, which file and column names can have."""
-    return {key: _stored(value) for key, value in row.items()}
-
-
-def _stored(value: Any) -> Any:
-    match value:
-        case str():
-            return text(value)
-        case dict():
-            return {text(key): _stored(item) for key, item in value.items()}
-        case list():
-            return [_stored(item) for item in value]
-    return value
+    return IndexEntry(row, sorted(vocabulary))

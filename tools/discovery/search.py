@@ -62,14 +62,15 @@ def search(database: Database, words: Sequence[Word], filters: Filters, limit: i
             "cap": CAP,
         },
     )
+    seen, withheld = row["counts"]["seen"], row["counts"]["withheld"]
     return Hits(
         best=row["best"] or [],
-        found=row["found"],
-        capped=row["seen"] >= CAP,
-        withheld=row["withheld"],
-        by_domain=row["by_domain"] or {},
-        by_source=row["by_source"] or {},
-        by_quality=row["by_quality"] or {},
+        found=seen - withheld,
+        capped=seen >= CAP,
+        withheld=withheld,
+        by_domain=_counts(row, "domain"),
+        by_source=_counts(row, "source"),
+        by_quality=_counts(row, "quality"),
         quality=row["quality"],
     )
 
@@ -93,6 +94,11 @@ def left_out(database: Database, words: Sequence[Word], filters: Filters) -> dic
         },
     )
     return {name: count for name, count in row.items() if count}
+
+
+def _counts(row: dict[str, Any], dimension: str) -> dict[str, int]:
+    """The counts of a dimension, the largest first."""
+    return {part["value"]: part["n"] for part in row["counted"] or () if part["dimension"] == dimension}
 
 
 def _one(database: Database, sql: str, parameters: dict[str, Any]) -> dict[str, Any]:
@@ -151,6 +157,17 @@ WITH candidates AS MATERIALIZED (
     FROM (
         SELECT *, ts_rank(search, %(words)s::tsquery) AS rank FROM candidates WHERE classification <= %(clearance)s
     ) AS ranked
+), counted AS (
+    SELECT dimension, value, count(*) AS n
+    FROM weighed, LATERAL (VALUES
+        ('source', source_type),
+        ('domain', coalesce(domain, (
+            SELECT t.name FROM unnest(%(domains)s::text[], %(domain_queries)s::tsquery[]) AS t (name, query)
+            WHERE search @@ t.query LIMIT 1), 'unknown')),
+        ('quality', CASE WHEN quality >= 0.8 THEN 'high' WHEN quality >= 0.6 THEN 'medium'
+            WHEN quality IS NULL THEN 'unknown' ELSE 'low' END)
+    ) AS v (dimension, value)
+    GROUP BY dimension, value ORDER BY n DESC, value
 ), best AS (
     SELECT location, {SCORE_SQL} AS score, quality, relevance, freshness, schema_completeness, source_weight
     FROM weighed ORDER BY score DESC, location LIMIT %(limit)s
@@ -160,22 +177,11 @@ SELECT
         SELECT best.*, d.source, p.description, d.annotations, d.updated_at, d.domain
         FROM best JOIN catalog_datasets d USING (location) JOIN catalog_descriptions p USING (location)
     ) AS b) AS best,
-    (SELECT count(*) FROM weighed) AS found,
-    (SELECT count(*) FROM candidates) AS seen,
-    (SELECT count(*) FROM candidates WHERE classification > %(clearance)s) AS withheld,
-    (SELECT json_object_agg(name, n) FROM (
-        SELECT coalesce(domain, (
-            SELECT t.name FROM unnest(%(domains)s::text[], %(domain_queries)s::tsquery[]) AS t (name, query)
-            WHERE search @@ t.query LIMIT 1), 'unknown') AS name, count(*) AS n
-        FROM weighed GROUP BY 1 ORDER BY 2 DESC) AS t) AS by_domain,
-    (SELECT json_object_agg(source_type, n) FROM (
-        SELECT source_type, count(*) AS n FROM weighed GROUP BY 1 ORDER BY 2 DESC) AS t) AS by_source,
-    (SELECT json_object_agg(level, n) FROM (
-        SELECT CASE WHEN quality >= 0.8 THEN 'high' WHEN quality >= 0.6 THEN 'medium'
-            WHEN quality IS NULL THEN 'unknown' ELSE 'low' END AS level, count(*) AS n
-        FROM weighed GROUP BY 1 ORDER BY 2 DESC) AS t) AS by_quality,
+    (SELECT json_agg(row_to_json(counted)) FROM counted) AS counted,
     (SELECT json_build_object('mean', avg(quality), 'lowest', min(quality), 'highest', max(quality),
-        'measured', count(quality), 'unknown', count(*) - count(quality)) FROM weighed) AS quality
+        'measured', count(quality), 'unknown', count(*) - count(quality)) FROM weighed) AS quality,
+    (SELECT json_build_object('seen', count(*), 'withheld', count(*) FILTER (WHERE classification > %(clearance)s))
+        FROM candidates) AS counts
 """
 
 _LEFT_OUT = f"""
