@@ -157,7 +157,7 @@ def _fill(database: Database, random_: random.Random, words: list[str], count: i
         catalog.store(database, source, found, [])
         catalog.assemble(database, source)
     catalog.end(database, source, None)
-    catalog.settle(database)
+    catalog.settle(database, many=True)
     return names
 
 

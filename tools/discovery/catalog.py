@@ -140,10 +140,12 @@ def assemble(database: Database, source: str) -> Tally:
     return Tally(described, gone)
 
 
-def settle(database: Database) -> None:
-    """After many changes: bring the search index and what the planner knows of it into order."""
+def settle(database: Database, *, many: bool) -> None:
+    """After changes: sort the new entries into the search index; after many, renew what the planner knows of it."""
+    # Until then, each search reads all new entries one by one.
     database.transaction(lambda c: c.execute("SELECT gin_clean_pending_list('catalog_search')"))
-    database.transaction(lambda c: c.execute("ANALYZE catalog_datasets"))
+    if many:
+        database.transaction(lambda c: c.execute("ANALYZE catalog_datasets"))
 
 
 def annotate(database: Database, dataset: str, values: dict[str, str]) -> Entry:

@@ -17,7 +17,7 @@ from tools.discovery.catalog import Failure, Found
 _BATCH = 1000
 _AT_ONCE = 8
 
-# From so many changed parts on, the index is put in order at the end.
+# From so many changed datasets on, the planner is told of them.
 _MANY = 10_000
 
 
@@ -60,8 +60,8 @@ def crawl(url: str, database: Database, stop: Stop | None = None) -> Crawl:
         raise
     tally = catalog.assemble(database, source.source)
     catalog.end(database, source.source, None)
-    if len(changed) >= _MANY:
-        catalog.settle(database)
+    if tally.described:
+        catalog.settle(database, many=tally.described >= _MANY)
     return Crawl(
         source=source.source,
         parts=len(parts),
