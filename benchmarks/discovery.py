@@ -24,10 +24,10 @@ from core.classification import Classification
 from core.settings import Settings
 from core.store import Database, open_database
 from tools.context import ToolContext
-from tools.discovery import DiscoveryRequest, catalog, crawl, discover
+from tools.discovery import DiscoveryRequest, crawl, discover, pieces
 from tools.discovery.adapters import Part
-from tools.discovery.catalog import Found
 from tools.discovery.dataset import Column, Description, SourceType
+from tools.discovery.pieces import Found
 from tools.discovery.search import Filters, search
 from tools.discovery.vocabulary import understand
 
@@ -145,7 +145,7 @@ def _fill(database: Database, random_: random.Random, words: list[str], count: i
     """Names of words by Zipf's law: few words are in very many names, most in few."""
     weights = [1 / (rank + 5) for rank in range(len(words))]
     source = "bench://warehouse"
-    catalog.begin(database, source)
+    pieces.begin(database, source)
     names = []
     for start in range(0, count, BATCH):
         found = []
@@ -154,10 +154,10 @@ def _fill(database: Database, random_: random.Random, words: list[str], count: i
             names.append(name)
             description = _description(random_, words, f"{source}/{'_'.join(name)}_{number}", "_".join(name))
             found.append(Found(Part(description.location, "1"), [description], None))
-        catalog.store(database, source, found, [])
-        catalog.assemble(database, source)
-    catalog.end(database, source, None)
-    catalog.settle(database, many=True)
+        pieces.store(database, source, found, [])
+        pieces.assemble(database, source)
+    pieces.end(database, source, None)
+    pieces.settle(database, many=True)
     return names
 
 

@@ -13,7 +13,7 @@ from core.classification import Classification
 from core.errors import InputError, Interrupted, SourceError
 from core.stop import Stop
 from core.store import Database
-from tools.discovery import annotate, catalog, crawl
+from tools.discovery import annotate, catalog, crawl, pieces
 from tools.discovery.adapters.files import FilesAdapter
 from tools.discovery.dataset import SourceType
 from tools.discovery.search import CAP, Filters, Hits, left_out, search
@@ -165,7 +165,7 @@ def test_a_crawl_that_dies_between_reading_and_describing_is_made_good(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(catalog, "assemble", die)
+        patch.setattr(pieces, "assemble", die)
         with pytest.raises(KeyboardInterrupt):
             crawl(str(lake), database)
     assert found(database, "email").found == 0

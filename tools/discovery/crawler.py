@@ -9,9 +9,10 @@ from pydantic import BaseModel, ConfigDict
 from core.errors import CrewlineError, SourceError
 from core.stop import Stop
 from core.store import Database
-from tools.discovery import catalog
+from tools.discovery import pieces
 from tools.discovery.adapters import Adapter, Part, adapter, guarded
-from tools.discovery.catalog import Failure, Found
+from tools.discovery.catalog import Failure
+from tools.discovery.pieces import Found
 
 # Parts read between two commits, and at the same time: reading is mostly waiting for the source.
 _BATCH = 1000
@@ -48,20 +49,20 @@ def crawl(url: str, database: Database, stop: Stop | None = None) -> Crawl:
     stop = stop or Stop()
     started = time.monotonic()
     source = adapter(url)
-    catalog.begin(database, source.source)
+    pieces.begin(database, source.source)
     try:
-        known = catalog.versions(database, source.source)
+        known = pieces.versions(database, source.source)
         parts = list(_listed(source, stop))
         changed = [part for part in parts if part.version is None or known.get(part.name, "") != part.version]
         vanished = sorted(known.keys() - {part.name for part in parts})
         failed = list(_store(database, source, changed, vanished, stop))
     except CrewlineError as error:
-        catalog.end(database, source.source, str(error))
+        pieces.end(database, source.source, str(error))
         raise
-    tally = catalog.assemble(database, source.source)
-    catalog.end(database, source.source, None)
+    tally = pieces.assemble(database, source.source)
+    pieces.end(database, source.source, None)
     if tally.described:
-        catalog.settle(database, many=tally.described >= _MANY)
+        pieces.settle(database, many=tally.described >= _MANY)
     return Crawl(
         source=source.source,
         parts=len(parts),
@@ -86,12 +87,12 @@ def _store(
     database: Database, source: Adapter, changed: Sequence[Part], vanished: Sequence[str], stop: Stop
 ) -> Iterator[Failure]:
     for start in range(0, len(vanished), _BATCH):
-        catalog.store(database, source.source, [], vanished[start : start + _BATCH])
+        pieces.store(database, source.source, [], vanished[start : start + _BATCH])
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="crawl") as pool:
         for start in range(0, len(changed), _BATCH):
             stop.check()
             found = list(pool.map(lambda part: _read(source, part), changed[start : start + _BATCH]))
-            catalog.store(database, source.source, found, [])
+            pieces.store(database, source.source, found, [])
             yield from (
                 Failure(source=source.source, part=part.name, reason=fault) for part, _, fault in found if fault
             )
@@ -100,7 +101,7 @@ def _store(
 def _read(source: Adapter, part: Part) -> Found:
     try:
         with guarded(part.name):
-            pieces = source.read(part.name)
+            found = source.read(part.name)
     except SourceError as error:
         return Found(part, [], str(error))
-    return Found(part, pieces, "; ".join(piece.fault for piece in pieces if piece.fault) or None)
+    return Found(part, found, "; ".join(piece.fault for piece in found if piece.fault) or None)
