@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import write_deltalake
 from moto.server import ThreadedMotoServer
+from s3fs import S3FileSystem
 
 from core.errors import InputError, SourceError
 from tools.discovery.adapters import Adapter, adapter
@@ -207,9 +208,12 @@ def store() -> Iterator[Any]:
         "AWS_ENDPOINT_URL": url,
     }
     os.environ.update(environment)
+    # It keeps clients by their arguments, and would keep one of another test's server.
+    S3FileSystem.clear_instance_cache()
     yield boto3.client("s3", endpoint_url=url)
     for name in environment:
         del os.environ[name]
+    S3FileSystem.clear_instance_cache()
     server.stop()
 
 

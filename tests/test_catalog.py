@@ -1,5 +1,6 @@
 """The catalog: what crawls make of it, what survives them, what a search finds in it."""
 
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from s3fs import S3FileSystem
 
 from core.classification import Classification
 from core.errors import InputError, Interrupted, SourceError
@@ -185,10 +187,22 @@ def test_an_error_that_a_library_raises_of_its_own_is_told_as_the_sources(
         ("AWS_MAX_ATTEMPTS", "1"),
     ):
         monkeypatch.setenv(name, value)
+    # It keeps clients by their arguments, which say nothing of the server.
+    S3FileSystem.clear_instance_cache()
     with pytest.raises(SourceError, match="lonely"):
         crawl("s3://lonely/raw", database)
+    S3FileSystem.clear_instance_cache()
     (failure,) = catalog.failures(database)
     assert failure.source == "s3://lonely/raw"
+
+
+def test_a_file_whose_name_is_no_text_is_told_and_keeps_no_other_from_being_found(
+    lake: Path, database: Database
+) -> None:
+    (Path(os.fsdecode(os.fsencode(lake) + b"/\xff.csv"))).write_text("a\n1\n")
+    (failure,) = crawl(str(lake), database).failures
+    assert failure.part == f"{lake}/\\udcff.csv"
+    assert found(database, "email").found == 1
 
 
 def test_a_crawl_stops_when_asked_to(lake: Path, database: Database) -> None:

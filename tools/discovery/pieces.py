@@ -5,7 +5,7 @@ stale datasets are put together anew from all their pieces. A crawl that is kill
 the next one goes on.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -160,12 +160,12 @@ def _renewed(description: Description, known: Entry | None) -> Indexed:
     return description, known.annotations, description.updated_at or noticed
 
 
-def _facts(pieces: Sequence[Description]) -> list[tuple[str, str | None]]:
+def _facts(pieces: Sequence[Description]) -> Collection[tuple[str, str | None]]:
     """Locations and facts. A part without any still stands in the catalog, so that it is not read again."""
     if not pieces:
         return [("", None)]
     # Defaults are left out: a hundred thousand files would say a hundred thousand times that nothing is known.
-    return [(text(piece.location), text(piece.model_dump_json(exclude_defaults=True))) for piece in pieces]
+    return {text(piece.location): text(piece.model_dump_json(exclude_defaults=True)) for piece in pieces}.items()
 
 
 def _lock(connection: Connection, source: str) -> None:

@@ -195,7 +195,10 @@ class FilesAdapter:
         return (names,) if isinstance(names, str) else tuple(names)
 
     def _url(self, path: str) -> str:
-        return path if self._local else str(self._files.unstrip_protocol(path))
+        url = path if self._local else str(self._files.unstrip_protocol(path))
+        # Bytes that are no text come from the system as what cannot be stored. As escapes they name no file, which is
+        # told when it is to be read.
+        return url.encode("utf-8", "backslashreplace").decode()
 
     def _path(self, url: str) -> str:
         return str(self._files._strip_protocol(url))
