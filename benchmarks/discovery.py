@@ -96,6 +96,9 @@ def searches(database: Database, datasets: int, queries: int) -> None:
         quality=0.8,
     )
     filtered = [_timed(lambda query=query: _search(database, query, filters)) for query, _ in asked]
+    trips = [_timed(lambda: database.query("SELECT 1")) for _ in asked]
+    ratio = statistics.median(plain) / statistics.median(trips)
+    print(f"a search at the median takes as long as {ratio:.0f} queries of SELECT 1")
     _tell("search", plain)
     _tell("search with the default filters", filtered)
     typos = [(query, meant) for query, meant in asked if meant]

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -191,6 +192,8 @@ def test_another_package_adds_a_scheme_by_its_entry_point(tmp_path: Path, monkey
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: sheets\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[crewline.adapters]\nsheets = ftp_sheets:Sheets\n")
     monkeypatch.syspath_prepend(str(tmp_path))
+    # What is installed is looked up once in a process.
+    import_module("tools.discovery.adapters.adapter")._added.cache_clear()
     assert [part.name for part in adapter("sheets://book").parts()] == ["sheets://book/one"]
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pydantic import BaseModel, ConfigDict
 
 from core.errors import CrewlineError
-from tools.discovery.adapters import adapter, guarded
+from tools.discovery.adapters import Adapter, adapter, guarded
 from tools.discovery.dataset import Description
 from tools.discovery.words import words
 
@@ -147,6 +147,7 @@ class _Samples:
 
     def __init__(self, urls: dict[str, str]) -> None:
         self._urls = urls
+        self._adapters: dict[str, Adapter] = {}
         self._known: dict[tuple[str, str, int], tuple[set[Any], bool] | None] = {}
 
     def values(self, dataset: Description, column: str, rows: int) -> tuple[set[Any], bool] | None:
@@ -159,7 +160,7 @@ class _Samples:
     def _read(self, dataset: Description, column: str, rows: int) -> tuple[set[Any], bool] | None:
         try:
             with guarded(dataset.location):
-                table = adapter(self._urls[dataset.location]).sample(dataset, [column], rows)
+                table = self._adapter(dataset).sample(dataset, [column], rows)
         except CrewlineError:
             # The sample is evidence, not the answer: without it, the names and types still stand.
             return None
@@ -168,6 +169,12 @@ class _Samples:
         values = set(map(str, table.column(0).drop_null().to_pylist()))
         whole = not dataset.rows_estimated and dataset.rows is not None and table.num_rows >= dataset.rows
         return values, whole
+
+    def _adapter(self, dataset: Description) -> Adapter:
+        url = self._urls[dataset.location]
+        if url not in self._adapters:
+            self._adapters[url] = adapter(url)
+        return self._adapters[url]
 
 
 def _measured(pair: _Pair, samples: _Samples) -> Join:

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from importlib.metadata import entry_points
+from functools import cache
+from importlib.metadata import EntryPoints, entry_points
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from core.errors import CrewlineError, InputError, SourceError
@@ -87,6 +88,12 @@ def adapter(url: str) -> Adapter:
     return _factory(scheme)(url)
 
 
+@cache
+def _added() -> EntryPoints:
+    """What other packages add. To ask for it reads the metadata of every installed package."""
+    return entry_points(group=GROUP)
+
+
 def _factory(scheme: str) -> Factory:
     # Each brings in a library that only its sources need.
     match scheme:
@@ -102,9 +109,10 @@ def _factory(scheme: str) -> Factory:
             from tools.discovery.adapters.openapi import OpenAPIAdapter
 
             return OpenAPIAdapter
-    for point in entry_points(group=GROUP, name=scheme):
-        factory: Factory = point.load()
-        return factory
+    for point in _added():
+        if point.name == scheme:
+            factory: Factory = point.load()
+            return factory
     import fsspec
 
     if scheme not in fsspec.available_protocols():
