@@ -7,9 +7,34 @@
 
 `run` starts a pipeline, `resume` goes on with one that was interrupted, `status` lists runs, `audit` proves a run's
 account from its files. `crawl` fills the catalog of datasets, `discover` finds them there, `annotate` says what their
-sources do not.
+sources do not. `pipelines` tells how all pipelines do, `optimize` what to change about one, `lineage` where data comes
+from and goes to; `send_lineage` tells OpenLineage of it.
 """
 
-from crewline.facade import annotate, audit, crawl, discover, resume, run, status
+from crewline.facade import (
+    annotate,
+    audit,
+    crawl,
+    discover,
+    lineage,
+    optimize,
+    pipelines,
+    resume,
+    run,
+    send_lineage,
+    status,
+)
 
-__all__ = ["annotate", "audit", "crawl", "discover", "resume", "run", "status"]
+__all__ = [
+    "annotate",
+    "audit",
+    "crawl",
+    "discover",
+    "lineage",
+    "optimize",
+    "pipelines",
+    "resume",
+    "run",
+    "send_lineage",
+    "status",
+]

@@ -16,6 +16,7 @@ import typer
 from core.errors import CrewlineError, InputError, Interrupted, StoreUnavailable
 from crewline.commands.catalog import annotate, crawl, discover
 from crewline.commands.mcp import mcp
+from crewline.commands.orchestration import lineage, optimize, pipelines
 from crewline.terminal import BAD_INPUT, INTERRUPTED, Json, RunId, print_json, reported
 
 if TYPE_CHECKING:
@@ -125,6 +126,9 @@ def doctor(as_json: Json = False) -> None:
         raise typer.Exit(1)
 
 
+app.command()(pipelines)
+app.command()(optimize)
+app.command()(lineage)
 app.command()(mcp)
 app.command()(crawl)
 app.command()(discover)

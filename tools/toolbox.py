@@ -2,9 +2,15 @@
 
 from tools.context import ToolContext
 from tools.discovery.tool import DataDiscoveryTool
+from tools.orchestration.tool import PipelineOrchestratorTool
 from tools.tool import Tool
+from tools.transformation.tool import DataTransformationTool
 
 
 def toolbox(context: ToolContext) -> list[Tool]:
     """One of each tool, within one context."""
-    return [DataDiscoveryTool(context=context)]
+    return [
+        DataDiscoveryTool(context=context),
+        DataTransformationTool(context=context),
+        PipelineOrchestratorTool(context=context),
+    ]
