@@ -6,6 +6,7 @@
     print(report.status, report.records)
 
 `run` starts a pipeline, `resume` goes on with one that was interrupted, `status` lists runs, `audit` proves a run's
+<<<<<<< HEAD
 account from its files. `crawl` fills the catalog of datasets, `discover` finds them there, `annotate` says what their
 sources do not. `pipelines` tells how all pipelines do, `optimize` what to change about one, `lineage` where data comes
 from and goes to; `send_lineage` tells OpenLineage of it.
@@ -19,10 +20,25 @@ from crewline.facade import (
     lineage,
     optimize,
     pipelines,
+=======
+account from its files. `pipelines` tells how all pipelines do, `optimize` what to change about one, `lineage` where
+data comes from and goes to; `send_lineage` tells OpenLineage of it. `clean` repairs a file by the evidence in it,
+`profile` tells what one holds, and `suggest_checks` what checks that teaches.
+"""
+
+from crewline.facade import (
+    audit,
+    clean,
+    lineage,
+    optimize,
+    pipelines,
+    profile,
+>>>>>>> main
     resume,
     run,
     send_lineage,
     status,
+<<<<<<< HEAD
 )
 
 __all__ = [
@@ -33,8 +49,24 @@ __all__ = [
     "lineage",
     "optimize",
     "pipelines",
+=======
+    suggest_checks,
+)
+
+__all__ = [
+    "audit",
+    "clean",
+    "lineage",
+    "optimize",
+    "pipelines",
+    "profile",
+>>>>>>> main
     "resume",
     "run",
     "send_lineage",
     "status",
+<<<<<<< HEAD
+=======
+    "suggest_checks",
+>>>>>>> main
 ]

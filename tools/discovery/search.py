@@ -62,16 +62,17 @@ def search(database: Database, words: Sequence[Word], filters: Filters, limit: i
             "cap": CAP,
         },
     )
-    seen, withheld = row["counts"]["seen"], row["counts"]["withheld"]
+    counts = row["counts"]
+    found = counts["measured"] + counts["unknown"]
     return Hits(
         best=row["best"] or [],
-        found=seen - withheld,
-        capped=seen >= CAP,
-        withheld=withheld,
-        by_domain=_counts(row, "domain"),
-        by_source=_counts(row, "source"),
-        by_quality=_counts(row, "quality"),
-        quality=row["quality"],
+        found=found,
+        capped=row["seen"] >= CAP,
+        withheld=row["seen"] - found,
+        by_domain=row["by_domain"] or {},
+        by_source={source.value: counts[source] for source in SourceType if counts[source]},
+        by_quality={level: counts[level] for level in _LEVELS if counts[level]},
+        quality={name: counts[name] for name in ("mean", "lowest", "highest", "measured", "unknown")},
     )
 
 
@@ -94,11 +95,6 @@ def left_out(database: Database, words: Sequence[Word], filters: Filters) -> dic
         },
     )
     return {name: count for name, count in row.items() if count}
-
-
-def _counts(row: dict[str, Any], dimension: str) -> dict[str, int]:
-    """The counts of a dimension, the largest first."""
-    return {part["value"]: part["n"] for part in row["counted"] or () if part["dimension"] == dimension}
 
 
 def _one(database: Database, sql: str, parameters: dict[str, Any]) -> dict[str, Any]:
@@ -143,6 +139,18 @@ _WITHIN = """(%(roots)s::text[] IS NULL OR EXISTS (
     WHERE location = root OR starts_with(location, root || '/')
         OR source = root OR starts_with(source, root || '/')))"""
 
+# One pass over the candidates for all of these.
+_SOURCES = {source: f"source_type = '{source}'" for source in SourceType}
+_LEVELS = {
+    "high": "quality >= 0.8",
+    "medium": "quality >= 0.6 AND quality < 0.8",
+    "low": "quality < 0.6",
+    "unknown": "quality IS NULL",
+}
+_COUNTS = ", ".join(
+    f'count(*) FILTER (WHERE {condition}) AS "{name}"' for name, condition in (*_SOURCES.items(), *_LEVELS.items())
+)
+
 _SEARCH = f"""
 WITH candidates AS MATERIALIZED (
     SELECT location, source_type, domain, quality, schema_completeness, updated_at, classification, search
@@ -157,17 +165,6 @@ WITH candidates AS MATERIALIZED (
     FROM (
         SELECT *, ts_rank(search, %(words)s::tsquery) AS rank FROM candidates WHERE classification <= %(clearance)s
     ) AS ranked
-), counted AS (
-    SELECT dimension, value, count(*) AS n
-    FROM weighed, LATERAL (VALUES
-        ('source', source_type),
-        ('domain', coalesce(domain, (
-            SELECT t.name FROM unnest(%(domains)s::text[], %(domain_queries)s::tsquery[]) AS t (name, query)
-            WHERE search @@ t.query LIMIT 1), 'unknown')),
-        ('quality', CASE WHEN quality >= 0.8 THEN 'high' WHEN quality >= 0.6 THEN 'medium'
-            WHEN quality IS NULL THEN 'unknown' ELSE 'low' END)
-    ) AS v (dimension, value)
-    GROUP BY dimension, value ORDER BY n DESC, value
 ), best AS (
     SELECT location, {SCORE_SQL} AS score, quality, relevance, freshness, schema_completeness, source_weight
     FROM weighed ORDER BY score DESC, location LIMIT %(limit)s
@@ -177,11 +174,15 @@ SELECT
         SELECT best.*, d.source, p.description, d.annotations, d.updated_at, d.domain
         FROM best JOIN catalog_datasets d USING (location) JOIN catalog_descriptions p USING (location)
     ) AS b) AS best,
-    (SELECT json_agg(row_to_json(counted)) FROM counted) AS counted,
-    (SELECT json_build_object('mean', avg(quality), 'lowest', min(quality), 'highest', max(quality),
-        'measured', count(quality), 'unknown', count(*) - count(quality)) FROM weighed) AS quality,
-    (SELECT json_build_object('seen', count(*), 'withheld', count(*) FILTER (WHERE classification > %(clearance)s))
-        FROM candidates) AS counts
+    (SELECT row_to_json(c) FROM (
+        SELECT {_COUNTS}, avg(quality) AS mean, min(quality) AS lowest, max(quality) AS highest,
+            count(quality) AS measured FROM weighed) AS c) AS counts,
+    (SELECT json_object_agg(name, n) FROM (
+        SELECT coalesce(domain, CASE WHEN cardinality(%(domains)s::text[]) > 0 THEN (
+            SELECT t.name FROM unnest(%(domains)s::text[], %(domain_queries)s::tsquery[]) AS t (name, query)
+            WHERE search @@ t.query LIMIT 1) END, 'unknown') AS name, count(*) AS n
+        FROM weighed GROUP BY 1 ORDER BY 2 DESC) AS named) AS by_domain,
+    (SELECT count(*) FROM candidates) AS seen
 """
 
 _LEFT_OUT = f"""
