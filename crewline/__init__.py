@@ -6,67 +6,42 @@
     print(report.status, report.records)
 
 `run` starts a pipeline, `resume` goes on with one that was interrupted, `status` lists runs, `audit` proves a run's
-<<<<<<< HEAD
 account from its files. `crawl` fills the catalog of datasets, `discover` finds them there, `annotate` says what their
 sources do not. `pipelines` tells how all pipelines do, `optimize` what to change about one, `lineage` where data comes
-from and goes to; `send_lineage` tells OpenLineage of it.
+from and goes to; `send_lineage` tells OpenLineage of it. `clean` repairs a file by the evidence in it, `profile` tells
+what one holds, and `suggest_checks` what checks that teaches.
 """
 
 from crewline.facade import (
     annotate,
     audit,
+    clean,
     crawl,
     discover,
     lineage,
     optimize,
     pipelines,
-=======
-account from its files. `pipelines` tells how all pipelines do, `optimize` what to change about one, `lineage` where
-data comes from and goes to; `send_lineage` tells OpenLineage of it. `clean` repairs a file by the evidence in it,
-`profile` tells what one holds, and `suggest_checks` what checks that teaches.
-"""
-
-from crewline.facade import (
-    audit,
-    clean,
-    lineage,
-    optimize,
-    pipelines,
     profile,
->>>>>>> main
     resume,
     run,
     send_lineage,
     status,
-<<<<<<< HEAD
+    suggest_checks,
 )
 
 __all__ = [
     "annotate",
     "audit",
+    "clean",
     "crawl",
     "discover",
     "lineage",
     "optimize",
     "pipelines",
-=======
-    suggest_checks,
-)
-
-__all__ = [
-    "audit",
-    "clean",
-    "lineage",
-    "optimize",
-    "pipelines",
     "profile",
->>>>>>> main
     "resume",
     "run",
     "send_lineage",
     "status",
-<<<<<<< HEAD
-=======
     "suggest_checks",
->>>>>>> main
 ]

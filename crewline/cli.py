@@ -14,11 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from core.errors import CrewlineError, InputError, Interrupted, StoreUnavailable
-<<<<<<< HEAD
 from crewline.commands.catalog import annotate, crawl, discover
-=======
 from crewline.commands.cleaning import clean, profile, suggest
->>>>>>> main
 from crewline.commands.mcp import mcp
 from crewline.commands.orchestration import lineage, optimize, pipelines
 from crewline.terminal import BAD_INPUT, INTERRUPTED, Json, RunId, print_json, reported
@@ -134,15 +131,12 @@ app.command()(pipelines)
 app.command()(optimize)
 app.command()(lineage)
 app.command()(mcp)
-<<<<<<< HEAD
 app.command()(crawl)
 app.command()(discover)
 app.command()(annotate)
-=======
 app.command()(clean)
 app.command()(profile)
 app.command()(suggest)
->>>>>>> main
 
 
 def main() -> None:
