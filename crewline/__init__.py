@@ -7,9 +7,34 @@
 
 `run` starts a pipeline, `resume` goes on with one that was interrupted, `status` lists runs, `audit` proves a run's
 account from its files. `pipelines` tells how all pipelines do, `optimize` what to change about one, `lineage` where
-data comes from and goes to; `send_lineage` tells OpenLineage of it.
+data comes from and goes to; `send_lineage` tells OpenLineage of it. `clean` repairs a file by the evidence in it,
+`profile` tells what one holds, and `suggest_checks` what checks that teaches.
 """
 
-from crewline.facade import audit, lineage, optimize, pipelines, resume, run, send_lineage, status
+from crewline.facade import (
+    audit,
+    clean,
+    lineage,
+    optimize,
+    pipelines,
+    profile,
+    resume,
+    run,
+    send_lineage,
+    status,
+    suggest_checks,
+)
 
-__all__ = ["audit", "lineage", "optimize", "pipelines", "resume", "run", "send_lineage", "status"]
+__all__ = [
+    "audit",
+    "clean",
+    "lineage",
+    "optimize",
+    "pipelines",
+    "profile",
+    "resume",
+    "run",
+    "send_lineage",
+    "status",
+    "suggest_checks",
+]

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from core.journal import Event, Listener
     from core.report import RunReport
     from core.run import Run
-    from core.spec import PipelineSpec
+    from core.spec import Check, PipelineSpec
     from core.stop import Stop
     from core.store import Database
     from flows.audit import Audit
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from tools.orchestration.monitor import Overview
     from tools.orchestration.openlineage.sending import Sent
     from tools.orchestration.optimization import Optimization
+    from tools.quality.cleaning.cleaning import Cleaning
+    from tools.quality.profile import Profile
 
 
 def run(
@@ -162,6 +164,37 @@ def _of_person() -> ToolContext:
     from tools.context import Classification, ToolContext
 
     return ToolContext(agent="person", roots=("/",), clearance=Classification.RESTRICTED)
+
+
+def clean(path: str | Path, out: str | Path) -> Cleaning:
+    """Clean a CSV, JSON lines or Parquet file, by the evidence in it, into four files in the folder `out`.
+
+    See tools.quality.cleaning.cleaning for the files. Raises SourceError, TargetError.
+    """
+    from tools.quality.cleaning.cleaning import clean as clean_file
+
+    return clean_file(path, out)
+
+
+def profile(path: str | Path) -> Profile:
+    """What a CSV, JSON lines or Parquet file holds, column by column. Raises SourceError."""
+    from tempfile import TemporaryDirectory
+
+    from tools.engine.engine import Engine
+    from tools.engine.limits import Limits
+    from tools.quality.cleaning.reading import read
+    from tools.quality.profile import profile as profile_table
+
+    table = read(path).table
+    with TemporaryDirectory() as scratch, Engine(Limits(threads=2, memory_mb=1024), Path(scratch)) as engine:
+        return profile_table(engine, engine.table(table))
+
+
+def suggest_checks(sample: Profile) -> list[Check]:
+    """Checks that a profile of trusted data teaches: they hold on it, and should on what comes after it."""
+    from tools.quality.suggestion import suggest_checks as suggest
+
+    return suggest(sample)
 
 
 @contextmanager

@@ -3,8 +3,12 @@
 from tools.context import ToolContext
 from tools.orchestration.tool import PipelineOrchestratorTool
 from tools.tool import Tool
+from tools.transformation.tool import DataTransformationTool
 
 
 def toolbox(context: ToolContext) -> list[Tool]:
     """One of each tool, within one context."""
-    return [PipelineOrchestratorTool(context=context)]
+    return [
+        DataTransformationTool(context=context),
+        PipelineOrchestratorTool(context=context),
+    ]

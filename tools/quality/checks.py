@@ -13,7 +13,8 @@ from tools.engine.rowid import ROW
 from tools.engine.types import missing, typed
 from tools.transformation.expression import condition
 
-_CAME = "_came_"
+# Before a column's name: its cell as it came.
+CAME = "_came_"
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Test:
 def testable(raw: Table, columns: dict[str, Column]) -> Table:
     """The rows with each cell as a value of its declared type, and beside it as it came."""
     values = {name: typed(raw[name], column.type) for name, column in columns.items()}
-    return raw.select(raw[ROW], **values, **{_CAME + name: raw[name] for name in columns})
+    return raw.select(raw[ROW], **values, **{CAME + name: raw[name] for name in columns})
 
 
 def tests(table: Table, columns: dict[str, Column], checks: tuple[Check, ...]) -> list[Test]:
@@ -40,7 +41,7 @@ def tests(table: Table, columns: dict[str, Column], checks: tuple[Check, ...]) -
 
 
 def _type_test(table: Table, name: str, column: Column) -> Test:
-    cell = table[_CAME + name]
+    cell = table[CAME + name]
     return Test(
         name=f"type({name})",
         dimension=Dimension.CONSISTENCY,
@@ -53,7 +54,7 @@ def _type_test(table: Table, name: str, column: Column) -> Test:
 def _row_test(table: Table, check: Check) -> Test:
     match check:
         case NotNull(column=column):
-            fails, reason = missing(table[_CAME + column]), ibis.literal(f"{column} is missing")
+            fails, reason = missing(table[CAME + column]), ibis.literal(f"{column} is missing")
         case InSet(column=column, values=allowed):
             fails = table[column].cast("string").notin(list(allowed))
             reason = ibis.literal(f"{column} is ") + _shown(table[column]) + f", not one of {', '.join(allowed)}"
