@@ -104,7 +104,7 @@ def trace(spec: PipelineSpec) -> ColumnLineage:
         dataset = datasets[name]
         if stage == Stage.VALIDATION:
             for check in spec.validation.get(name, ()):
-                dataset.decide(_checked(check), "check", check.name)
+                dataset.decide(checked(check), "check", check.name)
         elif stage in (Stage.TRANSFORMATION, Stage.ENRICHMENT):
             rules = spec.transformation if stage == Stage.TRANSFORMATION else spec.enrichment
             for rule in rules[name]:
@@ -115,7 +115,8 @@ def trace(spec: PipelineSpec) -> ColumnLineage:
     return ColumnLineage(columns=result.columns, influences=result.influences)
 
 
-def _checked(check: Check) -> Iterable[str]:
+def checked(check: Check) -> Iterable[str]:
+    """The columns that a check looks at."""
     match check:
         case Unique(columns=columns):
             return columns

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 
-from core.spec import DropNulls, Expression, Filter, PipelineSpec, Unique
+from core.spec import DropNulls, Filter, PipelineSpec, Unique
 from core.spec.rule import Rule
 from core.task import Stage
 from tools.orchestration.advice.case import WORTH, Advice, FailedAttempt
+from tools.orchestration.columns import checked
 from tools.orchestration.profile import Profile
 from tools.transformation.columns import needed_after
 from tools.transformation.expression import names
@@ -60,13 +61,7 @@ def for_columns(profile: Profile) -> Iterator[Advice]:
     for dataset, source in spec.sources.items():
         used = set(needed_after(spec, Stage.VALIDATION, dataset, source.columns))
         for check in spec.validation.get(dataset, ()):
-            match check:
-                case Unique(columns=columns):
-                    used |= set(columns)
-                case Expression(expression=text):
-                    used |= names(text)
-                case _:
-                    used.add(check.column)
+            used |= set(checked(check))
         unused = [name for name in source.columns if name not in used]
         share = len(unused) / len(source.columns)
         units = [f"{stage}/{dataset}" for stage in (Stage.INGESTION, Stage.VALIDATION)]
