@@ -5,13 +5,15 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from core.spec import Aggregation, Expression, PipelineSpec, Unique
-from core.spec.check import Check
+from core.spec import Aggregation, Expression, PipelineSpec
+from core.spec.check import Check, ForeignKey
 from core.spec.rule import Deduplicate, Derive, DropNulls, Filter, Reference, Rename, Rule, Select
 from core.spec.rule.change import InPlace
 from core.task import Stage
 from tools.orchestration.requirements import units_of
 from tools.transformation.expression import names
+
+Kind = Literal["check", "filter", "join", "deduplicate", "group_by"]
 
 
 class SourceColumn(BaseModel):
@@ -39,7 +41,7 @@ class Influence(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     input: SourceColumn
-    kind: Literal["check", "filter", "join", "deduplicate", "group_by"]
+    kind: Kind
     by: str
 
 
@@ -70,21 +72,18 @@ class _Dataset:
             by=(*dict.fromkeys(step for derivation in made for step in derivation.by), by),
         )
 
-    def decide(
-        self, inputs: Iterable[str], kind: Literal["check", "filter", "join", "deduplicate", "group_by"], by: str
-    ) -> None:
-        """These columns decide about the rows."""
+    def decide(self, inputs: Iterable[str], kind: Kind, by: str, *, of: "_Dataset | None" = None) -> None:
+        """These columns, its own or those of another dataset, decide about its rows."""
+        columns = (of or self).columns
         for name in inputs:
-            for origin in self.columns[name].inputs if name in self.columns else ():
+            for origin in columns[name].inputs if name in columns else ():
                 self._add(Influence(input=origin, kind=kind, by=by))
 
     def look_up(self, other: "_Dataset", rule: Reference) -> None:
         by = f"{rule.rule}({rule.dataset})"
         self.decide(rule.reads(), "join", by)
-        keys = _Dataset("", ())
-        keys.columns = other.columns
-        keys.decide(rule.keys(), "join", by)
-        for influence in (*keys.influences, *other.influences):
+        self.decide(rule.keys(), "join", by, of=other)
+        for influence in other.influences:
             self._add(influence)
         taken = zip(rule.writes(), rule.taken(), strict=True)
         self.columns |= {name: other.columns[theirs] for name, theirs in taken if theirs in other.columns}
@@ -104,7 +103,9 @@ def trace(spec: PipelineSpec) -> ColumnLineage:
         dataset = datasets[name]
         if stage == Stage.VALIDATION:
             for check in spec.validation.get(name, ()):
-                dataset.decide(checked(check), "check", check.name)
+                dataset.decide(_checked(check), "check", check.name)
+                if isinstance(check, ForeignKey):
+                    dataset.decide(check.on.values(), "check", check.name, of=datasets[check.dataset])
         elif stage in (Stage.TRANSFORMATION, Stage.ENRICHMENT):
             rules = spec.transformation if stage == Stage.TRANSFORMATION else spec.enrichment
             for rule in rules[name]:
@@ -115,15 +116,9 @@ def trace(spec: PipelineSpec) -> ColumnLineage:
     return ColumnLineage(columns=result.columns, influences=result.influences)
 
 
-def checked(check: Check) -> Iterable[str]:
+def _checked(check: Check) -> Iterable[str]:
     """The columns that a check looks at."""
-    match check:
-        case Unique(columns=columns):
-            return columns
-        case Expression(expression=text):
-            return sorted(names(text))
-        case _:
-            return (check.column,)
+    return sorted(names(check.expression)) if isinstance(check, Expression) else check.reads
 
 
 def _apply(dataset: _Dataset, rule: Rule, others: dict[str, _Dataset]) -> None:

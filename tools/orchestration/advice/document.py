@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
-from core.spec import DropNulls, Filter, PipelineSpec, Unique
+from core.spec import DropNulls, Expression, Filter, PipelineSpec, Unique
 from core.spec.rule import Rule
 from core.task import Stage
 from tools.orchestration.advice.case import WORTH, Advice, FailedAttempt
-from tools.orchestration.columns import checked
 from tools.orchestration.profile import Profile
 from tools.transformation.columns import needed_after
 from tools.transformation.expression import names
@@ -61,7 +60,12 @@ def for_columns(profile: Profile) -> Iterator[Advice]:
     for dataset, source in spec.sources.items():
         used = set(needed_after(spec, Stage.VALIDATION, dataset, source.columns))
         for check in spec.validation.get(dataset, ()):
-            used |= set(checked(check))
+            used |= {*check.reads, *check.per}
+            if isinstance(check, Expression):
+                used |= names(check.expression)
+        for _, _, key in spec.foreign_keys():
+            if key.dataset == dataset:
+                used |= set(key.on.values())
         unused = [name for name in source.columns if name not in used]
         share = len(unused) / len(source.columns)
         units = [f"{stage}/{dataset}" for stage in (Stage.INGESTION, Stage.VALIDATION)]
