@@ -6,9 +6,35 @@
     print(report.status, report.records)
 
 `run` starts a pipeline, `resume` goes on with one that was interrupted, `status` lists runs, `audit` proves a run's
-account from its files.
+account from its files. `pipelines` tells how all pipelines do, `optimize` what to change about one, `lineage` where
+data comes from and goes to; `send_lineage` tells OpenLineage of it. `clean` repairs a file by the evidence in it,
+`profile` tells what one holds, and `suggest_checks` what checks that teaches.
 """
 
-from crewline.facade import audit, resume, run, status
+from crewline.facade import (
+    audit,
+    clean,
+    lineage,
+    optimize,
+    pipelines,
+    profile,
+    resume,
+    run,
+    send_lineage,
+    status,
+    suggest_checks,
+)
 
-__all__ = ["audit", "resume", "run", "status"]
+__all__ = [
+    "audit",
+    "clean",
+    "lineage",
+    "optimize",
+    "pipelines",
+    "profile",
+    "resume",
+    "run",
+    "send_lineage",
+    "status",
+    "suggest_checks",
+]

@@ -5,13 +5,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tools.context import ToolContext
+    from tools.orchestration.tool import PipelineOrchestratorTool
     from tools.tool import Tool
     from tools.transformation.tool import DataTransformationTool
 
-__all__ = ["DataTransformationTool", "Tool", "ToolContext"]
+__all__ = ["DataTransformationTool", "PipelineOrchestratorTool", "Tool", "ToolContext"]
 
 _HOME = {
     "DataTransformationTool": "tools.transformation.tool",
+    "PipelineOrchestratorTool": "tools.orchestration.tool",
     "Tool": "tools.tool",
     "ToolContext": "tools.context",
 }

@@ -257,6 +257,4 @@ def _on_this_machine() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise WorkError(
-            f"The machine could not do the work: {error}.", remedy="Mend that."
-        ) from error
+        raise WorkError(f"The machine could not do the work: {error}.", remedy="Mend that.") from error
