@@ -6,18 +6,21 @@
     print(report.status, report.records)
 
 `run` starts a pipeline, `resume` goes on with one that was interrupted, `status` lists runs, `audit` proves a run's
-account from its files. `pipelines` tells how all pipelines do, `optimize` what to change about one, `lineage` where
-data comes from and goes to; `send_lineage` tells OpenLineage of it. `clean` repairs a file by the evidence in it,
-`profile` tells what one holds, and `suggest_checks` what checks that teaches.
+account from its files, `replay` brings back what a run quarantined. `pipelines` tells how all pipelines do, `optimize`
+what to change about one, `lineage` where data comes from and goes to; `send_lineage` tells OpenLineage of it. `check`
+says what a file is worth, `clean` repairs one by the evidence in it, `profile` tells what it holds, and
+`suggest_checks` what checks that teaches.
 """
 
 from crewline.facade import (
     audit,
+    check,
     clean,
     lineage,
     optimize,
     pipelines,
     profile,
+    replay,
     resume,
     run,
     send_lineage,
@@ -27,11 +30,13 @@ from crewline.facade import (
 
 __all__ = [
     "audit",
+    "check",
     "clean",
     "lineage",
     "optimize",
     "pipelines",
     "profile",
+    "replay",
     "resume",
     "run",
     "send_lineage",

@@ -2,6 +2,7 @@
 
 from tools.context import ToolContext
 from tools.orchestration.tool import PipelineOrchestratorTool
+from tools.quality.tool import DataQualityTool
 from tools.tool import Tool
 from tools.transformation.tool import DataTransformationTool
 
@@ -9,6 +10,7 @@ from tools.transformation.tool import DataTransformationTool
 def toolbox(context: ToolContext) -> list[Tool]:
     """One of each tool, within one context."""
     return [
+        DataQualityTool(context=context),
         DataTransformationTool(context=context),
         PipelineOrchestratorTool(context=context),
     ]
