@@ -6,10 +6,47 @@
     print(report.status, report.records)
 
 `run` starts a pipeline, `resume` goes on with one that was interrupted, `status` lists runs, `audit` proves a run's
-account from its files. `pipelines` tells how all pipelines do, `optimize` what to change about one, `lineage` where
-data comes from and goes to; `send_lineage` tells OpenLineage of it.
+account from its files, `replay` brings back what a run quarantined. `pipelines` tells how all pipelines do, `optimize`
+what to change about one, `lineage` where data comes from and goes to; `send_lineage` tells OpenLineage of it. `crawl`
+puts the datasets of sources into the catalog, `discover` finds them there, `annotate` says what sources do not say.
+`check` says what a file is worth, `clean` repairs one by the evidence in it, `profile` tells what it holds, and
+`suggest_checks` what checks that teaches.
 """
 
-from crewline.facade import audit, lineage, optimize, pipelines, resume, run, send_lineage, status
+from crewline.facade import (
+    annotate,
+    audit,
+    check,
+    clean,
+    crawl,
+    discover,
+    lineage,
+    optimize,
+    pipelines,
+    profile,
+    replay,
+    resume,
+    run,
+    send_lineage,
+    status,
+    suggest_checks,
+)
 
-__all__ = ["audit", "lineage", "optimize", "pipelines", "resume", "run", "send_lineage", "status"]
+__all__ = [
+    "annotate",
+    "audit",
+    "check",
+    "clean",
+    "crawl",
+    "discover",
+    "lineage",
+    "optimize",
+    "pipelines",
+    "profile",
+    "replay",
+    "resume",
+    "run",
+    "send_lineage",
+    "status",
+    "suggest_checks",
+]

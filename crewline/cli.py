@@ -1,6 +1,6 @@
 """The command line.
 
-Exit codes: 0 published, 1 failed, 2 bad input or usage, 3 waiting for approval, 130 interrupted and resumable.
+Exit codes: 0 published or passed, 1 failed, 2 bad input or usage, 3 waiting for approval, 130 interrupted, resumable.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from core.errors import CrewlineError, InputError, Interrupted, StoreUnavailable
+from crewline.commands.catalog import annotate, crawl, discover
+from crewline.commands.checks import check, replay
+from crewline.commands.cleaning import clean, profile, suggest
 from crewline.commands.mcp import mcp
 from crewline.commands.orchestration import lineage, optimize, pipelines
 from crewline.terminal import BAD_INPUT, INTERRUPTED, Json, RunId, print_json, reported
@@ -128,7 +131,15 @@ def doctor(as_json: Json = False) -> None:
 app.command()(pipelines)
 app.command()(optimize)
 app.command()(lineage)
+app.command()(check)
+app.command()(replay)
 app.command()(mcp)
+app.command()(crawl)
+app.command()(discover)
+app.command()(annotate)
+app.command()(clean)
+app.command()(profile)
+app.command()(suggest)
 
 
 def main() -> None:

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from core.journal import Event, Listener
     from core.report import RunReport
     from core.run import Run
-    from core.spec import PipelineSpec
+    from core.spec import Check, Checklist, PipelineSpec
     from core.stop import Stop
     from core.store import Database
     from flows.audit import Audit
     from flows.gc import Garbage
+    from flows.replay import Replay
     from tools.context import ToolContext
+    from tools.discovery import Crawl, Discovery, Entry
     from tools.orchestration.lineage import Lineage
     from tools.orchestration.monitor import Overview
     from tools.orchestration.openlineage.sending import Sent
     from tools.orchestration.optimization import Optimization
+    from tools.quality.cleaning.cleaning import Cleaning
+    from tools.quality.profile import Profile
+    from tools.quality.report import QualityReport
 
 
 def run(
@@ -80,6 +87,37 @@ def audit(run_id: str) -> Audit:
         return prove(store, run_id, settings())
 
 
+def check(
+    data: str | Path | pa.Table,
+    checks: Checklist | Sequence[Check] | str | Path,
+    *,
+    references: Mapping[str, str | Path | pa.Table] | None = None,
+) -> QualityReport:
+    """Check a CSV, JSON lines or Parquet file, or an Arrow table, and change nothing.
+
+    `checks` are checks of `core.spec`, a Checklist, or the path of a YAML document with them. `references` has the
+    datasets that foreign keys refer to, besides those that the document names. Raises SpecError, SourceError,
+    ExpressionError, CheckError. Data that fails is no error: its report says so.
+    """
+    from core.spec import load_checklist
+    from tools.quality.report import check_dataset
+
+    wanted = load_checklist(checks) if isinstance(checks, (str, Path)) else checks
+    return check_dataset(data, wanted, references=references)
+
+
+def replay(run_id: str, out: str | Path, *, dataset: str | None = None) -> Replay:
+    """Write the rows that a run quarantined as a source file of the columns that they came with.
+
+    Its name ends in `.csv` or `.jsonl`. `dataset` may be left out if rows of one alone were quarantined. Raises
+    RunNotFound; InputError if the run has not come to its end yet, or quarantined no such row.
+    """
+    from flows.replay import write_quarantined
+
+    with database() as store:
+        return write_quarantined(store, run_id, Path(out), dataset)
+
+
 def timeline(run_id: str) -> list[Event]:
     """The journal of a run, in order. Raises RunNotFound."""
     from core import journal
@@ -96,6 +134,67 @@ def collect_garbage() -> Garbage:
 
     with database() as store:
         return collect(store, settings())
+
+
+def crawl(url: str) -> Crawl:
+    """Bring the catalog up to date with a source: a folder, or the URL of an object store, a PostgreSQL database, a
+    Kafka broker, an OpenAPI document; or the path of a `.duckdb` file. What has not changed is not read.
+
+    Raises SourceError when the source cannot be listed, InputError for a URL that nothing reads, StoreUnavailable.
+    """
+    from tools.discovery import crawl as bring_up_to_date
+
+    with database() as store:
+        return bring_up_to_date(url, store)
+
+
+def catalog_sources() -> list[str]:
+    """The sources that the catalog knows."""
+    from tools.discovery import catalog
+
+    with database() as store:
+        return list(catalog.sources(store))
+
+
+def discover(query: str, *, context: ToolContext | None = None, **filters: Any) -> Discovery:
+    """Datasets of the catalog for some words, the best first.
+
+    `filters` are the other fields of a `DiscoveryRequest`; here no source type, domain or quality is left out unless
+    asked for. With a `context`, what lies outside of its roots or above its clearance is left out. Raises InputError
+    for filters that are none, and for an empty catalog; StoreUnavailable.
+    """
+    from pydantic import ValidationError
+
+    from core.classification import Classification
+    from core.errors import InputError
+    from tools.arguments import problems
+    from tools.context import ToolContext
+    from tools.discovery import DiscoveryRequest, catalog
+    from tools.discovery import discover as find
+
+    everything = {"source_types": [], "domains": [], "quality_threshold": 0.0}
+    try:
+        request = DiscoveryRequest.model_validate({"query": query, **everything, **filters})
+    except ValidationError as error:
+        raise InputError(f"That cannot be asked for: {problems(error)}.", remedy="Correct it.") from error
+    with database() as store:
+        if context is None:
+            sources = tuple(catalog.sources(store))
+            if not sources:
+                raise InputError("The catalog is empty.", remedy="Fill it with: crewline crawl URL")
+            context = ToolContext(agent="crewline", roots=sources, clearance=Classification.RESTRICTED)
+        return find(request, context, store)
+
+
+def annotate(dataset: str, **values: str) -> Entry:
+    """Say of a dataset what its source does not: `annotate("orders", owner="sales", classification="confidential")`.
+
+    `dataset` is a location, or a name that is unique. An empty value takes the annotation away. Raises InputError.
+    """
+    from tools.discovery import annotate as say
+
+    with database() as store:
+        return say(store, dataset, values)
 
 
 def pipelines() -> Overview:
@@ -162,6 +261,37 @@ def _of_person() -> ToolContext:
     from tools.context import Classification, ToolContext
 
     return ToolContext(agent="person", roots=("/",), clearance=Classification.RESTRICTED)
+
+
+def clean(path: str | Path, out: str | Path) -> Cleaning:
+    """Clean a CSV, JSON lines or Parquet file, by the evidence in it, into four files in the folder `out`.
+
+    See tools.quality.cleaning.cleaning for the files. Raises SourceError, TargetError.
+    """
+    from tools.quality.cleaning.cleaning import clean as clean_file
+
+    return clean_file(path, out)
+
+
+def profile(path: str | Path) -> Profile:
+    """What a CSV, JSON lines or Parquet file holds, column by column. Raises SourceError."""
+    from tempfile import TemporaryDirectory
+
+    from tools.engine.engine import Engine
+    from tools.engine.limits import Limits
+    from tools.quality.cleaning.reading import read
+    from tools.quality.profile import profile as profile_table
+
+    table = read(path).table
+    with TemporaryDirectory() as scratch, Engine(Limits(threads=2, memory_mb=1024), Path(scratch)) as engine:
+        return profile_table(engine, engine.table(table))
+
+
+def suggest_checks(sample: Profile) -> list[Check]:
+    """Checks that a profile of trusted data teaches: they hold on it, and should on what comes after it."""
+    from tools.quality.suggestion import suggest_checks as suggest
+
+    return suggest(sample)
 
 
 @contextmanager

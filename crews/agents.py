@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -15,12 +16,13 @@ from core.task import Dimension, Fate, Outcome, RowCount, Severity, Stage, Task,
 from tools.engine.engine import Engine
 from tools.engine.limits import Limits
 from tools.engine.rowid import ROW, unreadable_row
+from tools.quality.checks import testable
 from tools.quality.departure import count, record, unreadable
 from tools.quality.validation import validate
 from tools.sources import Part, Surroundings, reader
 from tools.transformation.aggregation import aggregated
 from tools.transformation.columns import needed_after
-from tools.transformation.rules import transform
+from tools.transformation.rules import Passage, carry_out
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,8 @@ class Work:
     """What an agent is given with a task.
 
     `parts` are the parts of the task's source, `inputs` the data that the task continues, `context` the data of
-    other datasets that it looks at. Everything it writes goes under `path`.
+    other datasets that it looks at. Everything it writes goes under `path`. Ages are taken at `began`, when the run
+    began, so that it says the same however often it is taken up.
     """
 
     spec: PipelineSpec
@@ -39,6 +42,7 @@ class Work:
     path: Path
     limits: Limits
     stop: Stop
+    began: datetime
 
 
 class Agent(Protocol):
@@ -116,6 +120,8 @@ def validate_dataset(engine: Engine, task: Task, work: Work) -> Outcome:
         columns=columns,
         checks=work.spec.validation.get(task.dataset, ()),
         repair=task.repair,
+        others={dataset: _keys(engine, work, dataset, refs) for dataset, refs in work.context.items()},
+        at=work.began,
     )
     repairs = None
     if found.changes:
@@ -142,11 +148,20 @@ def apply_rules(engine: Engine, task: Task, work: Work) -> Outcome:
     rows = _shard(engine, task, work)
     stage_rules = work.spec.transformation if task.stage == Stage.TRANSFORMATION else work.spec.enrichment
     others = {dataset: engine.read(refs) for dataset, refs in work.context.items()}
-    done = transform(engine, rows, stage_rules[task.dataset], dataset=task.dataset, others=others)
-    columns = [name for name in done.rows.columns if not name.startswith("_")]
-    keep = needed_after(work.spec, task.stage, task.dataset, columns)
-    output = engine.write(done.rows.select(ROW, *keep).order_by(ROW), work.path / "output.parquet")
-    left, leaving = record(engine, done.left, work.path / "left.parquet")
+
+    def write(done: Passage) -> tuple[DatasetRef, DatasetRef | None, dict[str, int], dict[str, DatasetRef]]:
+        columns = [name for name in done.rows.columns if not name.startswith("_")]
+        keep = needed_after(work.spec, task.stage, task.dataset, columns)
+        output = engine.write(done.rows.select(ROW, *keep), work.path / "output.parquet")
+        left, leaving = record(engine, done.left, work.path / "left.parquet")
+        found = {
+            other: engine.write(table, work.path / f"used-{other}.parquet") for other, table in done.used().items()
+        }
+        return output, left, leaving, found
+
+    output, left, leaving, used = carry_out(
+        engine, rows, stage_rules[task.dataset], write, dataset=task.dataset, others=others
+    )
     caught = {key.partition(":")[2]: n for key, n in leaving.items() if key.startswith(Fate.QUARANTINED)}
     return Outcome(
         task=task.key,
@@ -159,10 +174,7 @@ def apply_rules(engine: Engine, task: Task, work: Work) -> Outcome:
         output=output,
         left=left,
         leaving=leaving,
-        used={
-            dataset: engine.write(table, work.path / f"used-{dataset}.parquet")
-            for dataset, table in done.used().items()
-        },
+        used=used,
         # What a rule cannot convert or find is of the wrong form, or refers to nothing.
         faults={Dimension.CONSISTENCY: sum(caught.values())},
         violations=[
@@ -190,6 +202,13 @@ def aggregate(engine: Engine, task: Task, work: Work) -> Outcome:
         groups=output.rows,
         output=output,
     )
+
+
+def _keys(engine: Engine, work: Work, dataset: str, refs: list[DatasetRef]) -> Table:
+    """The rows of another dataset as values of their types, whether they were validated yet or not."""
+    rows = engine.read(refs)
+    columns = work.spec.sources[dataset].columns
+    return testable(rows, {name: column for name, column in columns.items() if name in rows.columns})
 
 
 def _shard(engine: Engine, task: Task, work: Work) -> Table:

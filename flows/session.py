@@ -1,6 +1,7 @@
 """What a process holds while it works on a run."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import psutil
@@ -25,7 +26,7 @@ from tools.sources import Surroundings
 
 @dataclass
 class Session:
-    """A run under lease: its spec, its ledger, its surroundings, the machine's means; its plan, once made."""
+    """A run under lease: its spec, ledger, surroundings, the machine's means, when it began; its plan, once made."""
 
     run_id: str
     spec: PipelineSpec
@@ -35,6 +36,7 @@ class Session:
     surroundings: Surroundings
     threads: int
     memory_mb: int
+    began: datetime
     plan: Plan | None = None
 
     @property
@@ -89,6 +91,7 @@ def open_session(
         surroundings=Surroundings(base_dir=run.base_dir, database_url=database.url),
         threads=settings.threads or psutil.cpu_count() or 1,
         memory_mb=settings.engine_memory_mb,
+        began=run.created_at,
     )
 
 

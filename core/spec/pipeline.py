@@ -7,12 +7,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from core.spec.check import Between, Check, Expression, Unique
-from core.spec.column import Column
+from core.spec.check import Check, ForeignKey
+from core.spec.checklist import misfits
 from core.spec.engine import DuckDbEngine, EngineSpec
 from core.spec.governance import Governance
 from core.spec.part import Part
-from core.spec.rule import Join, RowRule, Rule
+from core.spec.rule import Reference, Rule
 from core.spec.sla import Sla
 from core.spec.source import RESERVED, Source
 from core.task import Dimension
@@ -92,7 +92,7 @@ class PipelineSpec(Part):
     complexity: Literal["auto", "simple", "standard", "complex"] = "auto"
     sources: dict[Name, Source] = Field(min_length=1)
     validation: dict[str, tuple[Check, ...]] = Field(default_factory=dict)
-    transformation: dict[str, tuple[RowRule, ...]] = Field(default_factory=dict)
+    transformation: dict[str, tuple[Rule, ...]] = Field(default_factory=dict)
     enrichment: dict[str, tuple[Rule, ...]] = Field(default_factory=dict)
     aggregation: Aggregation | None = None
     target: Target
@@ -103,7 +103,7 @@ class PipelineSpec(Part):
 
     @model_validator(mode="after")
     def _fits_together(self) -> "PipelineSpec":
-        problems = [*self._unknown_datasets(), *self._bad_joins(), *self._bad_checks()]
+        problems = [*self._unknown_datasets(), *self._misplaced(), *self._bad_joins(), *self._bad_checks()]
         if not problems:
             problems = [*self._cycles()] or [*self._unused(), *self._bad_partitions()]
         if problems:
@@ -134,17 +134,25 @@ class PipelineSpec(Part):
         """Datasets that another one looks up."""
         return {join.dataset for _, _, join in self.joins()}
 
-    def joins(self) -> Iterator[tuple[str, int, Join]]:
-        """Every join with its dataset and its place in that dataset's enrichment."""
+    def joins(self) -> Iterator[tuple[str, int, Reference]]:
+        """Every rule that looks up another dataset, with its own dataset and its place in that one's enrichment."""
         for dataset, rules in self.enrichment.items():
             for index, rule in enumerate(rules):
-                if isinstance(rule, Join):
+                if isinstance(rule, Reference):
                     yield dataset, index, rule
+
+    def foreign_keys(self) -> Iterator[tuple[str, int, ForeignKey]]:
+        """Every foreign key with its dataset and its place in that dataset's validation."""
+        for dataset, checks in self.validation.items():
+            for index, check in enumerate(checks):
+                if isinstance(check, ForeignKey):
+                    yield dataset, index, check
 
     def _unknown_datasets(self) -> Iterator[str]:
         named = [(f"validation.{d}", d) for d in self.validation]
         named += [(f"transformation.{d}", d) for d in self.transformation]
         named += [(f"enrichment.{d}", d) for d in self.enrichment]
+        named += [(f"validation.{d}.{i}.dataset", key.dataset) for d, i, key in self.foreign_keys()]
         named += [(f"enrichment.{d}.{i}.dataset", join.dataset) for d, i, join in self.joins()]
         if self.aggregation:
             named.append(("aggregation.dataset", self.aggregation.dataset))
@@ -153,6 +161,16 @@ class PipelineSpec(Part):
         for place, dataset in named:
             if dataset not in self.sources:
                 yield f"{place}: there is no source '{dataset}'; there are {', '.join(sorted(self.sources))}"
+
+    def _misplaced(self) -> Iterator[str]:
+        for stage, of in (("transformation", self.transformation), ("enrichment", self.enrichment)):
+            for dataset, rules in of.items():
+                for index, rule in enumerate(rules):
+                    place = f"{stage}.{dataset}.{index}: '{rule.rule}'"
+                    if not rule.keeps_rows:
+                        yield f"{place} makes other rows of them, which no stage may; group with `aggregation` instead"
+                    elif isinstance(rule, Reference) and stage == "transformation":
+                        yield f"{place} looks up another dataset; put it into enrichment"
 
     def _bad_joins(self) -> Iterator[str]:
         for dataset, index, join in self.joins():
@@ -163,7 +181,8 @@ class PipelineSpec(Part):
         for dataset, checks in self.validation.items():
             if dataset in self.sources:
                 for index, check in enumerate(checks):
-                    for problem in _problems(check, self.sources[dataset].columns):
+                    other = self.sources.get(check.dataset) if isinstance(check, ForeignKey) else None
+                    for problem in misfits(check, self.sources[dataset].columns, other.columns if other else None):
                         yield f"validation.{dataset}.{index}: {problem}"
 
     def _bad_partitions(self) -> Iterator[str]:
@@ -197,25 +216,10 @@ class PipelineSpec(Part):
         reached, frontier = {self.result}, [self.result]
         while frontier:
             dataset = frontier.pop()
-            for owner, _, join in self.joins():
-                if owner == dataset and join.dataset not in reached:
-                    reached.add(join.dataset)
-                    frontier.append(join.dataset)
+            looked_up = {join.dataset for owner, _, join in self.joins() if owner == dataset}
+            looked_up |= {key.dataset for owner, _, key in self.foreign_keys() if owner == dataset}
+            frontier += looked_up - reached
+            reached |= looked_up
         for source in self.sources:
             if source not in reached:
                 yield f"sources.{source}: its rows reach no result; join it, or leave it out"
-
-
-_ORDERED = {"dates": ("date", "timestamp"), "numbers": ("integer", "float", "decimal")}
-
-
-def _problems(check: Check, columns: dict[str, Column]) -> Iterator[str]:
-    """What keeps a check from being made on a source with these columns."""
-    names = check.columns if isinstance(check, Unique) else () if isinstance(check, Expression) else (check.column,)
-    unknown = [name for name in names if name not in columns]
-    for name in unknown:
-        yield f"the source declares no column '{name}'; it declares {', '.join(columns)}"
-    if isinstance(check, Between) and not unknown:
-        bounds, kind = "dates" if check.of_dates else "numbers", columns[check.column].type
-        if not kind.startswith(_ORDERED[bounds]):
-            yield f"'{check.column}' is of type {kind}, but its bounds are {bounds}"

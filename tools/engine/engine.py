@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import ibis
 import pyarrow as pa
 import pyarrow.parquet as pq
-from ibis.expr.types import Table
+from ibis.expr.types import IntegerValue, Table
 
 from core.dataset import DatasetRef
 from core.errors import CrewlineError
@@ -21,6 +21,9 @@ from core.stop import Stop
 from tools.engine.files import sync
 from tools.engine.limits import Limits
 from tools.engine.rowid import ROW
+
+if TYPE_CHECKING:
+    from tools.engine.duck import Duck
 
 
 class Backend(Protocol):
@@ -41,6 +44,8 @@ class Backend(Protocol):
     def write_partitioned(self, table: Table, folder: Path, columns: tuple[str, ...]) -> None: ...
 
     def arrow(self, table: Table) -> pa.Table: ...
+
+    def distinct(self, number: IntegerValue, size: int) -> IntegerValue: ...
 
     def located(self, path: str) -> str: ...
 
@@ -80,6 +85,14 @@ class Engine:
     def backend(self) -> Any:
         """The Ibis backend, for what this face does not offer; use it within `translating()`."""
         return self._backend.ibis
+
+    @property
+    def in_process(self) -> "Duck":
+        """DuckDB itself, in a session that is in process, for what other engines do not offer; use it so too."""
+        from tools.engine.duck import Duck
+
+        assert isinstance(self._backend, Duck), "this session is not in process"
+        return self._backend
 
     @contextmanager
     def translating(self) -> Iterator[None]:
@@ -148,6 +161,13 @@ class Engine:
     def row(self, table: Table) -> dict[str, Any]:
         """The one row of an aggregation."""
         return self.rows(table)[0]
+
+    def distinct(self, number: IntegerValue, size: int) -> IntegerValue:
+        """An aggregate: how many different values a column has, all of them from 0 to below `size`.
+
+        Where the engine can, it takes a bit for each possible value, not a word for each one that is there.
+        """
+        return self._backend.distinct(number, size)
 
 
 def written(paths: list[Path]) -> DatasetRef:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from core.spec import DropNulls, Expression, Filter, PipelineSpec, Unique
-from core.spec.rule import Cast, Derive, Fill, Rule
+from core.spec.rule import Rule
 from core.task import Stage
 from tools.orchestration.advice.case import WORTH, Advice, FailedAttempt
 from tools.orchestration.profile import Profile
@@ -27,8 +27,8 @@ def for_filters(profile: Profile) -> Iterator[Advice]:
             elif rule.whole:
                 # What it makes of a row depends on the rows that the filter would have removed.
                 break
-            elif isinstance(rule, (Derive, Cast, Fill)):
-                pristine -= set(rule.columns)
+            else:
+                pristine -= {*rule.writes(), *rule.drops()}
             before.append((stage, rule))
 
 
@@ -60,13 +60,12 @@ def for_columns(profile: Profile) -> Iterator[Advice]:
     for dataset, source in spec.sources.items():
         used = set(needed_after(spec, Stage.VALIDATION, dataset, source.columns))
         for check in spec.validation.get(dataset, ()):
-            match check:
-                case Unique(columns=columns):
-                    used |= set(columns)
-                case Expression(expression=text):
-                    used |= names(text)
-                case _:
-                    used.add(check.column)
+            used |= {*check.reads, *check.per}
+            if isinstance(check, Expression):
+                used |= names(check.expression)
+        for _, _, key in spec.foreign_keys():
+            if key.dataset == dataset:
+                used |= set(key.on.values())
         unused = [name for name in source.columns if name not in used]
         share = len(unused) / len(source.columns)
         units = [f"{stage}/{dataset}" for stage in (Stage.INGESTION, Stage.VALIDATION)]
@@ -87,7 +86,7 @@ def for_keys(spec: PipelineSpec, failed: list[FailedAttempt]) -> Iterator[Advice
     """Joins that failed because the other dataset's key was not unique, and is not declared to be."""
     repeated = [attempt for attempt in failed if attempt.error == "RuleError" and "more than once" in attempt.message]
     for owner, _, join in spec.joins():
-        keys = tuple(join.on.values())
+        keys = tuple(join.keys())
         declared = any(
             isinstance(check, Unique) and set(check.columns) == set(keys)
             for check in spec.validation.get(join.dataset, ())
