@@ -16,7 +16,7 @@ import ibis
 import pyarrow as pa
 import pyarrow.parquet as pq
 from ibis.expr.operations import DatabaseTable
-from ibis.expr.types import Table
+from ibis.expr.types import IntegerValue, Table
 
 from core.errors import CrewlineError, DataError, EngineError, OutOfMemory, WorkError
 from core.spec.engine import PySparkEngine
@@ -86,6 +86,9 @@ class Spark:
         with self._job():
             found = self._frame(table).toArrow()
         return found.cast(table.schema().to_pyarrow())
+
+    def distinct(self, number: IntegerValue, size: int) -> IntegerValue:
+        return number.nunique()
 
     def told(self, error: Exception) -> CrewlineError | None:
         from py4j.protocol import Py4JError, Py4JJavaError

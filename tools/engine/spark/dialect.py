@@ -4,7 +4,7 @@ Only what differs is here. What must hold of both is in tests/spark.
 """
 
 import re
-from typing import Any
+from typing import Any, ClassVar
 
 import ibis.expr.datatypes as dt
 import ibis.expr.operations as ops
@@ -35,7 +35,7 @@ class _Compiler(PySparkCompiler):  # type: ignore[misc]  # Ibis is not typed
     __slots__ = ()
 
     # Ibis would put functions of these names over the methods below.
-    SIMPLE_OPS = {}
+    SIMPLE_OPS: ClassVar[dict[Any, str]] = {}
 
     def visit_NonNullLiteral(self, op: Any, *, value: Any, dtype: Any) -> Any:
         if dtype.is_floating():
