@@ -13,6 +13,7 @@ from tools.engine.engine import Engine
 from tools.engine.rowid import ROW
 from tools.engine.types import typed
 from tools.transformation.expression import aggregate, scalar
+from tools.transformation.functions import AGGREGATES, SCALARS
 
 
 @pytest.mark.parametrize("declared", test_types.TEXTS)
@@ -41,7 +42,9 @@ def test_every_operator_and_function_has_its_meaning_on_spark(spark: Engine) -> 
         values = tuple(row[f"x{index}"] for row in found)
         expected = test_expression.MEANINGS[text]
         assert values == expected, text
-        assert [type(value) for value in values] == [type(value) for value in expected], text
+        # Of logarithms the table says what they are near to.
+        exact = [(v, e) for v, e in zip(values, expected, strict=True) if not isinstance(e, type(pytest.approx(1.0)))]
+        assert [type(v) for v, _ in exact] == [type(e) for _, e in exact], text
 
 
 FOUR = [
@@ -70,13 +73,13 @@ def test_every_aggregate_has_its_meaning_on_spark(engines: tuple[Engine, Engine]
 # Where engines are known to differ: signs, halves, long numbers, other alphabets, what means something in patterns.
 TYPES = {"i": "integer", "f": "float", "d": "money", "s": "string", "t": "date", "ts": "timestamp"}
 ODD: list[tuple[Any, ...]] = [
-    (0, 0.0, Decimal("0.00"), "", date(1, 1, 1), datetime(1, 1, 1)),
+    (0, 0.0, Decimal("0.00"), "", date(2, 1, 1), datetime(2, 1, 1)),
     (-1, -0.5, Decimal("-0.05"), " a\tb ", date(1582, 10, 4), datetime(1582, 10, 4, 23, 59, 59, 999999)),
     (7, 0.5, Decimal("0.50"), "100%_\\", date(1900, 2, 28), datetime(1969, 12, 31, 23, 59, 59, 500000)),
     (-7, 1.5, Decimal("1.50"), "it's `so`", date(2024, 2, 29), datetime(2024, 2, 29, 12)),
     (25, 2.5, Decimal("2.50"), "line\nend\n", date(2024, 12, 30), datetime(2024, 12, 30, 1, 2, 3, 100000)),
     (2**53 + 1, 1.005, Decimal("9999999999.99"), "ÄÖÜ äöü ñ Ж", date(2025, 3, 4), datetime(2025, 3, 4, 5, 6, 7, 10)),
-    (2**62, 1e16, Decimal("-9999999999.99"), "日本🎉", date(9999, 12, 31), datetime(9999, 12, 31, 23, 59, 59)),
+    (2**62, 1e16, Decimal("-9999999999.99"), "日本🎉", date(9998, 12, 31), datetime(9998, 12, 31, 23, 59, 59)),
     (-(2**63), 1.0e-5, Decimal("0.01"), "\u00a0x\u00a0", date(2025, 1, 1), datetime(2025, 1, 1)),
     (3, 123456789.125, Decimal("0.10"), "NULL", date(2020, 12, 31), datetime(2020, 12, 31, 0, 30)),
     (4, 12345678.9, Decimal("1.10"), "a.b*c", date(2021, 1, 3), datetime(2021, 1, 3, 0, 0, 1)),
@@ -160,7 +163,62 @@ EXPRESSIONS = [
     "if(s is null, 1, 0)",
     "not (i > 3)",
     "i between -7 and 7",
+    "contains(s, 'b')",
+    "starts_with(s, ' ')",
+    "ends_with(s, '\\')",
+    "strpos(s, 'b')",
+    "left(s, 2)",
+    "right(s, 2)",
+    "reverse(s)",
+    "lpad(s, 5, 'xy')",
+    "rpad(s, 5)",
+    "ltrim(s)",
+    "rtrim(s)",
+    "split_part(s, ' ', 2)",
+    "split_part(s, '.', 1)",
+    "regexp_matches(s, '[äöü]')",
+    "regexp_extract(s, '(.)(.)', 2)",
+    "regexp_extract(s, '(?P<x>\\w+)', 1)",
+    "regexp_replace(s, '(\\w)', '<\\1>')",
+    "regexp_replace(s, '$', '.')",
+    "date_add(t, 1, 'month')",
+    "date_add(ts, -3, 'quarter')",
+    "date_add(ts, 36, 'hour')",
+    "date_add(t, 10, 'day')",
+    "date_diff('month', t, date '2025-01-31')",
+    "date_diff('day', ts, timestamp '2025-01-31 12:00:00')",
+    "date_diff('week', t, date '2025-01-31')",
+    "date_diff('second', ts, timestamp '2025-01-31 12:00:00')",
+    "dayofyear(t)",
+    "isodow(t)",
+    "week(t)",
+    "hour(ts)",
+    "minute(ts)",
+    "second(ts)",
+    "exp(f)",
+    "ln(f)",
+    "ln(d)",
+    "log(10, f)",
+    "log(2, i)",
+    "sqrt(f)",
+    "sqrt(d)",
+    "power(f, 2)",
+    "power(d, 0.5)",
+    "power(i, -1)",
+    "sign(d)",
+    "sign(f)",
+    "abs(f)",
 ]
+
+
+def near(value: Any) -> Any:
+    """A float up to its last digits: the libraries of C and Java differ in those of logarithms and powers."""
+    return pytest.approx(value, rel=1e-14, abs=0) if isinstance(value, float) else value
+
+
+def test_every_function_is_tried() -> None:
+    texts = " ".join([*EXPRESSIONS, *test_expression.MEANINGS, *test_expression.AGGREGATES])
+    assert [name for name in [*SCALARS, *AGGREGATES] if f"{name}(" not in texts and name != "count_distinct"] == []
 
 
 def test_odd_values_give_the_same_on_both_engines(engines: tuple[Engine, Engine]) -> None:
@@ -173,7 +231,7 @@ def test_odd_values_give_the_same_on_both_engines(engines: tuple[Engine, Engine]
         (text, ODD[a[ROW] - 1]): (a[f"x{i}"], b[f"x{i}"])
         for i, text in enumerate(EXPRESSIONS)
         for a, b in zip(*found, strict=True)
-        if (type(a[f"x{i}"]), a[f"x{i}"]) != (type(b[f"x{i}"]), b[f"x{i}"])
+        if type(a[f"x{i}"]) is not type(b[f"x{i}"]) or near(a[f"x{i}"]) != b[f"x{i}"]
     }
     assert differing == {}
 
