@@ -5,6 +5,7 @@ CrewlineError
 │   ├── SpecError              the pipeline document is wrong; names each place in it
 │   ├── SourceError            a source is missing, empty, or not what the spec says
 │   ├── TargetError            the target cannot be written
+│   ├── SchemaError            a result is not of the schema declared for it; names each mismatch
 │   ├── ExpressionError        an expression is not of the allowed language
 │   ├── RunNotFound            no run has this id
 │   ├── RunHeld                another living process works on the run
@@ -65,6 +66,17 @@ class TargetError(InputError):
     """The target cannot be written, or what stands there was not published by Crewline."""
 
     resumable = True
+
+
+class SchemaError(InputError):
+    """A result is not of the schema declared for it. `mismatches` has one line for each difference."""
+
+    def __init__(self, mismatches: list[str]) -> None:
+        self.mismatches = mismatches
+        super().__init__(
+            "The result is not of the target schema: " + "; ".join(mismatches) + ".",
+            remedy="Nothing was written. Correct the rules, or the schema.",
+        )
 
 
 class ExpressionError(InputError):
@@ -173,6 +185,7 @@ class RuleError(CrewlineError):
     def __init__(self, dataset: str, index: int, rule: str, reason: str) -> None:
         self.dataset = dataset
         self.index = index
+        self.rule = rule
         self.reason = reason
         super().__init__(f"Dataset '{dataset}', rule {index} ({rule}): {reason}")
 

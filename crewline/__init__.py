@@ -6,9 +6,40 @@
     print(report.status, report.records)
 
 `run` starts a pipeline, `resume` goes on with one that was interrupted, `status` lists runs, `audit` proves a run's
-account from its files, `check` says what a file is worth, `replay` brings back what a run quarantined.
+account from its files. `pipelines` tells how all pipelines do, `optimize` what to change about one, `lineage` where
+data comes from and goes to; `send_lineage` tells OpenLineage of it. `clean` repairs a file by the evidence in it,
+`profile` tells what one holds, and `suggest_checks` what checks that teaches. `check` says what a file is worth,
+`replay` brings back what a run quarantined.
 """
 
-from crewline.facade import audit, check, replay, resume, run, status
+from crewline.facade import (
+    audit,
+    check,
+    clean,
+    lineage,
+    optimize,
+    pipelines,
+    profile,
+    replay,
+    resume,
+    run,
+    send_lineage,
+    status,
+    suggest_checks,
+)
 
-__all__ = ["audit", "check", "replay", "resume", "run", "status"]
+__all__ = [
+    "audit",
+    "check",
+    "clean",
+    "lineage",
+    "optimize",
+    "pipelines",
+    "profile",
+    "replay",
+    "resume",
+    "run",
+    "send_lineage",
+    "status",
+    "suggest_checks",
+]

@@ -15,7 +15,9 @@ import typer
 
 from core.errors import CrewlineError, InputError, Interrupted, StoreUnavailable
 from crewline.commands.checks import check, replay
+from crewline.commands.cleaning import clean, profile, suggest
 from crewline.commands.mcp import mcp
+from crewline.commands.orchestration import lineage, optimize, pipelines
 from crewline.terminal import BAD_INPUT, INTERRUPTED, Json, RunId, print_json, reported
 
 if TYPE_CHECKING:
@@ -127,7 +129,13 @@ def doctor(as_json: Json = False) -> None:
 
 app.command()(check)
 app.command()(replay)
+app.command()(pipelines)
+app.command()(optimize)
+app.command()(lineage)
 app.command()(mcp)
+app.command()(clean)
+app.command()(profile)
+app.command()(suggest)
 
 
 def main() -> None:

@@ -22,7 +22,7 @@ from tools.quality.validation import validate
 from tools.sources import Part, Surroundings, reader
 from tools.transformation.aggregation import aggregated
 from tools.transformation.columns import needed_after
-from tools.transformation.rules import transform
+from tools.transformation.rules import Passage, carry_out
 
 
 @dataclass(frozen=True)
@@ -148,11 +148,20 @@ def apply_rules(engine: Engine, task: Task, work: Work) -> Outcome:
     rows = _shard(engine, task, work)
     stage_rules = work.spec.transformation if task.stage == Stage.TRANSFORMATION else work.spec.enrichment
     others = {dataset: engine.read(refs) for dataset, refs in work.context.items()}
-    done = transform(engine, rows, stage_rules[task.dataset], dataset=task.dataset, others=others)
-    columns = [name for name in done.rows.columns if not name.startswith("_")]
-    keep = needed_after(work.spec, task.stage, task.dataset, columns)
-    output = engine.write(done.rows.select(ROW, *keep).order_by(ROW), work.path / "output.parquet")
-    left, leaving = record(engine, done.left, work.path / "left.parquet")
+
+    def write(done: Passage) -> tuple[DatasetRef, DatasetRef | None, dict[str, int], dict[str, DatasetRef]]:
+        columns = [name for name in done.rows.columns if not name.startswith("_")]
+        keep = needed_after(work.spec, task.stage, task.dataset, columns)
+        output = engine.write(done.rows.select(ROW, *keep), work.path / "output.parquet")
+        left, leaving = record(engine, done.left, work.path / "left.parquet")
+        found = {
+            other: engine.write(table, work.path / f"used-{other}.parquet") for other, table in done.used().items()
+        }
+        return output, left, leaving, found
+
+    output, left, leaving, used = carry_out(
+        engine, rows, stage_rules[task.dataset], write, dataset=task.dataset, others=others
+    )
     caught = {key.partition(":")[2]: n for key, n in leaving.items() if key.startswith(Fate.QUARANTINED)}
     return Outcome(
         task=task.key,
@@ -165,10 +174,7 @@ def apply_rules(engine: Engine, task: Task, work: Work) -> Outcome:
         output=output,
         left=left,
         leaving=leaving,
-        used={
-            dataset: engine.write(table, work.path / f"used-{dataset}.parquet")
-            for dataset, table in done.used().items()
-        },
+        used=used,
         # What a rule cannot convert or find is of the wrong form, or refers to nothing.
         faults={Dimension.CONSISTENCY: sum(caught.values())},
         violations=[

@@ -64,6 +64,15 @@ def test_a_link_that_leads_out_of_the_roots_is_refused(lake: Path) -> None:
         context.path("out/secret.csv")
 
 
+def test_a_path_that_leads_nowhere_is_refused(lake: Path) -> None:
+    """Links in a circle, and text that no file system can have as a name."""
+    (lake / "a").symlink_to(lake / "b")
+    (lake / "b").symlink_to(lake / "a")
+    for path in ("a/orders.csv", "\ud800.csv"):
+        with pytest.raises(Refused, match="leads nowhere"):
+            ToolContext(roots=(str(lake),)).path(path)
+
+
 def test_a_root_that_is_a_link_holds_what_it_leads_to(lake: Path) -> None:
     (lake.parent / "link").symlink_to(lake)
     assert ToolContext(roots=(str(lake.parent / "link"),)).path("raw") == str(lake / "raw")
@@ -112,6 +121,17 @@ def test_without_roots_the_working_directory_is_the_root(lake: Path, monkeypatch
     assert context.path("raw") == str(lake / "raw")
     with pytest.raises(Refused):
         context.path(str(lake.parent / "secret.csv"))
+
+
+def test_a_relative_root_stands_under_the_working_directory(lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one in which the context was made."""
+    monkeypatch.chdir(lake)
+    context = ToolContext(roots=("raw",))
+    monkeypatch.chdir(lake.parent)
+    assert context.path("orders.csv") == str(lake / "raw" / "orders.csv")
+    assert context.path(str(lake / "raw")) == str(lake / "raw")
+    with pytest.raises(Refused):
+        context.path("../orders.csv")
 
 
 @pytest.mark.parametrize("clearance", list(Classification))

@@ -13,7 +13,7 @@ import pytest
 from core.settings import Settings
 from core.spec import check, rule
 from crewline.cli import app
-from tools.transformation import expression
+from tools.transformation import functions
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -86,5 +86,12 @@ def test_the_pipeline_document_lists_all_checks_rules_and_functions() -> None:
     section = PIPELINE[PIPELINE.index("## Rules") : PIPELINE.index("## Expressions")]
     assert set(re.findall(r"^\| `(\w+)` \|", section, flags=re.MULTILINE)) - {"rule"} == tags(rule.Rule, "rule")
     listed = " ".join(PIPELINE[PIPELINE.index("## Expressions") :].split())
-    assert f"`{' '.join(sorted(expression._FUNCTIONS))}`" in listed
-    assert f"`{' '.join(sorted(expression._AGGREGATES))}`" in listed
+    assert f"`{' '.join(sorted(functions.SCALARS))}`" in listed
+    assert f"`{' '.join(sorted(functions.AGGREGATES))}`" in listed
+
+
+def test_the_python_of_the_page_on_transformations_prints_what_it_says(folder: Path) -> None:
+    (code,) = blocks((ROOT / "docs" / "transformation.md").read_text(), "python")
+    done = run([sys.executable, "-c", code], folder)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == re.findall(r"print\(.*\)  # (.*)", code)

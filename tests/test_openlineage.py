@@ -16,6 +16,7 @@ from openlineage.client.serde import Serde
 from core import crashpoint, journal
 from core import run as runs
 from core.errors import RunHeld, RunNotFound, StoreUnavailable, WorkError
+from core.lease import claim
 from core.stop import Stop
 from core.store import Database
 from flows import DataPipelineFlow, RunReport
@@ -85,6 +86,7 @@ def serving() -> Iterator[Server]:
 
 
 def test_a_run_is_told_by_events_that_begin_and_end_each_of_its_jobs_once(tmp_path: Path, database: Database) -> None:
+    """Each end has an account, of the form that this repository publishes at the address which the facet gives."""
     report = run(shop.build(tmp_path / "shop"), database)
     found = told(database, report.run_id)
     states: dict[str, list[str]] = {}
@@ -102,6 +104,14 @@ def test_a_run_is_told_by_events_that_begin_and_end_each_of_its_jobs_once(tmp_pa
         if event["job"]["name"] != "shop"
     )
     assert {event["producer"] for event in found} == {facets.PRODUCER}
+    schema = json.loads(SCHEMA.read_text())
+    accounts = [e["run"]["facets"]["crewline_rowAccounting"] for e in found if e["eventType"] == "COMPLETE"]
+    for account in accounts:
+        jsonschema.validate({"crewline_rowAccounting": account}, schema)
+        assert account["_schemaURL"] == f"{schema['$id']}#/$defs/RowAccountingRunFacet"
+        assert account["rowsIn"] == sum(account[k] for k in ("rowsOut", "quarantined", "merged", "filtered", "held"))
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({"crewline_rowAccounting": accounts[0] | {"rowsIn": -1}}, schema)
     assert told(database, report.run_id) == found
 
 
@@ -109,7 +119,8 @@ def test_the_last_event_of_a_run_says_what_came_in_what_was_published_and_where_
     tmp_path: Path, database: Database
 ) -> None:
     report = run(shop.build(tmp_path / "shop"), database)
-    last = of_job(told(database, report.run_id), "shop")[-1]
+    found = told(database, report.run_id)
+    last = of_job(found, "shop")[-1]
     assert last["eventType"] == "COMPLETE"
     orders, products = last["inputs"]
     assert (orders["namespace"], orders["name"]) == ("file", f"{tmp_path}/shop/data/orders-*.csv")
@@ -136,32 +147,12 @@ def test_the_last_event_of_a_run_says_what_came_in_what_was_published_and_where_
     } >= {(orders["name"], "product", "JOIN"), (products["name"], "category", "GROUP_BY")}
     account = last["run"]["facets"]["crewline_rowAccounting"]
     assert (account["rowsIn"], account["rowsOut"]) == (report.records.rows_in, report.records.out)
-    assert account["rowsIn"] == sum(account[k] for k in ("rowsOut", "quarantined", "merged", "filtered", "held"))
-
-
-def test_every_account_is_as_its_published_schema_says(tmp_path: Path, database: Database) -> None:
-    """The address that the facet gives leads to the file in this repository."""
-    schema = json.loads(SCHEMA.read_text())
-    report = run(shop.build(tmp_path / "shop"), database)
-    ended = [event["run"] for event in told(database, report.run_id) if event["eventType"] == "COMPLETE"]
-    accounts = [found["facets"]["crewline_rowAccounting"] for found in ended]
-    for account in accounts:
-        jsonschema.validate({"crewline_rowAccounting": account}, schema)
-        assert account["_schemaURL"] == f"{schema['$id']}#/$defs/RowAccountingRunFacet"
-        assert account["rowsIn"] == sum(account[k] for k in ("rowsOut", "quarantined", "merged", "filtered", "held"))
-    with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate({"crewline_rowAccounting": accounts[0] | {"rowsIn": -1}}, schema)
-
-
-def test_a_validation_tells_how_each_check_came_out(tmp_path: Path, database: Database) -> None:
-    report = run(shop.build(tmp_path / "shop"), database)
-    first = of_job(told(database, report.run_id), "shop.validation.orders.0")[1]
-    found = {a["name"]: a for a in first["inputs"][0]["inputFacets"]["dataQualityAssertions"]["assertions"]}
-    assert {"not_null(amount)", "between(amount)", "unique(id)"} <= found.keys()
-    assert not found["unique(id)"]["success"]
-    assert found["unique(id)"]["actual"] != "0 rows fail"
-    # Types are checked without being declared.
-    assert any(name not in {"not_null(amount)", "between(amount)", "unique(id)"} for name in found)
+    validation = of_job(found, "shop.validation.orders.0")[1]
+    checks = {a["name"]: a for a in validation["inputs"][0]["inputFacets"]["dataQualityAssertions"]["assertions"]}
+    declared = {"not_null(amount)", "between(amount)", "unique(id)"}
+    assert declared < checks.keys(), "types are checked without being declared"
+    assert not checks["unique(id)"]["success"]
+    assert checks["unique(id)"]["actual"] != "0 rows fail"
 
 
 def test_a_run_that_fails_is_told_to_have_failed_and_why(tmp_path: Path, database: Database) -> None:
@@ -228,41 +219,45 @@ def test_an_attempt_that_ended_with_its_process_is_aborted_when_the_next_one_sta
     assert of_task[0]["run"]["runId"] == of_task[1]["run"]["runId"] != of_task[2]["run"]["runId"]
 
 
-def test_events_are_sent_to_a_server(tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def ended(database: Database, run_id: str) -> str:
+    """A run that began and failed at once."""
+    claim(database, run_id, lease_s=60).release("failed", error="no room")
+    return run_id
+
+
+def test_events_are_sent_to_a_server(database: Database, ended: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENLINEAGE_API_KEY", "secret")
-    report = run(shop.build(tmp_path / "shop"), database)
     with serving() as server:
-        sent = send(database, report.run_id, server.url)
-    assert server.taken == told(database, report.run_id)
-    assert (sent.events, server.paths, server.keys) == (len(server.taken), {"/api/v1/lineage"}, {"Bearer secret"})
+        sent = send(database, ended, server.url)
+    assert server.taken == told(database, ended)
+    assert [event["eventType"] for event in server.taken] == ["START", "FAIL"]
+    assert server.taken[1]["run"]["facets"]["errorMessage"]["message"] == "no room"
+    assert (sent.events, server.paths, server.keys) == (2, {"/api/v1/lineage"}, {"Bearer secret"})
 
 
-def test_what_a_server_refused_can_all_be_sent_again_and_the_run_is_not_touched(
-    tmp_path: Path, database: Database
-) -> None:
-    report = run(shop.build(tmp_path / "shop"), database)
-    before = runs.get(database, report.run_id)
+def test_what_a_server_refused_can_all_be_sent_again_and_the_run_is_not_touched(database: Database, ended: str) -> None:
+    before = runs.get(database, ended)
     with serving() as server:
-        server.patience = 3
-        with pytest.raises(WorkError, match=r"Of \d+ events of run shop-.*, 3 were delivered") as caught:
-            send(database, report.run_id, server.url)
+        server.patience = 1
+        with pytest.raises(WorkError, match="Of 2 events of run small-1, 1 were delivered") as caught:
+            send(database, ended, server.url)
         assert "sent again" in caught.value.remedy
         server.patience = 10_000
-        send(database, report.run_id, server.url)
-        assert server.taken[3:] == told(database, report.run_id)
-        assert server.taken[:3] == server.taken[3:6]
-    assert runs.get(database, report.run_id) == before
+        send(database, ended, server.url)
+        assert server.taken[1:] == told(database, ended)
+        assert server.taken[0] == server.taken[1]
+    assert runs.get(database, ended) == before
 
 
-def test_events_are_appended_to_a_file_one_a_line(tmp_path: Path, database: Database) -> None:
-    report = run(shop.build(tmp_path / "shop"), database)
+def test_events_are_appended_to_a_file_one_a_line(tmp_path: Path, database: Database, ended: str) -> None:
     file = tmp_path / "lineage.jsonl"
     for _ in range(2):
-        send(database, report.run_id, str(file))
+        send(database, ended, str(file))
     lines = [json.loads(line) for line in file.read_text().splitlines()]
-    assert lines == told(database, report.run_id) * 2
+    assert lines == told(database, ended) * 2
     with pytest.raises(WorkError, match="0 were delivered"):
-        send(database, report.run_id, str(tmp_path))
+        send(database, ended, str(tmp_path))
     with pytest.raises(RunNotFound):
         send(database, "nobody", str(file))
 

@@ -34,7 +34,7 @@ def run(document: Path, database: Database) -> RunReport:
 
 def test_a_created_pipeline_is_on_record_with_all_that_it_is_made_of(tmp_path: Path, database: Database) -> None:
     document = shop.build(tmp_path / "shop")
-    made = create(database, context(tmp_path), document=str(document))
+    made = create(database, context(tmp_path), path=str(document))
     pipeline = made.pipeline
     assert made.created
     assert (pipeline.name, pipeline.version) == ("shop", load(document).fingerprint)
@@ -60,9 +60,9 @@ def test_a_created_pipeline_is_on_record_with_all_that_it_is_made_of(tmp_path: P
 
 def test_creating_the_same_content_again_changes_nothing(tmp_path: Path, database: Database) -> None:
     document = shop.build(tmp_path / "shop")
-    first = create(database, context(tmp_path), document=str(document))
+    first = create(database, context(tmp_path), path=str(document))
     document.write_text("# for people only\n" + document.read_text())
-    again = create(database, context(tmp_path), document=str(document))
+    again = create(database, context(tmp_path), path=str(document))
     assert (again.created, again.pipeline) == (False, first.pipeline)
     assert len(journal.events(database, None, kind="pipeline.registered")) == 1
 
@@ -71,18 +71,17 @@ def test_a_changed_spec_is_a_version_of_its_own_and_the_one_seen_last_is_the_pip
     tmp_path: Path, database: Database
 ) -> None:
     document = shop.build(tmp_path / "shop")
-    old = create(database, context(tmp_path), document=str(document)).pipeline
+    old = create(database, context(tmp_path), path=str(document)).pipeline
     document.write_text(shop.SPEC.replace("amount > 20", "amount > 30"))
-    new = create(database, context(tmp_path), document=str(document))
+    new = create(database, context(tmp_path), path=str(document))
     assert new.created
     assert find(database, "shop").version == new.pipeline.version
     assert find(database, old.id).version == old.version
 
 
-def test_a_pipeline_can_be_given_as_plain_values(tmp_path: Path, database: Database) -> None:
+def test_a_pipeline_can_be_given_as_text(tmp_path: Path, database: Database) -> None:
     document = shop.build(tmp_path / "shop")
-    spec = load(document).content()
-    made = create(database, context(tmp_path), spec=spec, base_dir="shop")
+    made = create(database, context(tmp_path), document=shop.SPEC, base_dir="shop")
     assert made.pipeline.version == load(document).fingerprint
     assert made.pipeline.sinks[0].path == str(tmp_path / "shop" / "out" / "revenue")
 
@@ -105,9 +104,17 @@ def test_what_a_run_would_refuse_is_refused_at_creation_and_leaves_nothing_on_re
     assert old in shop.SPEC
     document = shop.build(tmp_path / "shop", spec=shop.SPEC.replace(old, new))
     with pytest.raises(error, match=says):
-        create(database, context(tmp_path), document=str(document))
+        create(database, context(tmp_path), path=str(document))
     with pytest.raises(InputError, match="no pipeline 'shop'"):
         find(database, "shop")
+
+
+def test_a_document_that_grows_when_it_is_read_is_refused(tmp_path: Path, database: Database) -> None:
+    """Nine lines of aliases would be a list of a thousand million entries."""
+    lines = ["a0: &a0 [x, x]", *(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 10))]
+    for document in ("\n".join(lines), "{: broken", "[" * 3000, "- a", ""):
+        with pytest.raises(SpecError):
+            create(database, context(tmp_path), document=document)
 
 
 @pytest.mark.parametrize(
@@ -125,7 +132,7 @@ def test_a_source_or_target_outside_of_the_roots_is_refused(
     document = shop.build(tmp_path / "shop", spec=shop.SPEC.replace(old, new))
     (tmp_path / "secret.jsonl").write_text('{"code": "p1", "category": "x"}\n')
     with pytest.raises(Refused):
-        create(database, context(tmp_path / "shop"), document=str(document))
+        create(database, context(tmp_path / "shop"), path=str(document))
 
 
 def test_a_link_that_a_glob_finds_is_refused_when_it_leads_out_of_the_roots(tmp_path: Path, database: Database) -> None:
@@ -134,8 +141,8 @@ def test_a_link_that_a_glob_finds_is_refused_when_it_leads_out_of_the_roots(tmp_
     os.replace(tmp_path / "shop" / "data" / "orders-2.csv", outside)
     (tmp_path / "shop" / "data" / "orders-2.csv").symlink_to(outside)
     with pytest.raises(Refused):
-        create(database, context(tmp_path / "shop"), document=str(document))
-    assert create(database, context(tmp_path), document=str(document)).created
+        create(database, context(tmp_path / "shop"), path=str(document))
+    assert create(database, context(tmp_path), path=str(document)).created
 
 
 def test_a_variable_that_holds_no_url_is_not_shown(
@@ -143,11 +150,11 @@ def test_a_variable_that_holds_no_url_is_not_shown(
 ) -> None:
     """Whoever writes a spec may name any variable: its content must not come back in an error."""
     monkeypatch.setenv("MODEL_KEY", "sk-topsecret")
-    spec = load(shop.build(tmp_path / "shop")).content()
-    columns = {"code": "string", "category": "string"}
-    spec["sources"]["products"] = {"kind": "postgres", "table": "t", "url_env": "MODEL_KEY", "columns": columns}
+    shop.build(tmp_path / "shop")
+    table = "kind: postgres\n    table: t\n    url_env: MODEL_KEY"
+    document = shop.SPEC.replace("kind: jsonl\n    path: data/products.jsonl", table)
     with pytest.raises(SourceError, match="MODEL_KEY does not hold the URL") as caught:
-        create(database, context(tmp_path), spec=spec, base_dir="shop")
+        create(database, context(tmp_path), document=document, base_dir="shop")
     assert "topsecret" not in str(caught.value)
 
 
@@ -158,8 +165,8 @@ def test_confidential_pipelines_are_neither_created_nor_shown_without_the_cleara
     document = shop.build(tmp_path / "shop", spec=spec)
     cleared = context(tmp_path, clearance=Classification.CONFIDENTIAL)
     with pytest.raises(Refused):
-        create(database, context(tmp_path), document=str(document))
-    assert create(database, cleared, document=str(document)).pipeline.governance.owner == "sales"
+        create(database, context(tmp_path), path=str(document))
+    assert create(database, cleared, path=str(document)).pipeline.governance.owner == "sales"
     with pytest.raises(Refused):
         status(database, context(tmp_path), "shop")
     assert [health.name for health in monitor(database, cleared).pipelines] == ["shop"]
@@ -218,7 +225,7 @@ def test_the_monitor_sums_up_what_runs_were_measured_to_be(tmp_path: Path, datab
 
     failed = DataPipelineFlow(document, database=database, listener=spoil).kickoff()
     idle = shop.build(tmp_path / "idle", spec=shop.SPEC.replace("name: shop", "name: idle"))
-    create(database, context(tmp_path), document=str(idle))
+    create(database, context(tmp_path), path=str(idle))
     never, health = monitor(database, context(tmp_path)).pipelines
     assert (never.name, never.runs, never.success_rate, never.latency_s, never.freshness_s) == (
         "idle",

@@ -178,14 +178,21 @@ def test_an_unknown_key_is_refused_with_what_was_meant(place: str, value: Any, p
         (
             "transformation.orders.0",
             {**JOIN, "dataset": "products"},
-            "transformation.orders.0: 'join' is not allowed; allowed are"
-            " 'select', 'cast', 'derive', 'filter', 'fill', 'drop_nulls', 'deduplicate'",
+            "transformation.orders.0: 'join' looks up another dataset; put it into enrichment",
+        ),
+        (
+            "transformation.orders.0",
+            {"rule": "unpivot", "columns": ["quantity"]},
+            "transformation.orders.0: 'unpivot' makes other rows of them, which no stage may;"
+            " group with `aggregation` instead",
         ),
         (
             "enrichment.orders.0.rule",
-            "lookup",
-            "enrichment.orders.0: 'lookup' is not allowed; allowed are"
-            " 'select', 'cast', 'derive', 'filter', 'fill', 'drop_nulls', 'deduplicate', 'join'",
+            "joined",
+            "enrichment.orders.0: 'joined' is not allowed; allowed are"
+            " 'select', 'rename', 'cast', 'derive', 'filter', 'fill', 'drop_nulls', 'trim', 'case', 'replace', 'map',"
+            " 'parse_dates', 'deduplicate', 'join', 'lookup', 'aggregate', 'window', 'pivot', 'unpivot', 'scale',"
+            " 'standardise', 'split', 'merge', 'hash', 'mask', 'flatten'",
         ),
     ],
 )

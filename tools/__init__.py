@@ -5,13 +5,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tools.context import ToolContext
+    from tools.orchestration.tool import PipelineOrchestratorTool
     from tools.quality.tool import DataQualityTool
     from tools.tool import Tool
+    from tools.transformation.tool import DataTransformationTool
 
-__all__ = ["DataQualityTool", "Tool", "ToolContext"]
+__all__ = ["DataQualityTool", "DataTransformationTool", "PipelineOrchestratorTool", "Tool", "ToolContext"]
 
 _HOME = {
     "DataQualityTool": "tools.quality.tool",
+    "DataTransformationTool": "tools.transformation.tool",
+    "PipelineOrchestratorTool": "tools.orchestration.tool",
     "Tool": "tools.tool",
     "ToolContext": "tools.context",
 }

@@ -7,12 +7,14 @@ from pathlib import Path
 from threading import Timer
 from urllib.parse import unquote
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from core.classification import Classification
 from core.errors import Refused
 from core.stop import Stop
 from tools.engine.limits import Limits
+
+__all__ = ["Classification", "Thresholds", "ToolContext"]
 
 
 class Thresholds(BaseModel):
@@ -43,6 +45,12 @@ class ToolContext(BaseModel):
     timeout_s: float = Field(default=300.0, gt=0, description="How long one call may take, seconds.")
     clearance: Classification = Classification.INTERNAL
     thresholds: Thresholds = Thresholds()
+
+    @field_validator("roots")
+    @classmethod
+    def _absolute(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        # Else a root would stand under itself, or under wherever the process goes.
+        return tuple(root if "://" in root else str(Path(root).absolute()) for root in value)
 
     def path(self, text: str) -> str:
         """The place that a path, glob or URL names, absolute, with `..` and links resolved. Raises Refused outside the
@@ -97,7 +105,11 @@ class ToolContext(BaseModel):
             raise self._refused(f"{text!r} chains protocols", "Give one plain path or URL.")
         protocol, is_url, rest = text.partition("://")
         if not is_url or protocol == "file":
-            return str((self._folder() / (rest or text)).resolve())
+            try:
+                return str((self._folder() / (rest or text)).resolve())
+            except (OSError, RuntimeError, ValueError) as error:
+                # Links in a circle, and text that is no file's name: half of a surrogate pair.
+                raise self._refused(f"{text[:80]!a} leads nowhere", "Give the path of a file or folder.") from error
         # Object stores have no `..`, and web servers decode it: who writes it means to leave.
         if ".." in unquote(rest).split("/"):
             raise self._refused(f"{text!r} goes up with '..'", "Give the URL without it.")

@@ -12,7 +12,7 @@ from core.spec.checklist import misfits
 from core.spec.engine import DuckDbEngine, EngineSpec
 from core.spec.governance import Governance
 from core.spec.part import Part
-from core.spec.rule import Join, RowRule, Rule
+from core.spec.rule import Reference, Rule
 from core.spec.sla import Sla
 from core.spec.source import RESERVED, Source
 from core.task import Dimension
@@ -92,7 +92,7 @@ class PipelineSpec(Part):
     complexity: Literal["auto", "simple", "standard", "complex"] = "auto"
     sources: dict[Name, Source] = Field(min_length=1)
     validation: dict[str, tuple[Check, ...]] = Field(default_factory=dict)
-    transformation: dict[str, tuple[RowRule, ...]] = Field(default_factory=dict)
+    transformation: dict[str, tuple[Rule, ...]] = Field(default_factory=dict)
     enrichment: dict[str, tuple[Rule, ...]] = Field(default_factory=dict)
     aggregation: Aggregation | None = None
     target: Target
@@ -103,7 +103,7 @@ class PipelineSpec(Part):
 
     @model_validator(mode="after")
     def _fits_together(self) -> "PipelineSpec":
-        problems = [*self._unknown_datasets(), *self._bad_joins(), *self._bad_checks()]
+        problems = [*self._unknown_datasets(), *self._misplaced(), *self._bad_joins(), *self._bad_checks()]
         if not problems:
             problems = [*self._cycles()] or [*self._unused(), *self._bad_partitions()]
         if problems:
@@ -134,11 +134,11 @@ class PipelineSpec(Part):
         """Datasets that another one looks up."""
         return {join.dataset for _, _, join in self.joins()}
 
-    def joins(self) -> Iterator[tuple[str, int, Join]]:
-        """Every join with its dataset and its place in that dataset's enrichment."""
+    def joins(self) -> Iterator[tuple[str, int, Reference]]:
+        """Every rule that looks up another dataset, with its own dataset and its place in that one's enrichment."""
         for dataset, rules in self.enrichment.items():
             for index, rule in enumerate(rules):
-                if isinstance(rule, Join):
+                if isinstance(rule, Reference):
                     yield dataset, index, rule
 
     def foreign_keys(self) -> Iterator[tuple[str, int, ForeignKey]]:
@@ -161,6 +161,16 @@ class PipelineSpec(Part):
         for place, dataset in named:
             if dataset not in self.sources:
                 yield f"{place}: there is no source '{dataset}'; there are {', '.join(sorted(self.sources))}"
+
+    def _misplaced(self) -> Iterator[str]:
+        for stage, of in (("transformation", self.transformation), ("enrichment", self.enrichment)):
+            for dataset, rules in of.items():
+                for index, rule in enumerate(rules):
+                    place = f"{stage}.{dataset}.{index}: '{rule.rule}'"
+                    if not rule.keeps_rows:
+                        yield f"{place} makes other rows of them, which no stage may; group with `aggregation` instead"
+                    elif isinstance(rule, Reference) and stage == "transformation":
+                        yield f"{place} looks up another dataset; put it into enrichment"
 
     def _bad_joins(self) -> Iterator[str]:
         for dataset, index, join in self.joins():

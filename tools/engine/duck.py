@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import duckdb
 import fsspec
@@ -14,6 +14,9 @@ from ibis.expr.types import IntegerValue, Table
 
 from core.errors import CrewlineError, DataError, EngineError, OutOfMemory, WorkError
 from tools.engine.limits import Limits
+from tools.engine.rowid import ROW
+
+Form = Literal["csv", "json"]
 
 
 class Duck:
@@ -75,6 +78,34 @@ class Duck:
         finally:
             self.ibis.con.execute(f"SET threads = {self._threads}")
 
+    def scan(self, paths: Iterable[str]) -> Table:
+        """The rows of Parquet files as they are, with the `_row` that says which file and record each one is.
+
+        Nothing is read before it is asked for. Columns are those of all files, by name.
+        """
+        name = self.name()
+        files = ", ".join(f"'{_escaped(self.located(path))}'" for path in paths)
+        self.ibis.con.execute(
+            f"CREATE TEMP VIEW {name} AS SELECT (file_index::BIGINT << 32) + file_row_number + 1 AS {ROW}, *"
+            f" FROM read_parquet([{files}], union_by_name = true)"
+        )
+        return self.ibis.table(name)
+
+    def export(self, table: Table, path: Path, form: Form, partition_by: tuple[str, ...] = ()) -> None:
+        """Write the table as CSV (with a header) or JSON lines, not yet durably.
+
+        `path` is that of the file, or of the folder of Hive folders if it is partitioned.
+        """
+        options = ["FORMAT csv, HEADER" if form == "csv" else "FORMAT json"]
+        if partition_by:
+            options.append(f"PARTITION_BY ({', '.join(map(_quoted, partition_by))}), OVERWRITE_OR_IGNORE")
+        query = f"COPY ({self._relation(table).sql_query()}) TO '{_escaped(str(path))}' ({', '.join(options)})"
+        self.ibis.con.execute(query)
+
+    def batches(self, table: Table) -> pa.RecordBatchReader:
+        """The rows as a stream of Arrow batches, in their order."""
+        return self._relation(table).to_arrow_reader()
+
     def arrow(self, table: Table) -> pa.Table:
         return self._relation(table).to_arrow_table()
 
@@ -118,6 +149,10 @@ def _bitstring_agg(number: int, low: int, high: int) -> bytes:
 @ibis.udf.scalar.builtin(name="bit_count")  # type: ignore[untyped-decorator]
 def _bit_count(bits: bytes) -> int:
     raise NotImplementedError("it is the engine's")
+
+
+def _escaped(text: str) -> str:
+    return text.replace("'", "''")
 
 
 def _quoted(name: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import ibis
 import pyarrow as pa
@@ -21,6 +21,9 @@ from core.stop import Stop
 from tools.engine.files import sync
 from tools.engine.limits import Limits
 from tools.engine.rowid import ROW
+
+if TYPE_CHECKING:
+    from tools.engine.duck import Duck
 
 
 class Backend(Protocol):
@@ -82,6 +85,14 @@ class Engine:
     def backend(self) -> Any:
         """The Ibis backend, for what this face does not offer; use it within `translating()`."""
         return self._backend.ibis
+
+    @property
+    def in_process(self) -> "Duck":
+        """DuckDB itself, in a session that is in process, for what other engines do not offer; use it so too."""
+        from tools.engine.duck import Duck
+
+        assert isinstance(self._backend, Duck), "this session is not in process"
+        return self._backend
 
     @contextmanager
     def translating(self) -> Iterator[None]:

@@ -56,6 +56,10 @@ class _Dataset:
         self.columns = {c: Derivation(inputs=(SourceColumn(dataset=name, column=c),)) for c in columns}
         self.influences: list[Influence] = []
 
+    def keep(self, names: Iterable[str]) -> None:
+        """These columns only, as far as it is known what they are made of."""
+        self.columns = {name: self.columns[name] for name in names if name in self.columns}
+
     def derive(self, inputs: Iterable[str], by: str, kind: Literal["transformation", "aggregation"]) -> Derivation:
         """What is made of these columns."""
         made = [self.columns[name] for name in inputs if name in self.columns]
@@ -116,7 +120,7 @@ def _checked(check: Check) -> Iterable[str]:
 def _apply(dataset: _Dataset, rule: Rule, others: dict[str, _Dataset]) -> None:
     match rule:
         case Select(columns=columns):
-            dataset.columns = {name: dataset.columns[name] for name in columns}
+            dataset.keep(columns)
         case Cast(columns=columns) | Fill(columns=columns):
             dataset.columns |= {
                 name: dataset.derive([name], f"{rule.rule}({name}: {value})", "transformation")
@@ -139,8 +143,8 @@ def _apply(dataset: _Dataset, rule: Rule, others: dict[str, _Dataset]) -> None:
 def _aggregate(dataset: _Dataset, aggregation: Aggregation) -> None:
     by = f"group_by({', '.join(aggregation.group_by)})"
     dataset.decide(aggregation.group_by, "group_by", by)
-    grouped = {name: dataset.columns[name] for name in aggregation.group_by}
     aggregates = {
         name: dataset.derive(sorted(names(text)), text, "aggregation") for name, text in aggregation.aggregates.items()
     }
-    dataset.columns = grouped | aggregates
+    dataset.keep(aggregation.group_by)
+    dataset.columns |= aggregates

@@ -2,12 +2,12 @@
 
 import tempfile
 from pathlib import Path
-from typing import Any
 
+import yaml
 from pydantic import BaseModel
 
-from core.spec import PipelineSpec, load
-from core.spec.document import parse
+from core.errors import SpecError
+from core.spec import PipelineSpec, loads
 from core.spec.source import PostgresSource
 from core.store.database import Database
 from tools.context import ToolContext
@@ -31,28 +31,30 @@ def create(
     database: Database,
     context: ToolContext,
     *,
+    path: str | None = None,
     document: str | None = None,
-    spec: dict[str, Any] | None = None,
     base_dir: str | None = None,
 ) -> Creation:
     """Check a pipeline as `crewline run` does before it starts, and register it. No row is worked on.
 
-    Give either the path of a YAML `document`, under whose folder relative paths stand, or the `spec` itself as plain
-    values, with the `base_dir` of its relative paths (by default the context's first root).
+    Give either the `path` of a YAML document, under whose folder relative paths stand, or the `document` itself as
+    text, with the `base_dir` of its relative paths (by default the context's first root).
 
     Raises SpecError, SourceError, TargetError for what a run would refuse; Refused for a document, source or target
     outside of the context's roots, and for data above its clearance; Interrupted when the context's time is over.
     """
-    if document is not None:
-        path = context.path(document)
-        found, folder = load(path), str(Path(path).parent)
+    if path is not None:
+        place = context.path(path)
+        text, folder = _read(place), str(Path(place).parent)
     else:
-        found, folder = parse(spec), context.path(base_dir or ".")
+        text, folder = document or "", context.path(base_dir or ".")
+    found = loads(_without_aliases(text), document=path or "document")
     _admit(found, folder, context)
     surroundings = Surroundings(base_dir=folder, database_url=database.url)
     with (
         tempfile.TemporaryDirectory() as scratch,
         context.deadline() as stop,
+        # Rules mean the same on every engine; none that a document names is started for an agent's asking.
         Engine(context.limits, Path(scratch), stop) as engine,
     ):
         inspections = examine(engine, found, surroundings)
@@ -60,6 +62,27 @@ def create(
     new = register(database, found, plan, base_dir=folder, by=context.agent)
     pipeline = find(database, f"{found.name}@{found.fingerprint}").pipeline()
     return Creation(created=new, pipeline=pipeline, notes=plan.notes)
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SpecError(path, [f"cannot be read: {error}"], remedy="Give the path of a YAML file.") from error
+
+
+def _without_aliases(text: str) -> str:
+    """The text. Raises SpecError if it has aliases: a few lines of them can stand for more than memory holds."""
+    try:
+        aliased = any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text))
+    except yaml.YAMLError:
+        # What is wrong with it, the reader of documents says with its place.
+        return text
+    if aliased:
+        raise SpecError(
+            "document", ["has aliases (`*name`), which are not taken from an agent"], remedy="Write it out."
+        )
+    return text
 
 
 def _admit(spec: PipelineSpec, folder: str, context: ToolContext) -> None:

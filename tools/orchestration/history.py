@@ -84,6 +84,11 @@ class History:
         """How many tasks ran at a time in the first round, if that is on record."""
         return self.rounds[0].branches if self.rounds else None
 
+    @property
+    def threads(self) -> int | None:
+        """How many threads the machine's engines had in all, if that is on record."""
+        return self.rounds[0].threads if self.rounds else None
+
     def outcome(self, key: str, at: datetime | None = None) -> Outcome | None:
         """What came of a task, done or failed. With `at`, what had by that moment."""
         step = self.steps.get(key)
@@ -100,6 +105,10 @@ class History:
         assigned = self.steps.get("assignment")
         given = assigned.outcome if assigned and assigned.outcome else {}
         return {str(task.stage): given[task.place] for task in self.tasks.values() if task.place in given}
+
+    def first_verdict(self) -> dict[str, Any] | None:
+        """What the gate saw at its first passage."""
+        return next((dict(outcome["verdict"]) for key, outcome in self._ended() if key.startswith("gate/")), None)
 
     def last(self, dataset: str) -> list[str]:
         """The keys of the tasks of a dataset's last stage."""

@@ -4,16 +4,24 @@
 through the link; swapping it is one atomic rename, so they see the old version or the new one, whole.
 """
 
+import csv
+import fcntl
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 import pyarrow.parquet as pq
 from ibis.expr.types import Table
 
 from core.errors import OutOfMemory, TargetError, WorkError
+from tools.engine.duck import Form
 from tools.engine.engine import Engine
 from tools.engine.files import sync
+
+Format = Literal["parquet", "json", "csv"]
 
 
 def check_target(path: Path) -> None:
@@ -46,21 +54,40 @@ def versions_dir(path: Path) -> Path:
     return path.parent / f".{path.name}.versions"
 
 
-def stage(engine: Engine, rows: Table, path: Path, version: str, partition_by: tuple[str, ...]) -> Path:
+@contextmanager
+def exclusive(path: Path) -> Iterator[None]:
+    """Let no other process of this machine stage or swap versions of the target in the same way meanwhile.
+
+    Raises TargetError if one does now. It is over with the process that holds it, however that ends.
+    """
+    versions = versions_dir(path)
+    versions.mkdir(parents=True, exist_ok=True)
+    with (versions / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise TargetError(
+                f"The target {path} is being written by another process.", remedy="Wait for it, or name another target."
+            ) from error
+        yield
+
+
+def stage(
+    engine: Engine, rows: Table, path: Path, version: str, partition_by: tuple[str, ...], form: Format = "parquet"
+) -> Path:
     """Write a version beside the target, durably, not yet visible; return its folder.
 
     One file in the order of the rows; with `partition_by`, Hive folders such as `month=2025-03/`. The same rows give
-    the same bytes. Raises TargetError when it cannot be written.
+    the same bytes. CSV has a header line, JSON one object a line. Raises TargetError when it cannot be written.
     """
     folder = versions_dir(path) / version
     try:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        if partition_by:
-            engine.write_partitioned(rows, folder, partition_by)
-        if not any(folder.iterdir()):
-            # Without rows there is no partition either, and still a reader must find the columns.
-            engine.write(rows, folder / "data_0.parquet")
+        if form == "parquet":
+            _write_parquet(engine, rows, folder, partition_by)
+        else:
+            _export(engine, rows, folder, partition_by, form)
         for place in [*folder.rglob("*"), folder, folder.parent]:
             sync(place)
     except OutOfMemory:
@@ -73,9 +100,37 @@ def stage(engine: Engine, rows: Table, path: Path, version: str, partition_by: t
     return folder
 
 
-def count_rows(folder: Path) -> int:
-    """The rows of a version, from the footers of its files."""
-    return sum(pq.read_metadata(file).num_rows for file in folder.rglob("*.parquet"))
+def _write_parquet(engine: Engine, rows: Table, folder: Path, partition_by: tuple[str, ...]) -> None:
+    if partition_by:
+        engine.write_partitioned(rows, folder, partition_by)
+    if not any(folder.iterdir()):
+        # Without rows there is no partition either, and still a reader must find the columns.
+        engine.write(rows, folder / "data_0.parquet")
+
+
+def _export(engine: Engine, rows: Table, folder: Path, partition_by: tuple[str, ...], form: Form) -> None:
+    with engine.translating():
+        if partition_by:
+            engine.in_process.export(rows, folder, form, partition_by)
+        if not any(folder.iterdir()):
+            engine.in_process.export(rows, folder / f"data_0.{form}", form)
+
+
+def count_rows(folder: Path, form: Format = "parquet") -> int:
+    """The rows of a version: from the footers of Parquet files, the lines of JSON, the records of CSV."""
+    counts = {"parquet": lambda file: pq.read_metadata(file).num_rows, "json": _count_lines, "csv": _count_records}
+    return sum(counts[form](file) for file in folder.rglob(f"*.{form}"))
+
+
+def _count_lines(file: Path) -> int:
+    with file.open("rb") as content:
+        return sum(block.count(b"\n") for block in iter(lambda: content.read(1 << 20), b""))
+
+
+def _count_records(file: Path) -> int:
+    # A value may go over several lines; cells are not looked at.
+    with file.open(newline="", encoding="utf-8") as content:
+        return sum(1 for _ in csv.reader(content)) - 1
 
 
 def swap(path: Path, folder: Path) -> None:

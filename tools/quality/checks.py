@@ -14,11 +14,13 @@ from core.errors import CheckError, EngineError
 from core.spec.check import Between, Check, Expression, ForeignKey, InSet, Matches, NotNull, Type, Unique
 from core.spec.column import Column
 from core.spec.source import RESERVED
+from core.task import Dimension, Severity
 from tools.engine.engine import Engine
 from tools.engine.types import missing, typed
 from tools.transformation.expression import condition, names
 
-_CAME = "_came_"
+# Before a column's name: its cell as it came.
+CAME = "_came_"
 _ORPHAN = "_orphan_"
 _WIDE = Context(prec=400)
 DOUBLE = "_double_"
@@ -39,6 +41,18 @@ class Test:
     fails: BooleanValue
     reason: StringValue
 
+    @property
+    def name(self) -> str:
+        return self.check.name
+
+    @property
+    def dimension(self) -> Dimension:
+        return self.check.dimension
+
+    @property
+    def severity(self) -> Severity:
+        return self.check.severity
+
 
 def with_types(columns: Mapping[str, Column], checks: Iterable[Check]) -> tuple[Check, ...]:
     """The checks of the columns' declared types, but where one of `checks` is of that very type; then `checks`."""
@@ -56,12 +70,12 @@ def testable(raw: Table, columns: Mapping[str, Column]) -> Table:
     """The rows with each cell as a value of its declared type, and beside it as it came; Crewline's own columns too."""
     values = {name: typed(raw[name], column.type) for name, column in columns.items()}
     own = [raw[name] for name in raw.columns if name.startswith(RESERVED) and name not in columns]
-    return raw.select(*own, **values, **{_CAME + name: raw[name] for name in columns})
+    return raw.select(*own, **values, **{CAME + name: raw[name] for name in columns})
 
 
 def came(table: Table, column: str) -> Value:
     """A cell of a `testable` table as it came."""
-    return table[_CAME + column]
+    return table[CAME + column]
 
 
 def with_orphans(table: Table, checks: Iterable[Check], others: Mapping[str, Table]) -> Table:
@@ -127,7 +141,7 @@ def attributed(engine: Engine, table: Table, row_tests: list[Test], dataset: str
         try:
             engine.row(table.aggregate(n=test.fails.sum()))
         except EngineError as own:
-            return CheckError(dataset, test.check.name, own.what)
+            return CheckError(dataset, test.name, own.what)
     return CheckError(dataset, "of rows", error.what)
 
 

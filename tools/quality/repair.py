@@ -42,6 +42,18 @@ class Word:
     confidence: float
 
 
+CHANGES = ibis.schema(
+    {
+        ROW: "int64",
+        "column": "string",
+        "before": "string",
+        "after": "string",
+        "rule": "string",
+        "confidence": "float64",
+    }
+)
+
+
 def changes(rows: Table, column: str, before: Value, after: Value, rule: Value, confidence: Value) -> Table:
     """Changed cells of one column as records: `_row`, column, before, after, rule, confidence."""
     return rows.select(

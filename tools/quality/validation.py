@@ -84,16 +84,14 @@ def validate(
 
 def _marked(table: Table, columns: list[str], row_tests: list[Test]) -> Table:
     """The values, with a flag for each test and dimension, and for rows that are caught: by which test, and why."""
-    grave = sorted(
-        (t for t in row_tests if t.check.severity != Severity.MINOR), key=lambda t: _GRAVITY[t.check.severity]
-    )
+    grave = sorted((t for t in row_tests if t.severity != Severity.MINOR), key=lambda t: _GRAVITY[t.severity])
     nobody = ibis.null("string")
     return table.select(
         ROW,
         *columns,
         **{f"_failed_{test.index}": test.fails.fill_null(False) for test in row_tests},
-        **{f"_fault_{d}": _any([t for t in row_tests if t.check.dimension == d]) for d in Dimension},
-        _rule=ibis.cases(*((t.fails, t.check.name) for t in grave), else_=nobody) if grave else nobody,
+        **{f"_fault_{d}": _any([t for t in row_tests if t.dimension == d]) for d in Dimension},
+        _rule=ibis.cases(*((t.fails, t.name) for t in grave), else_=nobody) if grave else nobody,
         _reason=ibis.cases(*((t.fails, t.reason) for t in grave), else_=nobody) if grave else nobody,
     )
 

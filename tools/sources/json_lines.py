@@ -52,7 +52,7 @@ class JsonLinesReader:
                 for line in chain(islice(file, _SAMPLE), takewhile(lambda _: not found.keys() >= set(declared), file)):
                     lines, size = lines + 1, size + len(line)
                     with suppress(ValueError, RecursionError):
-                        found.update(dict.fromkeys(_parse(line)))
+                        found.update(dict.fromkeys(parse(line)))
             rows += round(lines * part.size / size)
         notes = (
             check_columns(self._name, ", ".join(part.path for part in parts), declared, list(found)) if found else []
@@ -80,8 +80,8 @@ class JsonLinesReader:
                 if not line.strip():
                     continue
                 try:
-                    record = _parse(line)
-                    records.append([_text(record.get(column)) for column in self._source.columns])
+                    record = parse(line)
+                    records.append([text_of(record.get(column)) for column in self._source.columns])
                 except (ValueError, RecursionError) as error:
                     text = line.decode("utf-8", "backslashreplace").rstrip("\r\n")
                     unreadable.append(Unreadable(line=number, reason=f"{error}.", text=text))
@@ -95,7 +95,7 @@ class _Number(str):
     """A number in the notation that it has in the file."""
 
 
-def _parse(line: bytes) -> dict[str, Any]:
+def parse(line: bytes) -> dict[str, Any]:
     """The line's object. Raises ValueError or RecursionError, which say why there is none."""
     try:
         value = json.loads(
@@ -123,7 +123,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 _JSON_NAMES = {_Number: "a number", bool: "a truth value", list: "a list", str: "a string"}
 
 
-def _text(value: Any) -> str | None:
+def text_of(value: Any) -> str | None:
     """A value as the text of a cell. Raises ValueError for a string that no file could hold: half a surrogate pair."""
     if value is None:
         return None

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import ibis
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -38,10 +37,10 @@ class ParquetReader:
     def read(self, engine: Engine, part: Part, path: Path) -> Reading:
         unchanged(self._name, part)
         check_columns(self._name, part.path, list(self._source.columns), self._look(part)[0])
-        number = ibis.row_number().over(ibis.window()).cast("int64") + first_row(part.index) + 1
         try:
             with engine.translating():
-                table = engine.backend.read_parquet(engine.located(part.path), table_name=engine.name())
+                table = engine.in_process.scan([part.path])
+            number = table[ROW] + first_row(part.index)
             output = engine.write(table.select(number.name(ROW), *self._source.columns), path)
         except EngineError as error:
             raise self._torn(part, error) from error

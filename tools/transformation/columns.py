@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from core.spec.pipeline import PipelineSpec
-from core.spec.rule import Cast, Deduplicate, Derive, DropNulls, Fill, Filter, Join, Rule, Select
+from core.spec.rule import Rule
 from core.task import Stage
 from tools.transformation.expression import names
 
@@ -26,7 +26,7 @@ def needed_after(spec: PipelineSpec, stage: Stage, dataset: str, columns: Iterab
     # Whoever looks this dataset up may do so in any stage after this one, its own enrichment included.
     for _, _, join in spec.joins():
         if join.dataset == dataset:
-            mentioned |= {*join.on.values(), *join.columns}
+            mentioned |= {*join.keys(), *join.taken()}
     if stage == Stage.VALIDATION:
         # A validation that comes later looks its keys up here.
         mentioned |= {name for _, _, key in spec.foreign_keys() if key.dataset == dataset for name in key.on.values()}
@@ -39,15 +39,5 @@ def needed_after(spec: PipelineSpec, stage: Stage, dataset: str, columns: Iterab
 def _mentioned(rules: Iterable[Rule]) -> set[str]:
     found: set[str] = set()
     for rule in rules:
-        match rule:
-            case Select(columns=columns) | DropNulls(columns=columns) | Deduplicate(columns=columns):
-                found |= set(columns)
-            case Cast(columns=columns) | Fill(columns=columns):
-                found |= set(columns)
-            case Derive(columns=columns):
-                found |= {name for text in columns.values() for name in names(text)}
-            case Filter(where=where):
-                found |= names(where)
-            case Join(on=on):
-                found |= set(on)
+        found |= {*rule.reads(), *(name for text in rule.expressions() for name in names(text))}
     return found

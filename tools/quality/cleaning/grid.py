@@ -1,0 +1,75 @@
+"""A table as integer codes: for each column its distinct texts once, and for each row the number of its text."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+Codes = NDArray[np.int32]
+
+MISSING = -1
+
+# What people write where there is nothing to write, in lower case.
+NOTHING = frozenset(
+    (
+        *("", "-", "--", "---", "?", ".", "n/a", "na", "#n/a", "n.a.", "nan", "nil", "none", "null", "nat", "unknown"),
+        *("empty", "missing", "not available", "not applicable"),
+    )
+)
+
+
+@dataclass(frozen=True)
+class Column:
+    """Texts without the blanks around them. `codes` has a row's text as its number in `texts`, or MISSING."""
+
+    name: str
+    texts: list[str]
+    codes: Codes
+
+    @cached_property
+    def counts(self) -> NDArray[np.int64]:
+        """How many rows have each text."""
+        return np.bincount(self.codes[self.codes >= 0], minlength=len(self.texts))
+
+    @cached_property
+    def present(self) -> int:
+        """How many rows have a text."""
+        return int(self.counts.sum())
+
+    @cached_property
+    def number(self) -> dict[str, int]:
+        """Each text's code."""
+        return {text: code for code, text in enumerate(self.texts)}
+
+    def replaced(self, changes: dict[int, str]) -> "Column":
+        """The column with other texts in some rows."""
+        texts = self.texts + sorted(set(changes.values()) - self.number.keys())
+        number = {text: code for code, text in enumerate(texts)}
+        codes = self.codes.copy()
+        codes[list(changes)] = [number[text] for text in changes.values()]
+        return Column(self.name, texts, codes)
+
+
+def grid(table: pa.Table) -> list[Column]:
+    """All columns. Those whose type has no text form, such as lists, come as if all their cells were missing."""
+    return [_column(name, table.column(name)) for name in table.column_names]
+
+
+def _column(name: str, cells: pa.ChunkedArray) -> Column:
+    kind = cells.type
+    if pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or len(cells) == 0:
+        return Column(name, [], np.full(len(cells), MISSING, np.int32))
+    plain = cells if pa.types.is_string(kind) else pc.cast(cells, pa.string())
+    encoded = plain.combine_chunks().dictionary_encode()
+    if isinstance(encoded, pa.ChunkedArray):
+        encoded = encoded.chunk(0)
+    stripped = [text.strip() for text in encoded.dictionary.to_pylist()]
+    texts = sorted({text for text in stripped if text.lower() not in NOTHING})
+    number = {text: code for code, text in enumerate(texts)}
+    # The last place is for null, which Arrow gives no code.
+    translation = np.array([number.get(text, MISSING) for text in stripped] + [MISSING], np.int32)
+    codes = pc.fill_null(encoded.indices, len(stripped)).to_numpy(zero_copy_only=False)
+    return Column(name, texts, translation[codes])

@@ -1,0 +1,200 @@
+"""Judging a result before it is committed: rows that fail a check leave, and what there is is counted.
+
+Rules and checks build one expression, so that the rows are passed once to find those that leave or have a fault, and
+once to write the others.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+import ibis
+from ibis.expr.types import BooleanValue, StringValue, Table
+from pydantic import BaseModel
+
+from core.errors import InputError
+from core.spec.check import Check, Expression, ForeignKey, Unique
+from core.task import Dimension, Fate, Severity, Violation
+from tools.context import Thresholds
+from tools.engine.engine import Engine
+from tools.engine.rowid import ROW
+from tools.quality.checks import CAME, Test, tests
+from tools.quality.copies import copies
+from tools.transformation.expression import names
+from tools.transformation.request import TargetColumn
+from tools.transformation.rules import Passage
+from tools.transformation.rules.passage import Exit
+
+_GRAVITY = {Severity.CRITICAL: 0, Severity.MAJOR: 1, Severity.MINOR: 2}
+_FAILS = "_fails_"
+_NULL = "_null_"
+
+
+class Assessment(BaseModel):
+    """The quality of a result: of the rows that are in it, and of those that went to quarantine on the way.
+
+    `scores` has for each dimension that a check measured the share of rows without a fault in it, `overall` their
+    mean. `missed` names the thresholds that were not reached.
+    """
+
+    rows: int
+    scores: dict[Dimension, float]
+    overall: float | None
+    violations: list[Violation]
+    missed: list[str]
+
+
+@dataclass
+class Judged:
+    """What was found: the rows that fail each check, the rows with a fault by dimension, and by column how many rows
+    lack a value that they must have.
+    """
+
+    violations: list[Violation] = field(default_factory=list)
+    faults: dict[Dimension, int] = field(default_factory=dict)
+    nulls: dict[str, int] = field(default_factory=dict)
+
+    def assessment(self, dataset: str, rows_out: int, leaving: dict[str, int], thresholds: Thresholds) -> Assessment:
+        """The quality of the `rows_out` rows that went on, and of those in quarantine, by `leaving`.
+
+        What a rule cannot convert or find is of the wrong form, or refers to nothing: that speaks against consistency.
+        """
+        told = {violation.check for violation in self.violations}
+        quarantined = {key.partition(":")[2]: n for key, n in leaving.items() if key.startswith(Fate.QUARANTINED)}
+        by_rules = {rule: n for rule, n in quarantined.items() if rule not in told}
+        faults = dict(self.faults)
+        if by_rules:
+            faults[Dimension.CONSISTENCY] = faults.get(Dimension.CONSISTENCY, 0) + sum(by_rules.values())
+        rows = rows_out + sum(quarantined.values())
+        scores = {dimension: 1 - n / rows for dimension, n in faults.items()} if rows else {}
+        wanted = {dimension: float(getattr(thresholds, dimension)) for dimension in scores}
+        return Assessment(
+            rows=rows,
+            scores=scores,
+            overall=sum(scores.values()) / len(scores) if scores else None,
+            violations=[
+                *(_violation(dataset, rule, Dimension.CONSISTENCY, Severity.MAJOR, n) for rule, n in by_rules.items()),
+                *self.violations,
+            ],
+            missed=[f"{d} {scores[d]:.4f} < {wanted[d]:g}" for d in scores if scores[d] < wanted[d]],
+        )
+
+
+def judge(
+    passage: Passage, dataset: str, checks: tuple[Check, ...], target: Mapping[str, TargetColumn] | None
+) -> Judged:
+    """Send rows that fail a critical or major check to quarantine; count these and all other faults.
+
+    Raises InputError for checks that do not fit the columns.
+    """
+    by_rules = list(passage.exits)
+    row_tests = _tests(passage, tuple(check for check in checks if not isinstance(check, Unique)))
+    _mark(passage, row_tests)
+    flags = [f"{_FAILS}{index}" for index, (_, test) in enumerate(row_tests) if test.severity == Severity.MINOR]
+    flags += _null_flags(passage, target or {})
+    judged = Judged(faults={test.dimension: 0 for _, test in row_tests})
+    if passage.exits or flags:
+        sifted = passage.sift(*flags)
+        _count(passage.engine, judged, sifted, dataset, [test for _, test in row_tests], by_rules)
+    for check in checks:
+        if isinstance(check, Unique):
+            _settle_copies(passage, judged, dataset, check)
+    return judged
+
+
+def _tests(passage: Passage, checks: tuple[Check, ...]) -> list[tuple[Check, Test]]:
+    """The tests of rows, the gravest first. The passage gets, beside its columns, those that tests are made on."""
+    for check in checks:
+        if check.whole or isinstance(check, ForeignKey):
+            raise InputError(
+                f"{check.name} looks at more than the rows of the result.", remedy="Make it with DataQualityTool."
+            )
+        if absent := [name for name in _reads(check) if name not in passage.columns]:
+            there = ", ".join(passage.columns)
+            raise InputError(f"{check.name}: the result has no column {', '.join(absent)}; it has {there}.")
+    # What came is what rules have made: here it is of its type already.
+    read = dict.fromkeys(name for check in checks for name in _reads(check))
+    passage.change(**{CAME + name: passage.marked[name] for name in read})
+    found = zip(checks, tests(passage.marked, checks), strict=True)
+    return sorted(found, key=lambda pair: _GRAVITY[pair[1].severity])
+
+
+def _reads(check: Check) -> list[str]:
+    if isinstance(check, Expression):
+        return sorted(names(check.expression))
+    return list(check.reads)
+
+
+def _mark(passage: Passage, row_tests: list[tuple[Check, Test]]) -> None:
+    """Mark the rows that fail a test, in a column for each; those that fail a grave one leave."""
+    passage.change(**{f"{_FAILS}{index}": test.fails.fill_null(False) for index, (_, test) in enumerate(row_tests)})
+    for index, (check, test) in enumerate(row_tests):
+        if test.severity != Severity.MINOR:
+            cells = tuple(place + name for name in _reads(check) for place in ("", CAME))
+            gone = Exit(f"{_FAILS}{index}", True, Fate.QUARANTINED, test.name, _reason(check), cells)
+            passage.exits.append(gone)
+
+
+def _reason(check: Check) -> Callable[[Table], StringValue]:
+    return lambda table: tests(table, (check,))[0].reason
+
+
+def _null_flags(passage: Passage, target: Mapping[str, TargetColumn]) -> list[str]:
+    needed = [name for name, column in target.items() if not column.nullable and name in passage.columns]
+    flags = {f"{_NULL}{name}": passage.marked[name].isnull() for name in needed}
+    passage.change(**flags)
+    return list(flags)
+
+
+def _count(
+    engine: Engine, judged: Judged, sifted: Table, dataset: str, row_tests: list[Test], by_rules: list[Exit]
+) -> None:
+    # Who left by a rule never came to the checks; who is caught by one is not there to lack a value.
+    here = sifted.filter([exit.spares(sifted) for exit in by_rules]) if by_rules else sifted
+    fails = [here[f"{_FAILS}{index}"] for index in range(len(row_tests))]
+    told = list(zip(fails, row_tests, strict=True))
+    caught = _any(flag for flag, test in told if test.severity != Severity.MINOR)
+    of = {d: _any(flag for flag, test in told if test.dimension == d) for d in judged.faults}
+    lacking = [name for name in sifted.columns if name.startswith(_NULL)]
+    counts = engine.row(
+        here.aggregate(
+            rows=here.count(),
+            **{f"{_FAILS}{index}": flag.sum().fill_null(0) for index, flag in enumerate(fails)},
+            **{f"_faults_{d}": flag.sum().fill_null(0) for d, flag in of.items()},
+            **{name: (here[name] & ~caught).sum().fill_null(0) for name in lacking},
+        )
+    )
+    judged.faults = {d: int(counts[f"_faults_{d}"]) for d in of}
+    judged.nulls = {name.removeprefix(_NULL): int(counts[name]) for name in lacking if counts[name]}
+    judged.violations = [
+        _violation(dataset, test.name, test.dimension, test.severity, int(counts[f"{_FAILS}{index}"]))
+        for index, test in enumerate(row_tests)
+        if counts[f"{_FAILS}{index}"]
+    ]
+
+
+def _any(flags: Iterable[BooleanValue]) -> BooleanValue:
+    return ibis.or_(ibis.literal(False), *flags)
+
+
+def _settle_copies(passage: Passage, judged: Judged, dataset: str, check: Unique) -> None:
+    """Rows that share a key, and are not all copies of the first one, leave; so do all copies but the first."""
+    judged.faults.setdefault(check.dimension, 0)
+    passage.settle()
+    found = copies(passage.engine, passage.rows, check.columns, passage.columns)
+    if found is None:
+        return
+    faulty = found.of.filter(found.of["_conflict"] | (found.of[ROW] != found.of["_into"]))
+    held = passage.engine.hold(faulty.select(_faulty=faulty[ROW]))
+    n = int(passage.engine.row(held.aggregate(n=held.count()))["n"])
+    judged.faults[check.dimension] += n
+    judged.violations.append(_violation(dataset, check.name, check.dimension, check.severity, n))
+    if check.severity == Severity.MINOR:
+        return
+    passage.marked = passage.marked.left_join(held, passage.marked[ROW] == held["_faulty"])
+    key = ", ".join(check.columns)
+    why = [f"other rows have the same {key}"]
+    passage.keep(passage.marked["_faulty"].isnull(), check.name, why, Fate.QUARANTINED)
+
+
+def _violation(dataset: str, name: str, dimension: Dimension, severity: Severity, rows: int) -> Violation:
+    return Violation(check=name, dataset=dataset, dimension=dimension, severity=severity, rows=rows)

@@ -1,0 +1,260 @@
+"""A transformation of files: by rules, checked, accounted for, and committed at once or not at all.
+
+Committed is a new version of the target, and beside it, under `.NAME.evidence`, who did not get there: `left.parquet`
+(see tools.quality.departure) and `quarantine.parquet`, the rows in quarantine as they came, with `_rule` and `_reason`.
+Where rules make other rows of the rows, each stretch between such rules has its own account, and its own two files.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from ibis.expr.types import Table
+from pydantic import BaseModel
+
+from core.errors import AccountingError, InputError, RuleError, SchemaError, TargetError, WorkError
+from core.task import Fate, RowCount
+from tools.context import ToolContext
+from tools.engine.engine import Engine
+from tools.engine.memory import PeakMemory
+from tools.engine.rowid import ROW
+from tools.quality.departure import count, record
+from tools.transformation.commit import Target, writing
+from tools.transformation.input import looked_up, opened
+from tools.transformation.judgement import Assessment, judge
+from tools.transformation.kind import check_kind
+from tools.transformation.request import TransformationRequest
+from tools.transformation.rules import Passage, carry_out
+from tools.transformation.rules.chain import DATA_ERRORS, blamed, check_names
+from tools.transformation.rules.group import ROWS, mapped, rows_behind
+from tools.transformation.schema import conformed, mismatches
+
+_NAME = "source"
+
+Result = TypeVar("Result")
+
+
+class Stretch(RowCount):
+    """The account of the rows between two rules that make other rows of them.
+
+    `rule` is the one at its end, null at the last, and `produced` how many rows it made of `rows_out`. `leaving` counts
+    who left by `fate:rule`; the files are the evidence, null if nobody left.
+    """
+
+    rule: str | None = None
+    produced: int | None = None
+    leaving: dict[str, int] = {}
+    left_file: str | None = None
+    quarantine_file: str | None = None
+
+
+class Transformation(BaseModel):
+    """What came of a transformation. `records` are in the files that are committed; times in seconds, sizes in bytes.
+
+    `peak_memory_mb` is the most memory that the process had meanwhile, `compression_ratio` the bytes of the source for
+    each byte of the output (null if there are none).
+    """
+
+    output: str
+    output_format: str
+    files: list[str]
+    columns: dict[str, str]
+    records: int
+    account: list[Stretch]
+    quality: Assessment | None
+    seconds: float
+    rows_per_second: float
+    peak_memory_mb: float
+    bytes_in: int
+    bytes_out: int
+    compression_ratio: float | None
+    notes: list[str]
+
+
+def transform_dataset(request: TransformationRequest, context: ToolContext) -> Transformation:
+    """Carry out a request within a context's roots, limits and time.
+
+    Raises SpecError for rules that are not of the type, RuleError (the rule's index and why) for one that cannot be
+    carried out, SchemaError if the result is not of the target schema, SourceError, TargetError, WorkError, Refused,
+    Interrupted when the time is over. Nothing is changed then.
+    """
+    started = time.perf_counter()
+    check_kind(request)
+    path = _target_path(request.output, context)
+    with (
+        PeakMemory() as memory,
+        context.deadline() as stop,
+        _on_this_machine(),
+        writing(path, request) as target,
+        Engine(context.limits, target.scratch, stop) as engine,
+    ):
+        work = _Work(engine, request, context, target)
+        folder = work.perform()
+        stop.check()
+        files = target.commit(engine, folder)
+    seconds, size = time.perf_counter() - started, sum(file.stat().st_size for file in files)
+    rows_in = work.account[0].rows_in
+    return Transformation(
+        output=str(path),
+        output_format=request.output_format,
+        files=[str(file) for file in files],
+        columns=work.columns,
+        records=work.account[-1].rows_out,
+        account=work.account,
+        quality=work.quality,
+        seconds=seconds,
+        rows_per_second=rows_in / seconds,
+        peak_memory_mb=memory.mb,
+        bytes_in=work.bytes_in,
+        bytes_out=size,
+        compression_ratio=work.bytes_in / size if size else None,
+        notes=work.notes,
+    )
+
+
+class _Work:
+    """One transformation under way, in one engine session."""
+
+    def __init__(self, engine: Engine, request: TransformationRequest, context: ToolContext, target: Target) -> None:
+        self._engine = engine
+        self._request = request
+        self._context = context
+        self._target = target
+        self._others: dict[str, Table] = {}
+        self.account: list[Stretch] = []
+        self.columns: dict[str, str] = {}
+        self.quality: Assessment | None = None
+        self.bytes_in = 0
+        self.notes: list[str] = []
+
+    def perform(self) -> Path:
+        """Stage the result; return its folder, once every row is accounted for."""
+        engine, request, context, scratch = self._engine, self._request, self._context, self._target.scratch
+        source = opened(engine, _NAME, request.files, context, scratch)
+        self._others = {name: looked_up(engine, name, of, context, scratch) for name, of in request.others.items()}
+        self.bytes_in, self.notes = source.bytes, source.notes
+        rows, arrivals, first = source.rows, _Arrivals(source.raw, source.records + source.unreadable, source.left), 0
+        for end, rule in enumerate(request.rules):
+            if not rule.keeps_rows:
+                rows = self._mapped(rows, arrivals, first, end)
+                arrivals, first = _Arrivals(rows, self.account[-1].produced or 0, []), end + 1
+        return self._staged(rows, arrivals, first)
+
+    def _mapped(self, rows: Table, arrivals: "_Arrivals", first: int, end: int) -> Table:
+        """What the rule at the end of a stretch makes of the rows that come through it."""
+        rule = self._request.rules[end]
+
+        def finish(passage: Passage) -> tuple[Stretch, Table]:
+            with blamed(_NAME, end, rule, engine=False):
+                check_names(passage, rule)
+                made = self._engine.hold(mapped(self._engine, passage.rows, rule))
+            counts = self._engine.row(made.aggregate(behind=made[ROWS].sum().fill_null(0), produced=made.count()))
+            stretch = self._accounted(passage, arrivals, rows_behind(rule, int(counts["behind"])))
+            return stretch.model_copy(update={"rule": rule.rule, "produced": int(counts["produced"])}), made
+
+        with blamed(_NAME, end, rule, engine=True):
+            stretch, made = self._carried_out(rows, first, end, finish)
+        self.account.append(stretch)
+        return made.drop(ROWS)
+
+    def _staged(self, rows: Table, arrivals: "_Arrivals", first: int) -> Path:
+        """Stage what comes through the last stretch, if it is as it should be."""
+        request, schema, from_source = self._request, self._request.target_schema, not self.account
+
+        def finish(passage: Passage) -> Path:
+            if schema and (wrong := mismatches(passage.marked, schema)):
+                raise SchemaError(wrong)
+            judged = judge(passage, _NAME, request.checks, schema)
+            if judged.nulls:
+                raise SchemaError([f"column '{name}' lacks {n} values" for name, n in judged.nulls.items()])
+            result = passage.rows if from_source else passage.rows.order_by(ROW)
+            if schema:
+                result = result.select(**{name: result[name].cast(kind) for name, kind in conformed(schema).items()})
+            folder, rows_out = self._target.stage(self._engine, result)
+            stretch = self._accounted(passage, arrivals, rows_out)
+            leaving = {key: n for of in [*self.account, stretch] for key, n in of.leaving.items()}
+            if request.quality_checks:
+                self.quality = judged.assessment(_NAME, rows_out, leaving, self._context.thresholds)
+            self.columns = {name: str(kind) for name, kind in result.schema().items() if not name.startswith("_")}
+            self.account.append(stretch)
+            return folder
+
+        try:
+            return self._carried_out(rows, first, len(request.rules), finish)
+        except DATA_ERRORS as error:
+            raise InputError(f"The result cannot be computed, or checked: {error.what}.") from error
+
+    def _carried_out(self, rows: Table, first: int, end: int, finish: Callable[[Passage], Result]) -> Result:
+        rules = self._request.rules[first:end]
+        try:
+            return carry_out(self._engine, rows, rules, finish, dataset=_NAME, others=self._others)
+        except RuleError as error:
+            if error.index >= len(rules):
+                raise
+            raise RuleError(_NAME, first + error.index, error.rule, error.reason) from error
+
+    def _accounted(self, passage: Passage, arrivals: "_Arrivals", rows_out: int) -> Stretch:
+        """Write down who left, and prove that everyone who arrived left or went on."""
+        engine, suffix = self._engine, f"-{len(self.account) + 1}" if self.account else ""
+        left = self._target.evidence / f"left{suffix}.parquet"
+        gone, leaving = record(engine, [*arrivals.left, *passage.left], left)
+        stretch = Stretch(
+            rows_in=arrivals.records,
+            rows_out=rows_out,
+            quarantined=count(leaving, Fate.QUARANTINED),
+            merged=count(leaving, Fate.MERGED),
+            filtered=count(leaving, Fate.FILTERED),
+            leaving=leaving,
+        )
+        if not stretch.balanced:
+            raise AccountingError(
+                f"{arrivals.records} rows arrived, {rows_out} went on, {stretch.left} left; nothing is written."
+            )
+        if gone is None:
+            return stretch
+        told = engine.read([gone])
+        caught = told.filter((told["fate"] == str(Fate.QUARANTINED)) & told["record"].isnull())
+        files = {"left_file": str(left)}
+        if stretch.quarantined:
+            path = self._target.evidence / f"quarantine{suffix}.parquet"
+            engine.write(arrivals.whole(caught), path)
+            files["quarantine_file"] = str(path)
+        return stretch.model_copy(update=files)
+
+
+@dataclass(frozen=True)
+class _Arrivals:
+    """The rows that come into a stretch: as they came, how many, and who left before the first rule."""
+
+    raw: Table
+    records: int
+    left: list[Table]
+
+    def whole(self, caught: Table) -> Table:
+        """The rows behind these departures, with all columns, in their order."""
+        told = caught.select(_id=caught[ROW], _rule=caught["rule"], _reason=caught["reason"])
+        both = self.raw.inner_join(told, self.raw[ROW] == told["_id"])
+        return both.drop("_id").order_by(ROW)
+
+
+def _target_path(text: str, context: ToolContext) -> Path:
+    """The target itself: not what it is a link to, which is the version that is committed now."""
+    if "://" in text:
+        raise TargetError(f"The target {text} is no local path.", remedy="Commit to a local folder.")
+    # Resolved too, the whole must not lead out of the roots.
+    context.path(text)
+    folder, _, name = text.rstrip("/").rpartition("/")
+    if name in ("", ".", ".."):
+        raise TargetError(f"The target {text} names no folder to be made.", remedy="Name one.")
+    return Path(context.path(folder or ("/" if text.startswith("/") else "."))) / name
+
+
+@contextmanager
+def _on_this_machine() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise WorkError(f"The machine could not do the work: {error}.", remedy="Mend that.") from error
