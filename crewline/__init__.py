@@ -6,10 +6,10 @@
     print(report.status, report.records)
 
 `run` starts a pipeline, `resume` goes on with one that was interrupted, `status` lists runs, `audit` proves a run's
-account from its files. `pipelines` tells how all pipelines do, `optimize` what to change about one, `lineage` where
-data comes from and goes to; `send_lineage` tells OpenLineage of it. `clean` repairs a file by the evidence in it,
-`profile` tells what one holds, and `suggest_checks` what checks that teaches. `check` says what a file is worth,
-`replay` brings back what a run quarantined.
+account from its files, `replay` brings back what a run quarantined. `pipelines` tells how all pipelines do, `optimize`
+what to change about one, `lineage` where data comes from and goes to; `send_lineage` tells OpenLineage of it. `check`
+says what a file is worth, `clean` repairs one by the evidence in it, `profile` tells what it holds, and
+`suggest_checks` what checks that teaches.
 """
 
 from crewline.facade import (

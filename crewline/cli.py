@@ -127,11 +127,11 @@ def doctor(as_json: Json = False) -> None:
         raise typer.Exit(1)
 
 
-app.command()(check)
-app.command()(replay)
 app.command()(pipelines)
 app.command()(optimize)
 app.command()(lineage)
+app.command()(check)
+app.command()(replay)
 app.command()(mcp)
 app.command()(clean)
 app.command()(profile)

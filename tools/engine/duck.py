@@ -141,6 +141,10 @@ class Duck:
         return self.ibis.con.sql(f"SELECT {columns} FROM ({self.ibis.compile(table)})")
 
 
+def _escaped(text: str) -> str:
+    return text.replace("'", "''")
+
+
 @ibis.udf.agg.builtin(name="bitstring_agg")  # type: ignore[untyped-decorator]
 def _bitstring_agg(number: int, low: int, high: int) -> bytes:
     raise NotImplementedError("it is the engine's")
@@ -149,10 +153,6 @@ def _bitstring_agg(number: int, low: int, high: int) -> bytes:
 @ibis.udf.scalar.builtin(name="bit_count")  # type: ignore[untyped-decorator]
 def _bit_count(bits: bytes) -> int:
     raise NotImplementedError("it is the engine's")
-
-
-def _escaped(text: str) -> str:
-    return text.replace("'", "''")
 
 
 def _quoted(name: str) -> str:

@@ -14,14 +14,13 @@ from core.errors import CheckError, EngineError
 from core.spec.check import Between, Check, Expression, ForeignKey, InSet, Matches, NotNull, Type, Unique
 from core.spec.column import Column
 from core.spec.source import RESERVED
-from core.task import Dimension, Severity
 from tools.engine.engine import Engine
 from tools.engine.types import missing, typed
 from tools.transformation.expression import condition, names
 
-# Before a column's name: its cell as it came.
+# Before a column's name: its cell as it came; before a check's index: the flag of its rows.
 CAME = "_came_"
-_ORPHAN = "_orphan_"
+ORPHAN = "_orphan_"
 _WIDE = Context(prec=400)
 DOUBLE = "_double_"
 
@@ -40,18 +39,6 @@ class Test:
     alone: bool
     fails: BooleanValue
     reason: StringValue
-
-    @property
-    def name(self) -> str:
-        return self.check.name
-
-    @property
-    def dimension(self) -> Dimension:
-        return self.check.dimension
-
-    @property
-    def severity(self) -> Severity:
-        return self.check.severity
 
 
 def with_types(columns: Mapping[str, Column], checks: Iterable[Check]) -> tuple[Check, ...]:
@@ -93,7 +80,7 @@ def with_orphans(table: Table, checks: Iterable[Check], others: Mapping[str, Tab
             there = there.select(**known).distinct().mutate(_there=True)
             both = rows.left_join(there, [rows[own] == there[f"_key_{i}"] for i, own in enumerate(check.on)])
             orphan = ibis.and_(both["_there"].isnull(), *(both[own].notnull() for own in check.on))
-            rows = both.select(*rows.columns, **{f"{_ORPHAN}{index}": orphan})
+            rows = both.select(*rows.columns, **{f"{ORPHAN}{index}": orphan})
     return rows
 
 
@@ -105,7 +92,7 @@ def tests(table: Table, checks: Iterable[Check]) -> list[Test]:
     """
     found = []
     for index, check in enumerate(checks):
-        flag = {ForeignKey: _ORPHAN, Unique: DOUBLE}.get(type(check))
+        flag = {ForeignKey: ORPHAN, Unique: DOUBLE}.get(type(check))
         if not check.whole and (flag is None or f"{flag}{index}" in table.columns):
             found.append(row_test(table, index, check))
     return found
@@ -141,7 +128,7 @@ def attributed(engine: Engine, table: Table, row_tests: list[Test], dataset: str
         try:
             engine.row(table.aggregate(n=test.fails.sum()))
         except EngineError as own:
-            return CheckError(dataset, test.name, own.what)
+            return CheckError(dataset, test.check.name, own.what)
     return CheckError(dataset, "of rows", error.what)
 
 
@@ -164,7 +151,7 @@ def _judged(table: Table, index: int, check: Check) -> tuple[BooleanValue, Strin
         case ForeignKey(on=on, dataset=dataset):
             key = ibis.literal(", ").join([_shown(table[own]) for own in on])
             said = ibis.literal(f"no row of {dataset} has ") + key + f" as {', '.join(on.values())}"
-            return table[f"{_ORPHAN}{index}"], said
+            return table[f"{ORPHAN}{index}"], said
         case Unique(columns=columns):
             return table[f"{DOUBLE}{index}"], ibis.literal(f"other rows have the same {', '.join(columns)}")
         case Expression(expression=expression):

@@ -131,7 +131,7 @@ def by_dimension(row_tests: Iterable[Test]) -> dict[Dimension, list[Test]]:
     """The tests of each dimension that one measures."""
     found: dict[Dimension, list[Test]] = {}
     for test in row_tests:
-        found.setdefault(test.dimension, []).append(test)
+        found.setdefault(test.check.dimension, []).append(test)
     return found
 
 

@@ -78,20 +78,22 @@ def validate(
         if isinstance(check, Unique):
             _settle_copies(engine, result, check, dataset, list(columns), repair)
     wholes = of_wholes(engine, held, checks, at or datetime.now(UTC))
-    result.violations += [_violation(verdict, dataset) for verdict in wholes.values() if not verdict.passed]
+    result.violations += [violation(verdict, dataset) for verdict in wholes.values() if not verdict.passed]
     return result
 
 
 def _marked(table: Table, columns: list[str], row_tests: list[Test]) -> Table:
     """The values, with a flag for each test and dimension, and for rows that are caught: by which test, and why."""
-    grave = sorted((t for t in row_tests if t.severity != Severity.MINOR), key=lambda t: _GRAVITY[t.severity])
+    grave = sorted(
+        (t for t in row_tests if t.check.severity != Severity.MINOR), key=lambda t: _GRAVITY[t.check.severity]
+    )
     nobody = ibis.null("string")
     return table.select(
         ROW,
         *columns,
         **{f"_failed_{test.index}": test.fails.fill_null(False) for test in row_tests},
-        **{f"_fault_{d}": _any([t for t in row_tests if t.dimension == d]) for d in Dimension},
-        _rule=ibis.cases(*((t.fails, t.name) for t in grave), else_=nobody) if grave else nobody,
+        **{f"_fault_{d}": _any([t for t in row_tests if t.check.dimension == d]) for d in Dimension},
+        _rule=ibis.cases(*((t.fails, t.check.name) for t in grave), else_=nobody) if grave else nobody,
         _reason=ibis.cases(*((t.fails, t.reason) for t in grave), else_=nobody) if grave else nobody,
     )
 
@@ -118,11 +120,12 @@ def _measured(engine: Engine, held: Table, row_tests: list[Test], dataset: str, 
         left=[departures(caught, Fate.QUARANTINED, caught["_rule"], caught["_reason"])],
         changes=[],
         faults={d: int(counts[f"_fault_{d}"]) for d in by_dimension(row_tests)},
-        violations=[_violation(verdict, dataset, handled=repair) for verdict in verdicts if not verdict.passed],
+        violations=[violation(verdict, dataset, handled=repair) for verdict in verdicts if not verdict.passed],
     )
 
 
-def _violation(verdict: Verdict, dataset: str, *, handled: bool = False) -> Violation:
+def violation(verdict: Verdict, dataset: str, *, handled: bool = False) -> Violation:
+    """A check that failed, as the gate is told of it."""
     failing = [part for part in verdict.partitions if not part.passed]
     return Violation(
         check=verdict.check,
@@ -155,7 +158,7 @@ def _settle_copies(
     result.faults[check.dimension] += int(counts["new"])
     if counts["rows"]:
         parts = parts_of(engine, marked, check.per, {0: marked[ROW].notnull()})[0] if check.per else []
-        result.violations.append(_violation(of_rows(check, int(counts["rows"]), parts), dataset, handled=repair))
+        result.violations.append(violation(of_rows(check, int(counts["rows"]), parts), dataset, handled=repair))
     if check.severity == Severity.MINOR:
         _mark(result, faulty, check.dimension)
         return

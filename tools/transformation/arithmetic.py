@@ -27,9 +27,10 @@ def multiply(a: Any, b: Any) -> Any:
     """The product, with the digits after the point of both factors."""
     for factor, times in ((a, b), (b, a)):
         if factor.type().is_decimal() and factor.type().precision + _digits(times) <= _SHORT_DIGITS:
-            # Multiplied with no more digits than the number has, the product is short, and the engine quick.
-            scale, whole = factor.type().scale, factor.type().precision + _INTEGER_DIGITS[times.type().nbytes]
-            return (factor * times.cast(_decimal(_digits(times), 0))).cast(_decimal(whole - scale, scale))
+            # As many digits as the number has, not as its type may have: the product stays short, and the engine quick.
+            scale, digits = factor.type().scale, _digits(times)
+            product = _decimal(factor.type().precision + digits - scale, scale)
+            return (factor * times.cast(_decimal(digits, 0))).cast(product)
     a, b = _operands(a, b)
     if not a.type().is_decimal():
         return a * b

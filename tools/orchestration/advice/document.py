@@ -63,6 +63,9 @@ def for_columns(profile: Profile) -> Iterator[Advice]:
             used |= {*check.reads, *check.per}
             if isinstance(check, Expression):
                 used |= names(check.expression)
+        for _, _, key in spec.foreign_keys():
+            if key.dataset == dataset:
+                used |= set(key.on.values())
         unused = [name for name in source.columns if name not in used]
         share = len(unused) / len(source.columns)
         units = [f"{stage}/{dataset}" for stage in (Stage.INGESTION, Stage.VALIDATION)]
