@@ -7,15 +7,19 @@
 
 `run` starts a pipeline, `resume` goes on with one that was interrupted, `status` lists runs, `audit` proves a run's
 account from its files, `replay` brings back what a run quarantined. `pipelines` tells how all pipelines do, `optimize`
-what to change about one, `lineage` where data comes from and goes to; `send_lineage` tells OpenLineage of it. `check`
-says what a file is worth, `clean` repairs one by the evidence in it, `profile` tells what it holds, and
+what to change about one, `lineage` where data comes from and goes to; `send_lineage` tells OpenLineage of it. `crawl`
+puts the datasets of sources into the catalog, `discover` finds them there, `annotate` says what sources do not say.
+`check` says what a file is worth, `clean` repairs one by the evidence in it, `profile` tells what it holds, and
 `suggest_checks` what checks that teaches.
 """
 
 from crewline.facade import (
+    annotate,
     audit,
     check,
     clean,
+    crawl,
+    discover,
     lineage,
     optimize,
     pipelines,
@@ -29,9 +33,12 @@ from crewline.facade import (
 )
 
 __all__ = [
+    "annotate",
     "audit",
     "check",
     "clean",
+    "crawl",
+    "discover",
     "lineage",
     "optimize",
     "pipelines",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from core.errors import CrewlineError, InputError, Interrupted, StoreUnavailable
+from crewline.commands.catalog import annotate, crawl, discover
 from crewline.commands.checks import check, replay
 from crewline.commands.cleaning import clean, profile, suggest
 from crewline.commands.mcp import mcp
@@ -133,6 +134,9 @@ app.command()(lineage)
 app.command()(check)
 app.command()(replay)
 app.command()(mcp)
+app.command()(crawl)
+app.command()(discover)
+app.command()(annotate)
 app.command()(clean)
 app.command()(profile)
 app.command()(suggest)

@@ -1,6 +1,7 @@
 """All tools, ready for an agent."""
 
 from tools.context import ToolContext
+from tools.discovery.tool import DataDiscoveryTool
 from tools.orchestration.tool import PipelineOrchestratorTool
 from tools.quality.tool import DataQualityTool
 from tools.tool import Tool
@@ -10,6 +11,7 @@ from tools.transformation.tool import DataTransformationTool
 def toolbox(context: ToolContext) -> list[Tool]:
     """One of each tool, within one context."""
     return [
+        DataDiscoveryTool(context=context),
         DataQualityTool(context=context),
         DataTransformationTool(context=context),
         PipelineOrchestratorTool(context=context),

@@ -1,0 +1,107 @@
+"""CSV: columns, types and nulls from a bounded head of the file."""
+
+import codecs
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv as pc
+
+from core.errors import SourceError
+from tools.discovery.adapters.footer import ibis_type
+from tools.discovery.dataset import Column
+
+# What is read of a file, bytes.
+HEAD = 1 << 18
+
+_DELIMITERS = ",;\t|"
+
+
+def facts(file: Any, path: str, *, size: int | None) -> dict[str, Any]:
+    """Columns with sniffed types, null shares of the head, and rows: counted, or estimated from `size` (bytes).
+
+    Lines that are no records are told in `fault`, beside what the others say. Raises SourceError if none is.
+    """
+    head = file.read(HEAD)
+    whole = not file.read(1)
+    table, bad = parse(head, path, whole=whole)
+    rows: int | None = table.num_rows
+    if not whole:
+        used = len(head[: head.rfind(b"\n") + 1]) or len(head)
+        rows = round(table.num_rows * size / used) if size else None
+    return {
+        "columns": columns(table),
+        "rows": rows,
+        "rows_estimated": not whole,
+        "measured_rows": table.num_rows,
+        "measured_by": "the whole file" if whole else f"the first {table.num_rows} rows",
+        "fault": f"{bad} of {table.num_rows + bad} lines in {path} are no records." if bad else None,
+    }
+
+
+def sample(file: Any, path: str, names: Sequence[str], rows: int) -> pa.Table:
+    """The first rows of these columns, within the head. Raises KeyError if the file lacks one."""
+    head = file.read(HEAD)
+    table, _ = parse(head, path, whole=not file.read(1))
+    return table.select(list(names)).slice(0, rows)
+
+
+def parse(head: bytes, path: str, *, whole: bool) -> tuple[pa.Table, int]:
+    """The records of a head, and how many lines are none. Blank cells are null."""
+    text = _decoded(head, path)
+    if not whole:
+        # The last line goes on beyond the head; where quotes span lines, the parser tells it by a record too many.
+        text = text[: text.rfind("\n") + 1] or text
+    if not text.strip():
+        raise SourceError(path, "it is empty.", remedy="Bring the file again.")
+    bad = []
+
+    def skip(row: Any) -> str:
+        bad.append(row)
+        return "skip"
+
+    try:
+        table = pc.read_csv(
+            io.BytesIO(text.encode()),
+            read_options=pc.ReadOptions(use_threads=False, block_size=max(2 * len(head), 1 << 16)),
+            parse_options=pc.ParseOptions(
+                delimiter=_delimiter(text), newlines_in_values=True, invalid_row_handler=skip, ignore_empty_lines=True
+            ),
+            convert_options=pc.ConvertOptions(strings_can_be_null=True, null_values=["", "NULL", "null", "NA", "N/A"]),
+        )
+    except pa.ArrowException as error:
+        words = str(error).strip().split("\n")[0].rstrip(".")
+        raise SourceError(path, f"it cannot be read as CSV: {words}.", remedy="Bring the file again.") from error
+    if len(set(table.column_names)) < table.num_columns:
+        raise SourceError(path, "its header names a column twice.", remedy="Rename one of them in the file.")
+    return table, len(bad)
+
+
+def columns(table: pa.Table) -> tuple[Column, ...]:
+    """The columns of a sample, with the shares of its cells that are null."""
+    return tuple(
+        Column(
+            name=field.name,
+            type=ibis_type(field.type),
+            null_share=table[index].null_count / table.num_rows if table.num_rows else None,
+        )
+        for index, field in enumerate(table.schema)
+    )
+
+
+def _decoded(head: bytes, path: str) -> str:
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return head[: len(head) // 2 * 2].decode("utf-16", "ignore")
+    if b"\0" in head:
+        raise SourceError(path, "it is binary, not text.", remedy="Name the file for what it is.")
+    try:
+        # The head may end in the middle of a character.
+        return codecs.getincrementaldecoder("utf-8-sig")().decode(head)
+    except UnicodeDecodeError:
+        return head.decode("latin-1")
+
+
+def _delimiter(text: str) -> str:
+    header = text.split("\n", 1)[0]
+    return max(_DELIMITERS, key=header.count)
