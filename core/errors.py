@@ -20,7 +20,8 @@ CrewlineError
 ├── Interrupted                the run was asked to stop; it can be resumed
 ├── LeaseLost                  another process has taken the run over; what this one writes is refused
 ├── AccountingError            rows do not add up; a defect, never the user's fault
-└── RuleError                  a rule cannot be carried out on this data
+├── RuleError                  a rule cannot be carried out on this data
+└── CheckError                 a check cannot be made on this data
 """
 
 
@@ -187,3 +188,13 @@ class RuleError(CrewlineError):
         self.rule = rule
         self.reason = reason
         super().__init__(f"Dataset '{dataset}', rule {index} ({rule}): {reason}")
+
+
+class CheckError(CrewlineError):
+    """A check cannot be made on this data: its pattern is none, or its arithmetic runs over."""
+
+    def __init__(self, dataset: str, check: str, reason: str) -> None:
+        self.dataset = dataset
+        self.check = check
+        self.reason = reason
+        super().__init__(f"Dataset '{dataset}', check {check}: {reason}.", remedy="Correct the check.")

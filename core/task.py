@@ -100,18 +100,28 @@ class RowCount(BaseModel):
 
 
 class Violation(BaseModel):
-    """A check that some rows did not pass.
+    """A check that some rows, or the dataset as a whole, did not pass.
+
+    `rows` counts those that fail; a check of the whole has none to count, and `observed` says what was measured.
+    `partitions` has the same for each failing part of the dataset, where the check asks for parts.
 
     `handled` is true when the rows were given to repair before: what still fails then is in quarantine for good,
-    and no longer speaks against publishing.
+    and no longer speaks against publishing. What fails on the whole is never handled.
     """
 
     check: str
     dataset: str
     dimension: Dimension
     severity: Severity
-    rows: int
+    rows: int | None = None
+    observed: str | None = None
+    partitions: dict[str, int | str] = Field(default_factory=dict)
     handled: bool = False
+
+    @property
+    def of_whole(self) -> bool:
+        """Whether it speaks of the dataset as a whole, and so of no row that could be kept out."""
+        return self.rows is None
 
 
 class Failure(BaseModel):

@@ -6,15 +6,17 @@
     print(report.status, report.records)
 
 `run` starts a pipeline, `resume` goes on with one that was interrupted, `status` lists runs, `audit` proves a run's
-account from its files. `crawl` fills the catalog of datasets, `discover` finds them there, `annotate` says what their
-sources do not. `pipelines` tells how all pipelines do, `optimize` what to change about one, `lineage` where data comes
-from and goes to; `send_lineage` tells OpenLineage of it. `clean` repairs a file by the evidence in it, `profile` tells
-what one holds, and `suggest_checks` what checks that teaches.
+account from its files, `replay` brings back what a run quarantined. `crawl` fills the catalog of datasets, `discover`
+finds them there, `annotate` says what their sources do not. `pipelines` tells how all pipelines do, `optimize` what to
+change about one, `lineage` where data comes from and goes to; `send_lineage` tells OpenLineage of it. `check` says what
+a file is worth, `clean` repairs one by the evidence in it, `profile` tells what it holds, and `suggest_checks` what
+checks that teaches.
 """
 
 from crewline.facade import (
     annotate,
     audit,
+    check,
     clean,
     crawl,
     discover,
@@ -22,6 +24,7 @@ from crewline.facade import (
     optimize,
     pipelines,
     profile,
+    replay,
     resume,
     run,
     send_lineage,
@@ -32,6 +35,7 @@ from crewline.facade import (
 __all__ = [
     "annotate",
     "audit",
+    "check",
     "clean",
     "crawl",
     "discover",
@@ -39,6 +43,7 @@ __all__ = [
     "optimize",
     "pipelines",
     "profile",
+    "replay",
     "resume",
     "run",
     "send_lineage",

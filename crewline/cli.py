@@ -1,6 +1,6 @@
 """The command line.
 
-Exit codes: 0 published, 1 failed, 2 bad input or usage, 3 waiting for approval, 130 interrupted and resumable.
+Exit codes: 0 published or passed, 1 failed, 2 bad input or usage, 3 waiting for approval, 130 interrupted, resumable.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import typer
 
 from core.errors import CrewlineError, InputError, Interrupted, StoreUnavailable
 from crewline.commands.catalog import annotate, crawl, discover
+from crewline.commands.checks import check, replay
 from crewline.commands.cleaning import clean, profile, suggest
 from crewline.commands.mcp import mcp
 from crewline.commands.orchestration import lineage, optimize, pipelines
@@ -130,6 +131,8 @@ def doctor(as_json: Json = False) -> None:
 app.command()(pipelines)
 app.command()(optimize)
 app.command()(lineage)
+app.command()(check)
+app.command()(replay)
 app.command()(mcp)
 app.command()(crawl)
 app.command()(discover)

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from core.journal import Event, Listener
     from core.report import RunReport
     from core.run import Run
-    from core.spec import Check, PipelineSpec
+    from core.spec import Check, Checklist, PipelineSpec
     from core.stop import Stop
     from core.store import Database
     from flows.audit import Audit
     from flows.gc import Garbage
+    from flows.replay import Replay
     from tools.context import ToolContext
     from tools.discovery import Crawl, Discovery, Entry
     from tools.orchestration.lineage import Lineage
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from tools.orchestration.optimization import Optimization
     from tools.quality.cleaning.cleaning import Cleaning
     from tools.quality.profile import Profile
+    from tools.quality.report import QualityReport
 
 
 def run(
@@ -81,6 +85,37 @@ def audit(run_id: str) -> Audit:
 
     with database() as store:
         return prove(store, run_id, settings())
+
+
+def check(
+    data: str | Path | pa.Table,
+    checks: Checklist | Sequence[Check] | str | Path,
+    *,
+    references: Mapping[str, str | Path | pa.Table] | None = None,
+) -> QualityReport:
+    """Check a CSV, JSON lines or Parquet file, or an Arrow table, and change nothing.
+
+    `checks` are checks of `core.spec`, a Checklist, or the path of a YAML document with them. `references` has the
+    datasets that foreign keys refer to, besides those that the document names. Raises SpecError, SourceError,
+    ExpressionError, CheckError. Data that fails is no error: its report says so.
+    """
+    from core.spec import load_checklist
+    from tools.quality.report import check_dataset
+
+    wanted = load_checklist(checks) if isinstance(checks, (str, Path)) else checks
+    return check_dataset(data, wanted, references=references)
+
+
+def replay(run_id: str, out: str | Path, *, dataset: str | None = None) -> Replay:
+    """Write the rows that a run quarantined as a source file of the columns that they came with.
+
+    Its name ends in `.csv` or `.jsonl`. `dataset` may be left out if rows of one alone were quarantined. Raises
+    RunNotFound; InputError if the run has not come to its end yet, or quarantined no such row.
+    """
+    from flows.replay import write_quarantined
+
+    with database() as store:
+        return write_quarantined(store, run_id, Path(out), dataset)
 
 
 def timeline(run_id: str) -> list[Event]:

@@ -15,6 +15,7 @@ from crewline.doctor import Finding
 
 if TYPE_CHECKING:
     from flows.audit import Audit
+    from tools.quality.report import QualityReport
 
 # What of an event's data goes into the timeline.
 _TOLD = ("route", "reason", "message", "attempt", "seconds", "error")
@@ -107,6 +108,32 @@ def audit_table(audit: Audit) -> RenderableType:
         *files,
         Text(f"{verdict}: {_account(audit.records)}", style="bold green" if audit.balanced else "bold red"),
     )
+
+
+def quality_report(report: QualityReport) -> RenderableType:
+    """What a dataset is worth, check by check, and some of the rows that fail."""
+    table = Table("", "check", "severity", "dimension", "found", box=None, pad_edge=False)
+    samples = []
+    for verdict in report.verdicts:
+        failed = (
+            "" if verdict.passed else f"rows failing: {verdict.failed:,}" if verdict.failed is not None else "fails"
+        )
+        found = ", ".join(filter(None, [failed, verdict.observed]))
+        worst = "red" if verdict.severity != "minor" else "yellow"
+        mark = Text("ok", style="green") if verdict.passed else Text("BAD", style=worst)
+        table.add_row(mark, verdict.check, verdict.severity, verdict.dimension, found)
+        for part in verdict.partitions:
+            if not part.passed:
+                table.add_row(
+                    "", f"  {part.label}", "", "", part.observed or f"rows failing: {part.failed:,} of {part.rows:,}"
+                )
+        samples += [Text(f"{verdict.check}: {row}", style="dim") for row in verdict.sample]
+    grid = _grid()
+    grid.add_row("dataset", f"{report.dataset}, {report.rows:,} rows")
+    grid.add_row(
+        "quality", ", ".join(f"{name} {_percent(score)}" for name, score in report.quality.items()) or "unmeasured"
+    )
+    return Group(grid, table, *samples)
 
 
 def findings_table(findings: list[Finding]) -> RenderableType:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -15,6 +16,7 @@ from core.task import Dimension, Fate, Outcome, RowCount, Severity, Stage, Task,
 from tools.engine.engine import Engine
 from tools.engine.limits import Limits
 from tools.engine.rowid import ROW, unreadable_row
+from tools.quality.checks import testable
 from tools.quality.departure import count, record, unreadable
 from tools.quality.validation import validate
 from tools.sources import Part, Surroundings, reader
@@ -28,7 +30,8 @@ class Work:
     """What an agent is given with a task.
 
     `parts` are the parts of the task's source, `inputs` the data that the task continues, `context` the data of
-    other datasets that it looks at. Everything it writes goes under `path`.
+    other datasets that it looks at. Everything it writes goes under `path`. Ages are taken at `began`, when the run
+    began, so that it says the same however often it is taken up.
     """
 
     spec: PipelineSpec
@@ -39,6 +42,7 @@ class Work:
     path: Path
     limits: Limits
     stop: Stop
+    began: datetime
 
 
 class Agent(Protocol):
@@ -116,6 +120,8 @@ def validate_dataset(engine: Engine, task: Task, work: Work) -> Outcome:
         columns=columns,
         checks=work.spec.validation.get(task.dataset, ()),
         repair=task.repair,
+        others={dataset: _keys(engine, work, dataset, refs) for dataset, refs in work.context.items()},
+        at=work.began,
     )
     repairs = None
     if found.changes:
@@ -196,6 +202,13 @@ def aggregate(engine: Engine, task: Task, work: Work) -> Outcome:
         groups=output.rows,
         output=output,
     )
+
+
+def _keys(engine: Engine, work: Work, dataset: str, refs: list[DatasetRef]) -> Table:
+    """The rows of another dataset as values of their types, whether they were validated yet or not."""
+    rows = engine.read(refs)
+    columns = work.spec.sources[dataset].columns
+    return testable(rows, {name: column for name, column in columns.items() if name in rows.columns})
 
 
 def _shard(engine: Engine, task: Task, work: Work) -> Table:

@@ -9,14 +9,13 @@ from pydantic import BaseModel, computed_field
 from core import ledger
 from core import run as runs
 from core.dataset import DatasetRef
-from core.errors import InputError
-from core.report import Closing, Records
+from core.report import Records
 from core.settings import Settings
 from core.spec.document import parse
 from core.spec.source import Source
 from core.store.database import Database
 from core.task import Fate, Outcome, Task
-from flows.closing import histories, last_stage, outputs
+from flows.closing import closed, histories, last_stage, outputs
 from flows.persistence import last_state
 from flows.state import PipelineState
 from tools.engine.engine import Engine
@@ -58,17 +57,18 @@ class Audit(BaseModel):
 def audit(database: Database, run_id: str, settings: Settings) -> Audit:
     """Count a run's rows from its files, and compare. Raises RunNotFound; InputError if the run has not closed yet."""
     run = runs.get(database, run_id)
-    closing = _closing(database, run)
+    closing = closed(database, run)
     spec = parse(run.spec, document=f"spec of run {run_id}")
     plan = Plan.model_validate(ledger.recorded(database, run_id, "plan"))
     state = PipelineState.model_validate(last_state(database, run_id))
     tasks = tasks_of(plan, state.checkpoint_data.repaired)
     outcomes = ledger.outcomes(database, run_id, [task.key for task in tasks])
     published = closing.version is not None
+    result = spec.result if published else None
     checks: list[Check] = []
     accounts: dict[str, Records] = {}
     with Engine(Limits(), settings.runs_dir / run_id / "audit") as engine:
-        for dataset, history in histories(plan, tasks, outcomes, complete=published).items():
+        for dataset, history in histories(plan, tasks, outcomes, result=result).items():
             if history.ingested:
                 auditor = _Auditor(engine, dataset, history, closing.left)
                 arrived = _arrived(engine, spec.result, dataset, tasks, outcomes, history) if published else None
@@ -182,27 +182,15 @@ class _Auditor:
         return int(self._engine.row(table.aggregate(n=table.count()))["n"])
 
 
-def _closing(database: Database, run: runs.Run) -> Closing:
-    rows = database.query(
-        "SELECT outcome FROM steps WHERE run_id = %s AND status = 'done'"
-        " AND (step_key = 'publish' OR starts_with(step_key, 'close/')) ORDER BY finished_at DESC LIMIT 1",
-        (run.run_id,),
-    )
-    if not rows:
-        raise InputError(
-            f"Run {run.run_id} has no account yet; it is {run.status}{': ' + run.error if run.error else ''}.",
-            remedy=f"Finish it with: crewline resume {run.run_id}",
-        )
-    return Closing.model_validate(rows[0]["outcome"])
-
-
 def _arrived(
     engine: Engine, result: str, dataset: str, tasks: list[Task], outcomes: dict[str, Outcome], history: History
 ) -> Table:
     if dataset == result:
         refs = outputs(last_stage(tasks, dataset, grouped=False), outcomes)
         return engine.read(refs).select(ROW)
-    return engine.read(history.used or []).select(ROW).distinct()
+    if not history.used:
+        return engine.read(history.ingested).select(ROW).limit(0)
+    return engine.read(history.used).select(ROW).distinct()
 
 
 def _published(

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
+from core import run as runs
 from core.dataset import DatasetRef
-from core.errors import AccountingError, TargetError
+from core.errors import AccountingError, InputError, TargetError
 from core.ledger import Step
 from core.report import Closing, Records, check_records
 from core.store.database import Database
@@ -31,7 +32,7 @@ def publish_run(session: Session, plan: Plan, tasks: list[Task], outcomes: dict[
         return Closing.model_validate(recorded)
     step = ledger.begin("publish", actor="flow")
     with _engine(session, step) as engine:
-        evidence = write_evidence(engine, histories(plan, tasks, outcomes, complete=True), step.path)
+        evidence = write_evidence(engine, histories(plan, tasks, outcomes, result=session.spec.result), step.path)
         records = account(session.spec.result, tasks, outcomes, evidence)
         check_records(records)
         folder = _staged(engine, session, tasks, outcomes, f"{session.run_id}-{step.attempt}-{session.lease.token}")
@@ -69,12 +70,27 @@ def write_off(session: Session, plan: Plan, tasks: list[Task], outcomes: dict[st
         return Closing.model_validate(recorded)
     step = ledger.begin(key, actor="flow")
     with _engine(session, step) as engine:
-        evidence = write_evidence(engine, histories(plan, tasks, outcomes, complete=False), step.path)
+        evidence = write_evidence(engine, histories(plan, tasks, outcomes, result=None), step.path)
     records = account(None, tasks, outcomes, evidence)
     closing = Closing(records=records, left=evidence.left, repairs=evidence.repairs)
     told = {"records": records.model_dump(by_alias=True)}
     ledger.commit(step, closing.model_dump(mode="json", by_alias=True), actor="flow", told=told)
     return closing
+
+
+def closed(database: Database, run: runs.Run) -> Closing:
+    """What closing a run came to, the last time. Raises InputError if it has not come to an end yet."""
+    rows = database.query(
+        "SELECT outcome FROM steps WHERE run_id = %s AND status = 'done'"
+        " AND (step_key = 'publish' OR starts_with(step_key, 'close/')) ORDER BY finished_at DESC LIMIT 1",
+        (run.run_id,),
+    )
+    if not rows:
+        raise InputError(
+            f"Run {run.run_id} has no account yet; it is {run.status}{': ' + run.error if run.error else ''}.",
+            remedy=f"Finish it with: crewline resume {run.run_id}",
+        )
+    return Closing.model_validate(rows[0]["outcome"])
 
 
 def last_stage(tasks: list[Task], dataset: str, *, grouped: bool = True) -> list[Task]:
@@ -89,8 +105,9 @@ def outputs(tasks: list[Task], outcomes: dict[str, Outcome]) -> list[DatasetRef]
     return [ref for t in tasks if t.key in outcomes and (ref := outcomes[t.key].output) is not None]
 
 
-def histories(plan: Plan, tasks: list[Task], outcomes: dict[str, Outcome], *, complete: bool) -> dict[str, History]:
-    """What is on file about each dataset. Only in a complete run is it known which rows were looked up in the end."""
+def histories(plan: Plan, tasks: list[Task], outcomes: dict[str, Outcome], *, result: str | None) -> dict[str, History]:
+    """What is on file about each dataset. `result` is the one that is published, None if nothing is: only then is it
+    known which rows of the others were looked up in the end."""
     found = {dataset: History(parts=parts, ingested=[]) for dataset, parts in plan.parts.items()}
     looked_up: dict[str, list[DatasetRef]] = {}
     for task in tasks:
@@ -106,10 +123,10 @@ def histories(plan: Plan, tasks: list[Task], outcomes: dict[str, Outcome], *, co
             history.repairs.append(outcome.repairs)
         for dataset, ref in outcome.used.items():
             looked_up.setdefault(dataset, []).append(ref)
-    if complete:
-        for dataset, refs in looked_up.items():
-            found[dataset].used = refs
-            found[dataset].available = outputs(last_stage(tasks, dataset), outcomes)
+    for dataset, history in found.items() if result else ():
+        if dataset != result:
+            history.used = looked_up.get(dataset, [])
+            history.available = outputs(last_stage(tasks, dataset), outcomes)
     return found
 
 

@@ -94,28 +94,34 @@ def count_critical(violations: Iterable[Violation]) -> int:
     return sum(v.severity == Severity.CRITICAL and not v.handled for v in violations)
 
 
-def decide(gate: Gate, *, quality: float | None, critical: int, succeeded: int, failed: int) -> tuple[Route, str]:
+def wholes_failed(violations: Iterable[Violation]) -> list[Violation]:
+    """Critical and major violations of datasets as wholes: there is no row to keep out, so nothing can be published."""
+    return [v for v in violations if v.of_whole and v.severity != Severity.MINOR]
+
+
+def decide(
+    gate: Gate, *, quality: float | None, critical: int, succeeded: int, failed: int, wholes: int = 0
+) -> tuple[Route, str]:
     """The route, and why. `quality` is the mean quality of what succeeded; None, if nothing measured any.
 
     A failed task is work undone, which can be neither published nor enhanced: it is retried, whatever the quality.
+    `wholes` counts datasets' critical and major violations as wholes; with one, nothing is published either.
     """
     if succeeded == 0:
         return Route.FAIL, "no task succeeded"
     if failed:
         return Route.RETRY, f"{failed} tasks failed"
-    if quality is None:
+    if quality is None and not wholes and not critical:
         return Route.PUBLISH, "no check measured any quality, and no task failed"
-    if quality >= gate.publish and critical == 0:
-        return (
-            Route.PUBLISH,
-            f"quality {quality:.3f} is at least {gate.publish:g}, with no critical violation",
-        )
-    if quality >= gate.enhance and critical <= gate.max_critical:
-        return (
-            Route.ENHANCE,
-            f"quality is {quality:.3f}, with {critical} critical violations: worth enhancing",
-        )
-    return Route.RETRY, f"quality is {quality:.3f}, with {critical} critical violations"
+    measured = f"quality is {quality:.3f}" if quality is not None else "no check of rows measured any quality"
+    told = f"{measured}, with {critical} critical violations"
+    if wholes:
+        told += f", and {wholes} checks of datasets as wholes failed"
+    if quality is not None and quality >= gate.publish and critical == 0 and not wholes:
+        return Route.PUBLISH, f"quality {quality:.3f} is at least {gate.publish:g}, with no critical violation"
+    if (quality is None or quality >= gate.enhance) and critical <= gate.max_critical:
+        return Route.ENHANCE, f"{told}: worth enhancing"
+    return Route.RETRY, told
 
 
 class Spent(BaseModel):
@@ -170,7 +176,12 @@ def judge(gate: Gate, tasks: list[Task], outcomes: dict[str, Outcome]) -> Verdic
     succeeded = sum(outcome.status == "done" for outcome in current)
     failed = len(tasks) - succeeded
     route, reason = decide(
-        gate, quality=quality.overall, critical=count_critical(violations), succeeded=succeeded, failed=failed
+        gate,
+        quality=quality.overall,
+        critical=count_critical(violations),
+        succeeded=succeeded,
+        failed=failed,
+        wholes=len(wholes_failed(violations)),
     )
     return Verdict(
         route=route,

@@ -60,6 +60,7 @@ class Performer:
             path=step.path,
             limits=self._limits(task),
             stop=self._session.stop,
+            began=self._session.began,
         )
         measured = {"attempt": step.attempt, "agent": agent.id}
         try:

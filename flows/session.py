@@ -1,6 +1,7 @@
 """What a process holds while it works on a run."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import psutil
@@ -27,7 +28,7 @@ _ENGINE_SHARE_OF_MEMORY = 0.5
 
 @dataclass
 class Session:
-    """A run under lease: its spec, its ledger, its surroundings, the machine's means; its plan, once made."""
+    """A run under lease: its spec, ledger, surroundings, the machine's means, when it began; its plan, once made."""
 
     run_id: str
     spec: PipelineSpec
@@ -37,6 +38,7 @@ class Session:
     surroundings: Surroundings
     threads: int
     memory_mb: int
+    began: datetime
     plan: Plan | None = None
 
     @property
@@ -90,6 +92,7 @@ def open_session(
         surroundings=Surroundings(base_dir=run.base_dir, database_url=database.url),
         threads=settings.threads or psutil.cpu_count() or 1,
         memory_mb=settings.memory_mb or round(psutil.virtual_memory().total / 2**20 * _ENGINE_SHARE_OF_MEMORY),
+        began=run.created_at,
     )
 
 

@@ -1,5 +1,6 @@
 """The built-in agents, on the retail example's data: each stage balances to the row, sharded or not."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,7 @@ class Shop:
             path=path,
             limits=Limits(),
             stop=self.stop,
+            began=datetime(2026, 1, 1, tzinfo=UTC),
         )
         outcome = agent.perform(task, work)
         check_account(outcome)

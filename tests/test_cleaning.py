@@ -320,6 +320,15 @@ def test_the_same_input_gives_the_same_bytes(tmp_path: Path) -> None:
         assert Path(one.files[name]).read_bytes() == Path(two.files[name]).read_bytes(), name
 
 
+@pytest.mark.parametrize("domain", ["orders", "tax", "beers", "flights"])
+def test_what_was_cleaned_once_is_left_as_it_is(tmp_path: Path, domain: str) -> None:
+    rng = random.Random(domain)
+    once = clean(written(tmp_path / "in.parquet", dirt.soiled(rng, dirt.DOMAINS[domain](rng, 1000), 0.03)), tmp_path)
+    assert once.repaired > 0
+    again = clean(once.files["clean"], tmp_path / "again")
+    assert again.repaired <= 0.02 * once.repaired
+
+
 def test_csv_json_lines_and_parquet_are_judged_alike(tmp_path: Path) -> None:
     rng = random.Random(8)
     dirty = dirt.soiled(rng, dirt.beers(rng, 600), 0.03)

@@ -67,5 +67,6 @@ def test_a_face_is_short_sorted_and_there(name: str) -> None:
     shown = found["shown"]
     assert isinstance(shown, list)
     assert shown == sorted(shown)
-    assert len(shown) <= 30
+    # The spec shows every word of the document: each source, check and rule.
+    assert len(shown) <= (60 if name == "core.spec" else 30)
     assert found["missing"] == []

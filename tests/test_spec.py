@@ -128,7 +128,7 @@ def test_the_document_that_the_tests_break_is_right() -> None:
         (
             "validation.orders.1.minimum",
             1,
-            "validation.orders.1.minimum: unknown key; did you mean 'min'? Allowed: severity, check, column, min, max",
+            "validation.orders.1.minimum: unknown key; did you mean 'min'? Allowed: severity, per, check, column, min",
         ),
         (
             "transformation.orders.0.were",
@@ -172,7 +172,8 @@ def test_an_unknown_key_is_refused_with_what_was_meant(place: str, value: Any, p
             "validation.orders.0.check",
             "notnull",
             "validation.orders.0: 'notnull' is not allowed;"
-            " allowed are 'not_null', 'unique', 'in_set', 'between', 'matches', 'expression'",
+            " allowed are 'not_null', 'unique', 'in_set', 'between', 'matches', 'type', 'foreign_key',"
+            " 'expression', 'freshness', 'row_count', 'distribution'",
         ),
         (
             "transformation.orders.0",

@@ -85,7 +85,7 @@ def test_rows_are_transformed_and_every_one_is_accounted_for(run: Run, tmp_path:
     }
     assert (done.records, done.output) == (2, str(tmp_path / "out"))
     assert pq.read_table(tmp_path / "out").num_rows == 2
-    assert done.columns["twice"] == "decimal(11, 2)"
+    assert done.columns["twice"] == "decimal(9, 2)"
     assert done.bytes_in == len(ORDERS)
     assert done.bytes_out == sum(Path(file).stat().st_size for file in done.files)
     assert done.compression_ratio == pytest.approx(done.bytes_in / done.bytes_out)

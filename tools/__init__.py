@@ -7,13 +7,22 @@ if TYPE_CHECKING:
     from tools.context import ToolContext
     from tools.discovery.tool import DataDiscoveryTool
     from tools.orchestration.tool import PipelineOrchestratorTool
+    from tools.quality.tool import DataQualityTool
     from tools.tool import Tool
     from tools.transformation.tool import DataTransformationTool
 
-__all__ = ["DataDiscoveryTool", "DataTransformationTool", "PipelineOrchestratorTool", "Tool", "ToolContext"]
+__all__ = [
+    "DataDiscoveryTool",
+    "DataQualityTool",
+    "DataTransformationTool",
+    "PipelineOrchestratorTool",
+    "Tool",
+    "ToolContext",
+]
 
 _HOME = {
     "DataDiscoveryTool": "tools.discovery.tool",
+    "DataQualityTool": "tools.quality.tool",
     "DataTransformationTool": "tools.transformation.tool",
     "PipelineOrchestratorTool": "tools.orchestration.tool",
     "Tool": "tools.tool",

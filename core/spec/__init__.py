@@ -1,8 +1,22 @@
 """The pipeline document: sources, checks, rules, target, gate."""
 
-from core.spec.check import Between, Check, Expression, InSet, Matches, NotNull, Unique
+from core.spec.check import (
+    Between,
+    Check,
+    Distribution,
+    Expression,
+    ForeignKey,
+    Freshness,
+    InSet,
+    Matches,
+    NotNull,
+    RowCount,
+    Type,
+    Unique,
+)
+from core.spec.checklist import Checklist
 from core.spec.column import Column
-from core.spec.document import load, loads
+from core.spec.document import load, load_checklist, loads
 from core.spec.governance import Governance
 from core.spec.pipeline import Aggregation, Gate, PipelineSpec, Target
 from core.spec.rule import Cast, Deduplicate, Derive, DropNulls, Fill, Filter, Join, Rule, Select
@@ -14,14 +28,18 @@ __all__ = [
     "Between",
     "Cast",
     "Check",
+    "Checklist",
     "Column",
     "CsvSource",
     "Deduplicate",
     "Derive",
+    "Distribution",
     "DropNulls",
     "Expression",
     "Fill",
     "Filter",
+    "ForeignKey",
+    "Freshness",
     "Gate",
     "Governance",
     "InSet",
@@ -32,12 +50,15 @@ __all__ = [
     "ParquetSource",
     "PipelineSpec",
     "PostgresSource",
+    "RowCount",
     "Rule",
     "Select",
     "Sla",
     "Source",
     "Target",
+    "Type",
     "Unique",
     "load",
+    "load_checklist",
     "loads",
 ]

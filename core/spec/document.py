@@ -1,16 +1,19 @@
-"""Reading a PipelineSpec from YAML, with errors that name the place and say what is allowed there."""
+"""Reading a PipelineSpec or a Checklist from YAML, with errors that name the place and say what is allowed there."""
 
 import difflib
 import re
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
 from core.errors import SpecError
+from core.spec.checklist import Checklist
 from core.spec.pipeline import Misfits, PipelineSpec
+
+Document = TypeVar("Document", bound=BaseModel)
 
 
 def load(path: str | Path) -> PipelineSpec:
@@ -18,33 +21,55 @@ def load(path: str | Path) -> PipelineSpec:
 
     Raises SpecError with one line for each problem: its place in the document, what is wrong, what is allowed.
     """
-    file = Path(path)
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SpecError(str(path), [f"cannot be read: {error}"], remedy="Give the path of a YAML file.") from error
-    return loads(text, document=str(path))
+    return loads(_read(path), document=str(path))
 
 
 def loads(text: str, *, document: str = "spec") -> PipelineSpec:
     """Read and check a document that is at hand as text. Raises SpecError as `load` does."""
-    try:
-        content = yaml.load(text, Loader=_Loader)
-    except yaml.YAMLError as error:
-        raise SpecError(document, [f"is not YAML: {_one_line(error)}"]) from error
-    except RecursionError as error:
-        raise SpecError(document, ["is nested too deeply"]) from error
-    return parse(content, document=document)
+    return parse(_values(text, document), document=document)
 
 
 def parse(content: Any, *, document: str = "spec") -> PipelineSpec:
     """Check plain values, as they come from YAML or JSON. Raises SpecError as `load` does."""
     if not isinstance(content, dict):
         raise SpecError(document, ["the document must be a mapping with name, sources and target"])
+    return _checked(content, PipelineSpec, document)
+
+
+def load_checklist(path: str | Path) -> Checklist:
+    """Read and check the checks at `path`: a mapping, or a list of checks alone. Raises SpecError as `load` does."""
+    content = _values(_read(path), str(path))
+    if isinstance(content, list):
+        content = {"checks": content}
+    if not isinstance(content, dict):
+        raise SpecError(str(path), ["the document must be a list of checks, or a mapping with checks"])
+    checklist = _checked(content, Checklist, str(path))
+    folder = Path(path).parent
+    there = {name: other if "://" in other else str(folder / other) for name, other in checklist.references.items()}
+    return checklist.model_copy(update={"references": there})
+
+
+def _read(path: str | Path) -> str:
     try:
-        return PipelineSpec.model_validate(content)
+        return Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SpecError(str(path), [f"cannot be read: {error}"], remedy="Give the path of a YAML file.") from error
+
+
+def _values(text: str, document: str) -> Any:
+    try:
+        return yaml.load(text, Loader=_Loader)
+    except yaml.YAMLError as error:
+        raise SpecError(document, [f"is not YAML: {_one_line(error)}"]) from error
+    except RecursionError as error:
+        raise SpecError(document, ["is nested too deeply"]) from error
+
+
+def _checked(content: dict[str, Any], root: type[Document], document: str) -> Document:
+    try:
+        return root.model_validate(content)
     except ValidationError as error:
-        raise SpecError(document, _problems([dict(e) for e in error.errors()])) from error
+        raise SpecError(document, _problems([dict(e) for e in error.errors()], root)) from error
 
 
 class _Loader(yaml.SafeLoader):
@@ -79,21 +104,21 @@ for _tag, _pattern, _first in (
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), list(_first))
 
 
-def _problems(errors: list[dict[str, Any]]) -> list[str]:
+def _problems(errors: list[dict[str, Any]], root: type[BaseModel]) -> list[str]:
     """One line for each place. Where several types are allowed, pydantic tells of each that it refused the value."""
     at: dict[str, list[str]] = {}
     for error in errors:
         misfits = error.get("ctx", {}).get("error")
         if isinstance(misfits, Misfits):
             return misfits.problems
-        at.setdefault(_place(error["loc"]), []).append(_problem(error))
+        at.setdefault(_place(error["loc"], root), []).append(_problem(error, root))
     return [f"{place}: {' or '.join(told)}" if place else " or ".join(told) for place, told in at.items()]
 
 
-def _problem(error: dict[str, Any]) -> str:
+def _problem(error: dict[str, Any], root: type[BaseModel]) -> str:
     message: str = error["msg"].removeprefix("Value error, ")
     if error["type"] == "extra_forbidden":
-        allowed = _allowed_keys(error["loc"][:-1])
+        allowed = _allowed_keys(error["loc"][:-1], root)
         key = str(error["loc"][-1])
         near = difflib.get_close_matches(key, allowed, n=1)
         hint = f"; did you mean '{near[0]}'?" if near else "."
@@ -113,10 +138,10 @@ def _problem(error: dict[str, Any]) -> str:
     return message
 
 
-def _place(loc: tuple[Any, ...]) -> str:
+def _place(loc: tuple[Any, ...], root: type[BaseModel]) -> str:
     """The path in the document: pydantic adds which member of a union it tried, which stands nowhere in it."""
     parts: list[str] = []
-    annotation: Any = PipelineSpec
+    annotation: Any = root
     for part in loc:
         tags = _tags(annotation)
         if isinstance(part, str) and part in tags:
@@ -129,8 +154,8 @@ def _place(loc: tuple[Any, ...]) -> str:
     return ".".join(parts)
 
 
-def _allowed_keys(loc: tuple[Any, ...]) -> list[str]:
-    annotation: Any = PipelineSpec
+def _allowed_keys(loc: tuple[Any, ...], root: type[BaseModel]) -> list[str]:
+    annotation: Any = root
     for part in loc:
         tags = _tags(annotation)
         annotation = tags[part] if part in tags else _step(annotation, part)

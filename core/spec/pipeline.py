@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from core.spec.check import Between, Check, Expression, Unique
-from core.spec.column import Column
+from core.spec.check import Check, ForeignKey
+from core.spec.checklist import misfits
 from core.spec.engine import DuckDbEngine, EngineSpec
 from core.spec.governance import Governance
 from core.spec.part import Part
@@ -141,10 +141,18 @@ class PipelineSpec(Part):
                 if isinstance(rule, Reference):
                     yield dataset, index, rule
 
+    def foreign_keys(self) -> Iterator[tuple[str, int, ForeignKey]]:
+        """Every foreign key with its dataset and its place in that dataset's validation."""
+        for dataset, checks in self.validation.items():
+            for index, check in enumerate(checks):
+                if isinstance(check, ForeignKey):
+                    yield dataset, index, check
+
     def _unknown_datasets(self) -> Iterator[str]:
         named = [(f"validation.{d}", d) for d in self.validation]
         named += [(f"transformation.{d}", d) for d in self.transformation]
         named += [(f"enrichment.{d}", d) for d in self.enrichment]
+        named += [(f"validation.{d}.{i}.dataset", key.dataset) for d, i, key in self.foreign_keys()]
         named += [(f"enrichment.{d}.{i}.dataset", join.dataset) for d, i, join in self.joins()]
         if self.aggregation:
             named.append(("aggregation.dataset", self.aggregation.dataset))
@@ -173,7 +181,8 @@ class PipelineSpec(Part):
         for dataset, checks in self.validation.items():
             if dataset in self.sources:
                 for index, check in enumerate(checks):
-                    for problem in _problems(check, self.sources[dataset].columns):
+                    other = self.sources.get(check.dataset) if isinstance(check, ForeignKey) else None
+                    for problem in misfits(check, self.sources[dataset].columns, other.columns if other else None):
                         yield f"validation.{dataset}.{index}: {problem}"
 
     def _bad_partitions(self) -> Iterator[str]:
@@ -207,25 +216,10 @@ class PipelineSpec(Part):
         reached, frontier = {self.result}, [self.result]
         while frontier:
             dataset = frontier.pop()
-            for owner, _, join in self.joins():
-                if owner == dataset and join.dataset not in reached:
-                    reached.add(join.dataset)
-                    frontier.append(join.dataset)
+            looked_up = {join.dataset for owner, _, join in self.joins() if owner == dataset}
+            looked_up |= {key.dataset for owner, _, key in self.foreign_keys() if owner == dataset}
+            frontier += looked_up - reached
+            reached |= looked_up
         for source in self.sources:
             if source not in reached:
                 yield f"sources.{source}: its rows reach no result; join it, or leave it out"
-
-
-_ORDERED = {"dates": ("date", "timestamp"), "numbers": ("integer", "float", "decimal")}
-
-
-def _problems(check: Check, columns: dict[str, Column]) -> Iterator[str]:
-    """What keeps a check from being made on a source with these columns."""
-    names = check.columns if isinstance(check, Unique) else () if isinstance(check, Expression) else (check.column,)
-    unknown = [name for name in names if name not in columns]
-    for name in unknown:
-        yield f"the source declares no column '{name}'; it declares {', '.join(columns)}"
-    if isinstance(check, Between) and not unknown:
-        bounds, kind = "dates" if check.of_dates else "numbers", columns[check.column].type
-        if not kind.startswith(_ORDERED[bounds]):
-            yield f"'{check.column}' is of type {kind}, but its bounds are {bounds}"

@@ -10,7 +10,7 @@ import fsspec
 import ibis
 import pyarrow as pa
 from ibis.expr.operations import DatabaseTable
-from ibis.expr.types import Table
+from ibis.expr.types import IntegerValue, Table
 
 from core.errors import CrewlineError, DataError, EngineError, OutOfMemory, WorkError
 from tools.engine.limits import Limits
@@ -109,6 +109,9 @@ class Duck:
     def arrow(self, table: Table) -> pa.Table:
         return self._relation(table).to_arrow_table()
 
+    def distinct(self, number: IntegerValue, size: int) -> IntegerValue:
+        return _bit_count(_bitstring_agg(number, 0, size - 1)).fill_null(0)
+
     def told(self, error: Exception) -> CrewlineError | None:
         words = (str(error).strip() or type(error).__name__).split("\n")[0]
         match error:
@@ -140,6 +143,16 @@ class Duck:
 
 def _escaped(text: str) -> str:
     return text.replace("'", "''")
+
+
+@ibis.udf.agg.builtin(name="bitstring_agg")  # type: ignore[untyped-decorator]
+def _bitstring_agg(number: int, low: int, high: int) -> bytes:
+    raise NotImplementedError("it is the engine's")
+
+
+@ibis.udf.scalar.builtin(name="bit_count")  # type: ignore[untyped-decorator]
+def _bit_count(bits: bytes) -> int:
+    raise NotImplementedError("it is the engine's")
 
 
 def _quoted(name: str) -> str:

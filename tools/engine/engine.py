@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import ibis
 import pyarrow as pa
 import pyarrow.parquet as pq
-from ibis.expr.types import Table
+from ibis.expr.types import IntegerValue, Table
 
 from core.dataset import DatasetRef
 from core.errors import CrewlineError
@@ -44,6 +44,8 @@ class Backend(Protocol):
     def write_partitioned(self, table: Table, folder: Path, columns: tuple[str, ...]) -> None: ...
 
     def arrow(self, table: Table) -> pa.Table: ...
+
+    def distinct(self, number: IntegerValue, size: int) -> IntegerValue: ...
 
     def located(self, path: str) -> str: ...
 
@@ -159,6 +161,13 @@ class Engine:
     def row(self, table: Table) -> dict[str, Any]:
         """The one row of an aggregation."""
         return self.rows(table)[0]
+
+    def distinct(self, number: IntegerValue, size: int) -> IntegerValue:
+        """An aggregate: how many different values a column has, all of them from 0 to below `size`.
+
+        Where the engine can, it takes a bit for each possible value, not a word for each one that is there.
+        """
+        return self._backend.distinct(number, size)
 
 
 def written(paths: list[Path]) -> DatasetRef:

@@ -73,7 +73,8 @@ def notation(declared: str) -> str:
 def missing(value: Value) -> BooleanValue:
     """Whether a cell is without a value: null, or blank text."""
     if value.type().is_string():
-        return value.isnull() | (value.strip() == "")
+        # All blanks come before '!'. Few texts begin with one, and only those are worth the trimming.
+        return value.isnull() | ibis.ifelse(value < "!", value.strip() == "", False)
     return value.isnull()
 
 

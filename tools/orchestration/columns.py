@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from core.spec import Aggregation, Expression, PipelineSpec, Unique
+from core.spec import Aggregation, Expression, PipelineSpec
 from core.spec.check import Check
 from core.spec.rule import Cast, Deduplicate, Derive, DropNulls, Fill, Filter, Join, Rule, Select
 from core.task import Stage
@@ -114,13 +114,7 @@ def trace(spec: PipelineSpec) -> ColumnLineage:
 
 
 def _checked(check: Check) -> Iterable[str]:
-    match check:
-        case Unique(columns=columns):
-            return columns
-        case Expression(expression=text):
-            return sorted(names(text))
-        case _:
-            return (check.column,)
+    return sorted(names(check.expression)) if isinstance(check, Expression) else check.reads
 
 
 def _apply(dataset: _Dataset, rule: Rule, others: dict[str, _Dataset]) -> None:

@@ -162,8 +162,8 @@ Unit = tuple[Stage, str]
 
 def units_of(spec: PipelineSpec) -> Iterable[Unit]:
     """The stages of each dataset that have work, in the order in which they can be done."""
-    for stage in (Stage.INGESTION, Stage.VALIDATION):
-        yield from ((stage, dataset) for dataset in spec.sources)
+    yield from ((Stage.INGESTION, dataset) for dataset in spec.sources)
+    yield from ((Stage.VALIDATION, dataset) for dataset in _referred_first(spec))
     yield from ((Stage.TRANSFORMATION, dataset) for dataset, rules in spec.transformation.items() if rules)
     # A dataset is enriched before those that look it up.
     waiting = [dataset for dataset, rules in spec.enrichment.items() if rules]
@@ -174,6 +174,31 @@ def units_of(spec: PipelineSpec) -> Iterable[Unit]:
         waiting = [dataset for dataset in waiting if dataset not in ready]
     if spec.aggregation:
         yield Stage.AGGREGATION, spec.aggregation.dataset
+
+
+def _referred_first(spec: PipelineSpec) -> Iterable[str]:
+    """The datasets in an order in which those that foreign keys refer to come first.
+
+    Where datasets refer to each other in a circle, one goes first: its keys are looked up among the rows as they came,
+    for those of the others are not validated yet.
+    """
+    refers = {d: {key.dataset for owner, _, key in spec.foreign_keys() if owner == d} - {d} for d in spec.sources}
+    waiting = list(spec.sources)
+    while waiting:
+        ready = [d for d in waiting if not refers[d] & set(waiting)]
+        ready = ready or [next(d for d in waiting if d in _reached(refers, d))]
+        yield from ready
+        waiting = [d for d in waiting if d not in ready]
+
+
+def _reached(refers: dict[str, set[str]], dataset: str) -> set[str]:
+    """The datasets that one refers to, by way of others too; itself, if it stands in a circle."""
+    found: set[str] = set()
+    frontier = set(refers[dataset])
+    while frontier:
+        found |= frontier
+        frontier = {other for d in frontier for other in refers[d]} - found
+    return found
 
 
 def _most_shards(spec: PipelineSpec, stage: Stage, dataset: str, inspections: dict[str, Inspection]) -> int:
@@ -192,6 +217,9 @@ def _tasks(spec: PipelineSpec, shards: dict[Unit, int]) -> list[Task]:
     tasks: list[Task] = []
     for (stage, dataset), n in shards.items():
         looked_up: dict[str, tuple[str, ...]] = {}
+        if stage == Stage.VALIDATION:
+            referred = {key.dataset for owner, _, key in spec.foreign_keys() if owner == dataset} - {dataset}
+            looked_up = {other: latest[other] for other in sorted(referred)}
         if stage == Stage.ENRICHMENT:
             looked_up = {join.dataset: latest[join.dataset] for owner, _, join in spec.joins() if owner == dataset}
         made = [

@@ -30,8 +30,8 @@ UNREFERENCED = "unreferenced"
 class History:
     """What is on file about one dataset: its source's parts, its rows as read, who left at which stage, repairs.
 
-    For a dataset that others look up, `available` are its rows at the end and `used` those that were found; the others
-    reached no result. For others, both are None.
+    For a dataset that is not the result, `available` are its rows at the end, and `used` those that rows of the result
+    found there; the others reached no result. For the result, and where none is published, both are None.
     """
 
     parts: list[Part]
@@ -56,8 +56,9 @@ def unreferenced(engine: Engine, history: History) -> Table | None:
     if history.available is None:
         return None
     rows = engine.read(history.available)
-    if history.used:
-        rows = rows.anti_join(engine.read(history.used), ROW)
+    if not history.used:
+        return departures(rows, Fate.FILTERED, UNREFERENCED, "its dataset is there for its keys, and reaches no result")
+    rows = rows.anti_join(engine.read(history.used), ROW)
     return departures(rows, Fate.FILTERED, UNREFERENCED, "no row that reached the result refers to it")
 
 

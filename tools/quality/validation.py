@@ -1,19 +1,24 @@
 """Validation: what a dataset is worth, what of it goes on, and what does not."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import ibis
 from ibis.expr.types import Table
 
+from core.errors import DataError
 from core.spec.check import Check, Unique
 from core.spec.column import Column
 from core.task import Dimension, Fate, Severity, Violation
 from tools.engine.engine import Engine
 from tools.engine.rowid import ROW
-from tools.quality.checks import Test, testable, tests
+from tools.quality.checks import Test, attributed, testable, tests, with_orphans, with_types
 from tools.quality.copies import copies
 from tools.quality.departure import departures
+from tools.quality.measurement import by_dimension, of_rows, of_wholes, partitions, parts_of
 from tools.quality.repair import changes, repaired
+from tools.quality.verdict import Verdict
 
 # A row is caught by its gravest fault, the first declared among equals.
 _GRAVITY = {Severity.CRITICAL: 0, Severity.MAJOR: 1, Severity.MINOR: 2}
@@ -43,74 +48,94 @@ def validate(
     columns: dict[str, Column],
     checks: tuple[Check, ...],
     repair: bool,
+    others: Mapping[str, Table] | None = None,
+    at: datetime | None = None,
 ) -> Validated:
     """Measure the rows of a dataset, and tell those that are fit from those that are not.
 
     `raw` has `_row` and the declared columns as they came. Every cell is checked against its column's type, and every
     row against `checks`. Rows with a critical or major fault leave into quarantine. With `repair`, cells are repaired
     first, and copies of one row are merged into it; what fails then was given its chance, and its violations are
-    marked as handled.
+    marked as handled. Checks of the whole are measured on all rows, repaired if they are, and make no row leave.
+
+    `others` are the datasets that foreign keys refer to, as values of their types; ages are taken at `at`, by default
+    now. Raises CheckError for a check that the data defeats, ExpressionError for an expression that does not fit.
     """
     found: list[Table] = []
     if repair:
         raw, cells = repaired(engine, raw, columns, checks)
         found += cells
-    table = testable(raw, columns)
-    row_tests = tests(table, columns, checks)
-    held = engine.hold(_marked(table, list(columns), row_tests))
+    checks = with_types(columns, checks)
+    table = with_orphans(testable(raw, columns), checks, others or {})
+    row_tests = tests(table, checks)
+    try:
+        held = engine.hold(_marked(table, list(columns), row_tests))
+    except DataError as error:
+        raise attributed(engine, table, row_tests, dataset, error) from error
     result = _measured(engine, held, row_tests, dataset, repair)
     result.changes = found
     for check in checks:
         if isinstance(check, Unique):
             _settle_copies(engine, result, check, dataset, list(columns), repair)
+    wholes = of_wholes(engine, held, checks, at or datetime.now(UTC))
+    result.violations += [violation(verdict, dataset) for verdict in wholes.values() if not verdict.passed]
     return result
 
 
 def _marked(table: Table, columns: list[str], row_tests: list[Test]) -> Table:
     """The values, with a flag for each test and dimension, and for rows that are caught: by which test, and why."""
-    grave = sorted((t for t in row_tests if t.severity != Severity.MINOR), key=lambda t: _GRAVITY[t.severity])
+    grave = sorted(
+        (t for t in row_tests if t.check.severity != Severity.MINOR), key=lambda t: _GRAVITY[t.check.severity]
+    )
     nobody = ibis.null("string")
     return table.select(
         ROW,
         *columns,
-        **{f"_failed_{i}": test.fails for i, test in enumerate(row_tests)},
-        **{f"_fault_{d}": _any([t for t in row_tests if t.dimension == d]) for d in Dimension},
-        _rule=ibis.cases(*((t.fails, t.name) for t in grave), else_=nobody) if grave else nobody,
+        **{f"_failed_{test.index}": test.fails.fill_null(False) for test in row_tests},
+        **{f"_fault_{d}": _any([t for t in row_tests if t.check.dimension == d]) for d in Dimension},
+        _rule=ibis.cases(*((t.fails, t.check.name) for t in grave), else_=nobody) if grave else nobody,
         _reason=ibis.cases(*((t.fails, t.reason) for t in grave), else_=nobody) if grave else nobody,
     )
 
 
 def _any(of: list[Test]) -> ibis.expr.types.BooleanValue:
-    return ibis.or_(ibis.literal(False), *(test.fails for test in of))
+    return ibis.or_(ibis.literal(False), *(test.fails.fill_null(False) for test in of))
 
 
 def _measured(engine: Engine, held: Table, row_tests: list[Test], dataset: str, repair: bool) -> Validated:
     counts = engine.row(
         held.aggregate(
             rows=held.count(),
-            **{f"_failed_{i}": held[f"_failed_{i}"].sum().fill_null(0) for i in range(len(row_tests))},
+            **{f"_failed_{test.index}": held[f"_failed_{test.index}"].sum().fill_null(0) for test in row_tests},
             **{f"_fault_{d}": held[f"_fault_{d}"].sum().fill_null(0) for d in Dimension},
         )
     )
+    failing = {t.index: held[f"_failed_{t.index}"] for t in row_tests if counts[f"_failed_{t.index}"]}
+    parts = partitions(engine, held, row_tests, failing)
+    verdicts = [of_rows(t.check, int(counts[f"_failed_{t.index}"]), parts.get(t.index, [])) for t in row_tests]
     caught = held.filter(held["_rule"].notnull())
     return Validated(
         fit=held.filter(held["_rule"].isnull()),
         rows_in=counts["rows"],
         left=[departures(caught, Fate.QUARANTINED, caught["_rule"], caught["_reason"])],
         changes=[],
-        faults={d: int(counts[f"_fault_{d}"]) for d in Dimension if any(t.dimension == d for t in row_tests)},
-        violations=[
-            Violation(
-                check=test.name,
-                dataset=dataset,
-                dimension=test.dimension,
-                severity=test.severity,
-                rows=int(counts[f"_failed_{i}"]),
-                handled=repair,
-            )
-            for i, test in enumerate(row_tests)
-            if counts[f"_failed_{i}"]
-        ],
+        faults={d: int(counts[f"_fault_{d}"]) for d in by_dimension(row_tests)},
+        violations=[violation(verdict, dataset, handled=repair) for verdict in verdicts if not verdict.passed],
+    )
+
+
+def violation(verdict: Verdict, dataset: str, *, handled: bool = False) -> Violation:
+    """A check that failed, as the gate is told of it."""
+    failing = [part for part in verdict.partitions if not part.passed]
+    return Violation(
+        check=verdict.check,
+        dataset=dataset,
+        dimension=verdict.dimension,
+        severity=verdict.severity,
+        rows=verdict.failed,
+        observed=verdict.observed,
+        partitions={part.label: part.observed if part.failed is None else part.failed for part in failing},
+        handled=handled,
     )
 
 
@@ -132,16 +157,8 @@ def _settle_copies(
     )
     result.faults[check.dimension] += int(counts["new"])
     if counts["rows"]:
-        result.violations.append(
-            Violation(
-                check=check.name,
-                dataset=dataset,
-                dimension=check.dimension,
-                severity=check.severity,
-                rows=int(counts["rows"]),
-                handled=repair,
-            )
-        )
+        parts = parts_of(engine, marked, check.per, {0: marked[ROW].notnull()})[0] if check.per else []
+        result.violations.append(violation(of_rows(check, int(counts["rows"]), parts), dataset, handled=repair))
     if check.severity == Severity.MINOR:
         _mark(result, faulty, check.dimension)
         return

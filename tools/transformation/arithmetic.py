@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import ibis
+from ibis.expr.operations import Literal
 
 _MAX_DIGITS = 38
 _SHORT_DIGITS = 18
@@ -24,6 +25,12 @@ def subtract(a: Any, b: Any) -> Any:
 
 def multiply(a: Any, b: Any) -> Any:
     """The product, with the digits after the point of both factors."""
+    for factor, times in ((a, b), (b, a)):
+        if factor.type().is_decimal() and factor.type().precision + _digits(times) <= _SHORT_DIGITS:
+            # As many digits as the number has, not as its type may have: the product stays short, and the engine quick.
+            scale, digits = factor.type().scale, _digits(times)
+            product = _decimal(factor.type().precision + digits - scale, scale)
+            return (factor * times.cast(_decimal(digits, 0))).cast(product)
     a, b = _operands(a, b)
     if not a.type().is_decimal():
         return a * b
@@ -118,6 +125,14 @@ def _operands(a: Any, b: Any) -> tuple[Any, Any]:
         return a.cast(_exact(kinds[0])), b.cast(_exact(kinds[1]))
     # What is short enough for 32 bits need not stay so.
     return _long(a), _long(b)
+
+
+def _digits(value: Any) -> int:
+    """The digits of a whole number that stands in the expression; more than any has, for all else."""
+    operation = value.op()
+    if isinstance(operation, Literal) and value.type().is_integer() and operation.value is not None:
+        return len(str(abs(operation.value)))
+    return _MAX_DIGITS
 
 
 def _long(value: Any) -> Any:

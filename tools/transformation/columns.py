@@ -27,6 +27,9 @@ def needed_after(spec: PipelineSpec, stage: Stage, dataset: str, columns: Iterab
     for _, _, join in spec.joins():
         if join.dataset == dataset:
             mentioned |= {*join.keys(), *join.taken()}
+    if stage == Stage.VALIDATION:
+        # A validation that comes later looks its keys up here.
+        mentioned |= {name for _, _, key in spec.foreign_keys() if key.dataset == dataset for name in key.on.values()}
     if spec.aggregation and dataset == spec.result:
         mentioned |= set(spec.aggregation.group_by)
         mentioned |= {name for text in spec.aggregation.aggregates.values() for name in names(text)}

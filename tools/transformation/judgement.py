@@ -6,19 +6,22 @@ once to write the others.
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import ibis
 from ibis.expr.types import BooleanValue, StringValue, Table
 from pydantic import BaseModel
 
 from core.errors import InputError
-from core.spec.check import Check, Expression, Unique
+from core.spec.check import Check, Expression, ForeignKey, Unique
 from core.task import Dimension, Fate, Severity, Violation
 from tools.context import Thresholds
 from tools.engine.engine import Engine
 from tools.engine.rowid import ROW
-from tools.quality.checks import CAME, Test, tests
+from tools.quality.checks import CAME, ORPHAN, Test, row_test, tests, with_orphans
 from tools.quality.copies import copies
+from tools.quality.measurement import of_rows, of_wholes
+from tools.quality.validation import violation
 from tools.transformation.expression import names
 from tools.transformation.request import TargetColumn
 from tools.transformation.rules import Passage
@@ -72,7 +75,16 @@ class Judged:
             scores=scores,
             overall=sum(scores.values()) / len(scores) if scores else None,
             violations=[
-                *(_violation(dataset, rule, Dimension.CONSISTENCY, Severity.MAJOR, n) for rule, n in by_rules.items()),
+                *(
+                    Violation(
+                        check=rule,
+                        dataset=dataset,
+                        dimension=Dimension.CONSISTENCY,
+                        severity=Severity.MAJOR,
+                        rows=n,
+                    )
+                    for rule, n in by_rules.items()
+                ),
                 *self.violations,
             ],
             missed=[f"{d} {scores[d]:.4f} < {wanted[d]:g}" for d in scores if scores[d] < wanted[d]],
@@ -80,58 +92,67 @@ class Judged:
 
 
 def judge(
-    passage: Passage, dataset: str, checks: tuple[Check, ...], target: Mapping[str, TargetColumn] | None
+    passage: Passage,
+    dataset: str,
+    checks: tuple[Check, ...],
+    target: Mapping[str, TargetColumn] | None,
+    at: datetime,
 ) -> Judged:
     """Send rows that fail a critical or major check to quarantine; count these and all other faults.
 
-    Raises InputError for checks that do not fit the columns.
+    Checks of the whole are made on the rows that go on; `at` is what ages are measured from. Raises InputError for
+    checks that do not fit the columns, or refer to a dataset that was not given.
     """
     by_rules = list(passage.exits)
-    row_tests = _tests(passage, tuple(check for check in checks if not isinstance(check, Unique)))
+    row_tests = _tests(passage, checks)
     _mark(passage, row_tests)
-    flags = [f"{_FAILS}{index}" for index, (_, test) in enumerate(row_tests) if test.severity == Severity.MINOR]
+    flags = [f"{_FAILS}{test.index}" for test in row_tests if test.check.severity == Severity.MINOR]
     flags += _null_flags(passage, target or {})
-    judged = Judged(faults={test.dimension: 0 for _, test in row_tests})
+    judged = Judged(faults={test.check.dimension: 0 for test in row_tests})
     if passage.exits or flags:
-        sifted = passage.sift(*flags)
-        _count(passage.engine, judged, sifted, dataset, [test for _, test in row_tests], by_rules)
+        _count(passage.engine, judged, passage.sift(*flags), dataset, row_tests, by_rules)
     for check in checks:
         if isinstance(check, Unique):
             _settle_copies(passage, judged, dataset, check)
+    of_whole = of_wholes(passage.engine, passage.rows, checks, at).values()
+    judged.violations += [violation(verdict, dataset) for verdict in of_whole if not verdict.passed]
     return judged
 
 
-def _tests(passage: Passage, checks: tuple[Check, ...]) -> list[tuple[Check, Test]]:
+def _tests(passage: Passage, checks: tuple[Check, ...]) -> list[Test]:
     """The tests of rows, the gravest first. The passage gets, beside its columns, those that tests are made on."""
+    read: dict[str, None] = {}
     for check in checks:
-        if absent := [name for name in _reads(check) if name not in passage.columns]:
+        reads = [*(names(check.expression) if isinstance(check, Expression) else check.reads), *check.per]
+        if absent := [name for name in reads if name not in passage.columns]:
             there = ", ".join(passage.columns)
             raise InputError(f"{check.name}: the result has no column {', '.join(absent)}; it has {there}.")
+        if isinstance(check, ForeignKey) and check.dataset not in passage.others:
+            there = ", ".join(passage.others) or "none"
+            raise InputError(
+                f"{check.name}: there is no dataset '{check.dataset}'; there are {there}.",
+                remedy="Give it in `others`.",
+            )
+        read |= dict.fromkeys(reads)
     # What came is what rules have made: here it is of its type already.
-    read = dict.fromkeys(name for check in checks for name in _reads(check))
     passage.change(**{CAME + name: passage.marked[name] for name in read})
-    found = zip(checks, tests(passage.marked, {}, checks), strict=True)
-    return sorted(found, key=lambda pair: _GRAVITY[pair[1].severity])
+    passage.marked = with_orphans(passage.marked, checks, passage.others)
+    return sorted(tests(passage.marked, checks), key=lambda test: _GRAVITY[test.check.severity])
 
 
-def _reads(check: Check) -> list[str]:
-    if isinstance(check, Expression):
-        return sorted(names(check.expression))
-    return list(check.columns) if isinstance(check, Unique) else [check.column]
-
-
-def _mark(passage: Passage, row_tests: list[tuple[Check, Test]]) -> None:
+def _mark(passage: Passage, row_tests: list[Test]) -> None:
     """Mark the rows that fail a test, in a column for each; those that fail a grave one leave."""
-    passage.change(**{f"{_FAILS}{index}": test.fails for index, (_, test) in enumerate(row_tests)})
-    for index, (check, test) in enumerate(row_tests):
-        if test.severity != Severity.MINOR:
-            cells = tuple(place + name for name in _reads(check) for place in ("", CAME))
-            gone = Exit(f"{_FAILS}{index}", True, Fate.QUARANTINED, test.name, _reason(check), cells)
+    passage.change(**{f"{_FAILS}{test.index}": test.fails.fill_null(False) for test in row_tests})
+    for test in row_tests:
+        if test.check.severity != Severity.MINOR:
+            cells = [place + name for name in sorted(test.reads) for place in ("", CAME)]
+            cells += [f"{ORPHAN}{test.index}"] if isinstance(test.check, ForeignKey) else []
+            gone = Exit(f"{_FAILS}{test.index}", True, Fate.QUARANTINED, test.check.name, _reason(test), tuple(cells))
             passage.exits.append(gone)
 
 
-def _reason(check: Check) -> Callable[[Table], StringValue]:
-    return lambda table: tests(table, {}, (check,))[0].reason
+def _reason(test: Test) -> Callable[[Table], StringValue]:
+    return lambda table: row_test(table, test.index, test.check).reason
 
 
 def _null_flags(passage: Passage, target: Mapping[str, TargetColumn]) -> list[str]:
@@ -146,15 +167,14 @@ def _count(
 ) -> None:
     # Who left by a rule never came to the checks; who is caught by one is not there to lack a value.
     here = sifted.filter([exit.spares(sifted) for exit in by_rules]) if by_rules else sifted
-    fails = [here[f"{_FAILS}{index}"] for index in range(len(row_tests))]
-    told = list(zip(fails, row_tests, strict=True))
-    caught = _any(flag for flag, test in told if test.severity != Severity.MINOR)
-    of = {d: _any(flag for flag, test in told if test.dimension == d) for d in judged.faults}
+    fails = {test.index: here[f"{_FAILS}{test.index}"] for test in row_tests}
+    caught = _any(fails[test.index] for test in row_tests if test.check.severity != Severity.MINOR)
+    of = {d: _any(fails[t.index] for t in row_tests if t.check.dimension == d) for d in judged.faults}
     lacking = [name for name in sifted.columns if name.startswith(_NULL)]
     counts = engine.row(
         here.aggregate(
             rows=here.count(),
-            **{f"{_FAILS}{index}": flag.sum().fill_null(0) for index, flag in enumerate(fails)},
+            **{f"{_FAILS}{index}": flag.sum().fill_null(0) for index, flag in fails.items()},
             **{f"_faults_{d}": flag.sum().fill_null(0) for d, flag in of.items()},
             **{name: (here[name] & ~caught).sum().fill_null(0) for name in lacking},
         )
@@ -162,9 +182,9 @@ def _count(
     judged.faults = {d: int(counts[f"_faults_{d}"]) for d in of}
     judged.nulls = {name.removeprefix(_NULL): int(counts[name]) for name in lacking if counts[name]}
     judged.violations = [
-        _violation(dataset, test.name, test.dimension, test.severity, int(counts[f"{_FAILS}{index}"]))
-        for index, test in enumerate(row_tests)
-        if counts[f"{_FAILS}{index}"]
+        _violation(dataset, test.check, int(counts[f"{_FAILS}{test.index}"]))
+        for test in row_tests
+        if counts[f"{_FAILS}{test.index}"]
     ]
 
 
@@ -183,7 +203,7 @@ def _settle_copies(passage: Passage, judged: Judged, dataset: str, check: Unique
     held = passage.engine.hold(faulty.select(_faulty=faulty[ROW]))
     n = int(passage.engine.row(held.aggregate(n=held.count()))["n"])
     judged.faults[check.dimension] += n
-    judged.violations.append(_violation(dataset, check.name, check.dimension, check.severity, n))
+    judged.violations.append(_violation(dataset, check, n))
     if check.severity == Severity.MINOR:
         return
     passage.marked = passage.marked.left_join(held, passage.marked[ROW] == held["_faulty"])
@@ -192,5 +212,5 @@ def _settle_copies(passage: Passage, judged: Judged, dataset: str, check: Unique
     passage.keep(passage.marked["_faulty"].isnull(), check.name, why, Fate.QUARANTINED)
 
 
-def _violation(dataset: str, name: str, dimension: Dimension, severity: Severity, rows: int) -> Violation:
-    return Violation(check=name, dataset=dataset, dimension=dimension, severity=severity, rows=rows)
+def _violation(dataset: str, check: Check, rows: int) -> Violation:
+    return violation(of_rows(check, rows, []), dataset)

@@ -1,17 +1,19 @@
 """Rehearsal: the rules of a spec applied to no rows at all, so that what does not fit is told before work begins."""
 
+from datetime import UTC, datetime
+
 import pyarrow as pa
 from ibis.expr.types import Table
 
-from core.errors import EngineError, ExpressionError, RuleError, SpecError
-from core.spec.check import Unique
+from core.errors import CheckError, EngineError, ExpressionError, RuleError, SpecError
 from core.spec.pipeline import PipelineSpec
 from core.spec.source import Source
 from core.task import Stage
 from tools.engine.engine import Engine
 from tools.engine.rowid import ROW
 from tools.engine.types import ibis_type
-from tools.quality.checks import testable, tests
+from tools.quality.checks import check_patterns, testable, tests, with_orphans
+from tools.quality.measurement import of_wholes
 from tools.transformation.aggregation import aggregated
 from tools.transformation.rules import transform
 
@@ -35,6 +37,8 @@ def rehearse(engine: Engine, spec: PipelineSpec, order: list[tuple[Stage, str]])
             problems.append(f"{place}: {error.reason}")
         except ExpressionError as error:
             problems.append(f"{stage}.{dataset}: {error.what}")
+        except CheckError as error:
+            problems.append(f"{stage}.{dataset}: {error.check}: {error.reason}")
         except EngineError as error:
             problems.append(f"{stage}.{dataset}: {error.what}")
         else:
@@ -56,9 +60,11 @@ def _passed(engine: Engine, spec: PipelineSpec, stage: Stage, dataset: str, rows
     table = rows[dataset]
     if stage == Stage.VALIDATION:
         columns = dict(spec.sources[dataset].columns)
-        checks = tuple(c for c in spec.validation.get(dataset, ()) if not isinstance(c, Unique))
-        marked = testable(table, columns)
-        engine.hold(marked.mutate(**{f"_{i}": test.fails for i, test in enumerate(tests(marked, columns, checks))}))
+        checks = spec.validation.get(dataset, ())
+        check_patterns(engine, dataset, checks)
+        marked = with_orphans(testable(table, columns), checks, rows)
+        engine.hold(marked.mutate(**{f"_{test.index}": test.fails for test in tests(marked, checks)}))
+        of_wholes(engine, marked, checks, datetime.now(UTC))
     elif stage in (Stage.TRANSFORMATION, Stage.ENRICHMENT):
         rules = spec.transformation if stage == Stage.TRANSFORMATION else spec.enrichment
         after = transform(engine, table, rules[dataset], dataset=dataset, others=rows).rows

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -167,7 +168,7 @@ class _Work:
         def finish(passage: Passage) -> Path:
             if schema and (wrong := mismatches(passage.marked, schema)):
                 raise SchemaError(wrong)
-            judged = judge(passage, _NAME, request.checks, schema)
+            judged = judge(passage, _NAME, request.checks, schema, datetime.now(UTC))
             if judged.nulls:
                 raise SchemaError([f"column '{name}' lacks {n} values" for name, n in judged.nulls.items()])
             result = passage.rows if from_source else passage.rows.order_by(ROW)

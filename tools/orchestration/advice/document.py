@@ -60,13 +60,12 @@ def for_columns(profile: Profile) -> Iterator[Advice]:
     for dataset, source in spec.sources.items():
         used = set(needed_after(spec, Stage.VALIDATION, dataset, source.columns))
         for check in spec.validation.get(dataset, ()):
-            match check:
-                case Unique(columns=columns):
-                    used |= set(columns)
-                case Expression(expression=text):
-                    used |= names(text)
-                case _:
-                    used.add(check.column)
+            used |= {*check.reads, *check.per}
+            if isinstance(check, Expression):
+                used |= names(check.expression)
+        for _, _, key in spec.foreign_keys():
+            if key.dataset == dataset:
+                used |= set(key.on.values())
         unused = [name for name in source.columns if name not in used]
         share = len(unused) / len(source.columns)
         units = [f"{stage}/{dataset}" for stage in (Stage.INGESTION, Stage.VALIDATION)]
