@@ -98,7 +98,8 @@ def left_out(database: Database, words: Sequence[Word], filters: Filters) -> dic
 
 
 def _one(database: Database, sql: str, parameters: dict[str, Any]) -> dict[str, Any]:
-    return database.transaction(lambda c: c.execute(sql.encode(), parameters).fetchall())[0]
+    # Never prepared: a plan for any words at all would read the whole table.
+    return database.transaction(lambda c: c.execute(sql.encode(), parameters, prepare=False).fetchall())[0]
 
 
 def _domains(database: Database, domains: Sequence[str]) -> dict[str, str]:
