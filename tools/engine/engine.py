@@ -79,7 +79,8 @@ class Engine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stop.__exit__(kind, error, trace)
-        self._backend.close()
+        with self.translating():
+            self._backend.close()
 
     @property
     def backend(self) -> Any:
