@@ -20,8 +20,8 @@ run: install  ## load the retail example's table and publish its pipeline
 test: install  ## run the tests on the embedded PostgreSQL
 	$(BIN)/pytest --numprocesses 2
 
-chaos: install  ## kill runs at every crash point and at three hundred random moments
-	CREWLINE_CHAOS=1 $(BIN)/pytest --numprocesses 2 tests/test_kill.py
+chaos: install  ## kill runs at every crash point and at 300 random moments; 10,000 made-up calls of the tools
+	CREWLINE_CHAOS=1 $(BIN)/pytest --numprocesses 2 tests/test_kill.py tests/test_fuzz.py
 
 check: install  ## lint, types, layer contract
 	$(BIN)/ruff check .
