@@ -6,11 +6,11 @@
     print(report.status, report.records)
 
 `run` starts a pipeline, `resume` goes on with one that was interrupted, `status` lists runs, `audit` proves a run's
-account from its files, `replay` brings back what a run quarantined. `crawl` fills the catalog of datasets, `discover`
-finds them there, `annotate` says what their sources do not. `pipelines` tells how all pipelines do, `optimize` what to
-change about one, `lineage` where data comes from and goes to; `send_lineage` tells OpenLineage of it. `check` says what
-a file is worth, `clean` repairs one by the evidence in it, `profile` tells what it holds, and `suggest_checks` what
-checks that teaches.
+account from its files, `replay` brings back what a run quarantined. `pipelines` tells how all pipelines do, `optimize`
+what to change about one, `lineage` where data comes from and goes to; `send_lineage` tells OpenLineage of it. `crawl`
+puts the datasets of sources into the catalog, `discover` finds them there, `annotate` says what sources do not say.
+`check` says what a file is worth, `clean` repairs one by the evidence in it, `profile` tells what it holds, and
+`suggest_checks` what checks that teaches.
 """
 
 from crewline.facade import (

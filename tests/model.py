@@ -77,7 +77,7 @@ class ScriptedModel:
                 if call["name"] not in offered:
                     return self._refuse(f"tool {call['name']} was not offered; there are {sorted(offered)}")
                 if call["strict"]:
-                    jsonschema.validate(call["arguments"], _demanded(call["arguments"], offered[call["name"]]))
+                    jsonschema.validate(call["arguments"], _demanded(offered[call["name"]]))
             message["tool_calls"] = [self._call(call) for call in turn]
         return 200, {
             "id": f"chatcmpl-{next(self._numbers)}",
@@ -104,9 +104,17 @@ class ScriptedModel:
         return 400, {"error": {"message": problem, "type": "invalid_request_error", "code": None}}
 
 
-def _demanded(arguments: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema without the arguments that the test left out: a strict model would write all."""
-    return {**schema, "required": [name for name in schema.get("required", []) if name in arguments]}
+def _demanded(schema: Any) -> Any:
+    """The schema without the arguments that a test may leave out: a strict model would write null for them."""
+    if isinstance(schema, list):
+        return [_demanded(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    changed = {key: _demanded(part) for key, part in schema.items()}
+    if "properties" in schema and isinstance(schema.get("required"), list):
+        parts = schema["properties"]
+        changed["required"] = [n for n in schema["required"] if {"type": "null"} not in parts[n].get("anyOf", [])]
+    return changed
 
 
 @contextmanager

@@ -421,6 +421,11 @@ def test_a_check_that_cannot_be_made_is_an_error_that_names_it(
         check_dataset(NUMBERS, [check("not_null", column="t"), check(kind, **keys)][1:])
 
 
+def test_figures_that_have_no_room_do_not_pass() -> None:
+    data = pa.table({"c": [1e308, -1e308]})
+    assert not only(data, "distribution", column="c", std={"min": 0, "max": 1e308}).passed
+
+
 def test_a_file_that_cannot_be_read_is_an_error_that_names_it(tmp_path: Path) -> None:
     (tmp_path / "torn.parquet").write_bytes(b"PAR1 nothing")
     (tmp_path / "notes.txt").write_text("x")

@@ -13,11 +13,15 @@ import pytest
 from core.settings import Settings
 from core.spec import check, rule
 from crewline.cli import app
+from tests.model import ScriptedModel
+from tools.context import ToolContext
+from tools.toolbox import toolbox
 from tools.transformation import functions
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 PIPELINE = (ROOT / "docs" / "pipeline.md").read_text()
+TOOLS = (ROOT / "docs" / "tools.md").read_text()
 
 
 def blocks(text: str, language: str) -> list[str]:
@@ -31,8 +35,10 @@ def folder(tmp_path: Path, configuration: Settings) -> Path:
     return tmp_path
 
 
-def run(command: str | list[str], folder: Path, *, shell: bool = False) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+def run(
+    command: str | list[str], folder: Path, *, shell: bool = False, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, **environment, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     return subprocess.run(
         command, shell=shell, cwd=folder, env=environment, capture_output=True, text=True, check=False
     )
@@ -52,17 +58,40 @@ def test_the_commands_of_the_readme_work_in_their_order(folder: Path) -> None:
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
 
 
-def test_the_python_of_the_readme_prints_what_it_says(folder: Path) -> None:
-    """The comments beside the prints are the output."""
-    (code,) = blocks(README, "python")
-    done = run([sys.executable, "-c", code], folder)
+def keeps_its_word(code: str, folder: Path, **environment: str) -> None:
+    """The code runs, and prints what the comments beside its prints say; `...` stands for more of a line."""
+    done = run([sys.executable, "-c", code], folder, **environment)
     assert done.returncode == 0, done.stderr
     printed = done.stdout.splitlines()
-    promised = re.findall(r"print\(.*\)\s*# (.*)", code)
-    assert len(printed) == len(promised) == 2
-    assert printed[0].split() == promised[0].replace("in=", "rows_in=").split()
-    assert printed[1].startswith("True")
-    assert len(code.splitlines()) <= 30
+    promised = re.findall(r"^ *print\(.*\)(?: +# (.*))?$", code, flags=re.MULTILINE)
+    assert len(printed) == len(promised) > 0
+    for line, promise in zip(printed, promised, strict=True):
+        if promise.endswith(" ..."):
+            assert line.startswith(promise.removesuffix(" ..."))
+        else:
+            assert line == promise or not promise
+
+
+def test_the_python_of_the_readme_prints_what_it_says(folder: Path) -> None:
+    pipeline, tool = blocks(README, "python")
+    assert len(pipeline.splitlines()) <= 30
+    keeps_its_word(pipeline, folder)
+    keeps_its_word(tool, folder)
+
+
+def test_the_page_on_tools_is_true_alone_in_an_agent_and_over_mcp(folder: Path, model: ScriptedModel) -> None:
+    alone, in_agent, over_mcp = blocks(TOOLS, "python")
+    keeps_its_word(alone, folder)
+    checks = [{"check": "type", "column": "amount", "type": "decimal(8,2)"}]
+    model.calls("data_quality", path="orders.csv", checks=checks).says("No: 1 of 3 is not.")
+    keeps_its_word(in_agent, folder, OPENAI_API_KEY="none", OPENAI_BASE_URL=model.url)
+    (answer,) = model.answers
+    assert answer["report"]["verdicts"][0]["failed"] == 1
+    keeps_its_word(over_mcp, folder)
+    listed = re.findall(r"^\| `(\w+Tool)` \| `(\w+)` \|", TOOLS, flags=re.MULTILINE)
+    assert sorted(listed) == sorted((type(tool).__name__, tool.name) for tool in toolbox(ToolContext()))
+    named = re.findall(r"^\| `(.*?)` \|", TOOLS[TOOLS.index("## The context") :], flags=re.MULTILINE)
+    assert "`, `".join(named).split("`, `") == list(ToolContext.model_fields)
 
 
 def test_the_readme_names_every_command_and_file_that_there_is() -> None:

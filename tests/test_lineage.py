@@ -84,6 +84,30 @@ target: {path: out}
     }
 
 
+def test_columns_are_traced_through_rules_that_rename_split_merge_and_look_up() -> None:
+    """A rename by swapping names; what a rule makes of several columns comes from all of them."""
+    spec = loads("""
+name: chain
+sources:
+  orders: {kind: csv, path: o, columns: {id: string, a: string, b: string, who: string, city: string}}
+  cities: {kind: csv, path: c, columns: {name: string, country: string}}
+transformation:
+  orders:
+    - {rule: rename, columns: {a: b, b: a}}
+    - {rule: trim, columns: [a]}
+    - {rule: split, column: who, by: " ", into: [first, last]}
+    - {rule: merge, columns: [a, last], by: "-", into: label}
+enrichment:
+  orders: [{rule: lookup, dataset: cities, column: city, key: name, take: country, into: land}]
+target: {path: out, dataset: orders}
+""")
+    made = {name: [i.column for i in found.inputs] for name, found in trace(spec).columns.items()}
+    assert (made["a"], made["b"], made["first"]) == (["b"], ["a"], ["who"])
+    assert set(made["label"]) == {"b", "who"}
+    assert made["land"] == ["country"]
+    assert trace(spec).columns["a"].by == ("trim(a)",)
+
+
 def test_columns_that_are_left_out_lead_nowhere() -> None:
     spec = loads("""
 name: small

@@ -4,6 +4,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -304,3 +305,9 @@ def test_any_name_of_a_target_works(engine: Engine, tmp_path: Path, name: str) -
     for version, partition_by in (("v1", ()), ("v2", ("k",))):
         swap(target, stage(engine, data, target, version, partition_by))
         assert sorted(read(target)) == [1, 2]
+
+
+def test_many_runs_of_one_process_may_look_at_a_target_at_once(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(check_target, [tmp_path / "out"] * 400))
+    assert not list(versions_dir(tmp_path / "out").iterdir())

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from core import run as runs
 from core.errors import SpecError
+from core.ledger import outcomes
 from core.spec import load, loads
 from core.store import Database
 from core.task import Severity, Stage, Violation
@@ -169,6 +170,18 @@ def test_a_check_that_does_not_fit_is_told_with_its_place_before_any_row_is_read
     with pytest.raises(SpecError) as error:
         run(document, database)
     assert told in str(error.value)
+
+
+def test_a_check_that_the_data_defeats_fails_its_task_and_is_named(tmp_path: Path, database: Database) -> None:
+    document = build(
+        tmp_path / "p", '    - {check: expression, expression: "id * id > 0"}', orders=ORDERS + f"{2**62},p1,,new\n"
+    )
+    report = run(document, database)
+    assert (report.status, report.tasks.failed) == ("failed", 1)
+    outcome = outcomes(database, report.run_id, ["validation/orders/0"])["validation/orders/0"]
+    assert outcome.failure is not None
+    assert (outcome.failure.error, outcome.failure.kind) == ("CheckError", "permanent")
+    assert "check expression(id * id > 0)" in outcome.failure.message
 
 
 # --- wholes at the gate ------------------------------------------------------------------------------------------

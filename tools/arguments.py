@@ -22,11 +22,8 @@ class Arguments(BaseModel):
 
     @classmethod
     def model_json_schema(cls, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """The schema with lists of entries in the place of mappings; optional arguments may be null."""
-        schema: dict[str, Any] = _with_entries(super().model_json_schema(*args, **kwargs))
-        required = schema.get("required", [])
-        for name, part in schema.get("properties", {}).items():
-            schema["properties"][name] = part if name in required else _optional(part)
+        """The schema with lists of entries in the place of mappings; what is optional may be null."""
+        schema: dict[str, Any] = _writable(super().model_json_schema(*args, **kwargs))
         return schema
 
     @model_validator(mode="before")
@@ -35,9 +32,7 @@ class Arguments(BaseModel):
         if not isinstance(given, dict):
             return given
         schema = _schema(cls)
-        required = schema.get("required", [])
-        present = {name: value for name, value in given.items() if value is not None or name in required}
-        return _with_mappings(present, schema, schema.get("$defs", {}))
+        return _as_written(given, schema, schema.get("$defs", {}))
 
 
 @cache
@@ -61,6 +56,23 @@ def _problem(error: dict[str, Any]) -> str:
     return f"{place[:_MAX_SHOWN]}: {message[:300]}{got}"
 
 
+def _writable(schema: Any) -> Any:
+    """The schema as a strict model can write all that it asks for."""
+    if isinstance(schema, list):
+        return [_writable(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    of = _mapped(schema)
+    if of is not None:
+        return _entries(schema, _writable(of))
+    written = {key: _writable(part) for key, part in schema.items() if key != "properties"}
+    if "properties" in schema:
+        parts = {name: _writable(part) for name, part in schema["properties"].items()}
+        required = schema.get("required", [])
+        written["properties"] = {name: p if name in required else _optional(p) for name, p in parts.items()}
+    return written
+
+
 def _optional(schema: dict[str, Any]) -> dict[str, Any]:
     # A strict model has to write every argument, and is not shown defaults.
     default = schema.get("default")
@@ -71,21 +83,14 @@ def _optional(schema: dict[str, Any]) -> dict[str, Any]:
     return {"anyOf": nullable, **({"description": words} if words else {})}
 
 
-def _with_entries(schema: Any) -> Any:
-    if isinstance(schema, list):
-        return [_with_entries(part) for part in schema]
-    if not isinstance(schema, dict):
-        return schema
-    of = _mapped(schema)
-    if of is None:
-        return {key: _with_entries(part) for key, part in schema.items()}
+def _entries(schema: dict[str, Any], of: dict[str, Any]) -> dict[str, Any]:
     entry = {
         "type": "object",
-        "properties": {"name": {"type": "string"}, "value": _with_entries(of)},
+        "properties": {"name": {"type": "string"}, "value": of},
         "required": ["name", "value"],
         "additionalProperties": False,
     }
-    kept = {key: part for key, part in schema.items() if key in ("title", "description")}
+    kept = {key: part for key, part in schema.items() if key in ("title", "description", "default")}
     bounds = {f"{end}Items": schema[f"{end}Properties"] for end in ("min", "max") if f"{end}Properties" in schema}
     return {"type": "array", "items": entry, **kept, **bounds}
 
@@ -98,8 +103,8 @@ def _mapped(schema: dict[str, Any]) -> dict[str, Any] | None:
     return of if isinstance(of, dict) else {}
 
 
-def _with_mappings(value: Any, schema: dict[str, Any], named: dict[str, Any]) -> Any:
-    """The value with mappings in the place of lists of entries, where the schema wants mappings."""
+def _as_written(value: Any, schema: dict[str, Any], named: dict[str, Any]) -> Any:
+    """What was written, as the schema declares it: mappings for lists of entries, nothing for optional nulls."""
     schema = named.get(schema["$ref"].rpartition("/")[2], {}) if "$ref" in schema else schema
     if choices := schema.get("anyOf") or schema.get("oneOf"):
         return _of_one(value, schema, choices, named)
@@ -107,13 +112,22 @@ def _with_mappings(value: Any, schema: dict[str, Any], named: dict[str, Any]) ->
     if of is not None and isinstance(value, list) and all(_is_entry(item) for item in value):
         names = [item["name"] for item in value]
         # A name that stands twice is left as it is, and refused as no mapping: one of the two would be lost.
-        return {item["name"]: _with_mappings(item["value"], of, named) for item in value} if _once(names) else value
+        return {item["name"]: _as_written(item["value"], of, named) for item in value} if _once(names) else value
     if isinstance(value, list):
-        return [_with_mappings(item, schema.get("items", {}), named) for item in value]
+        return [_as_written(item, schema.get("items", {}), named) for item in value]
     if isinstance(value, dict):
-        properties = schema.get("properties", {})
-        return {key: _with_mappings(item, properties.get(key, of or {}), named) for key, item in value.items()}
+        parts = schema.get("properties", {})
+        needed = {*schema.get("required", []), *(value.keys() - parts.keys())}
+        return {
+            key: _as_written(item, parts.get(key, of or {}), named)
+            for key, item in value.items()
+            if item is not None or key in needed or _admits_null(parts[key])
+        }
     return value
+
+
+def _admits_null(schema: dict[str, Any]) -> bool:
+    return {"type": "null"} in schema.get("anyOf", [])
 
 
 def _of_one(value: Any, schema: dict[str, Any], choices: list[dict[str, Any]], named: dict[str, Any]) -> Any:
@@ -121,9 +135,9 @@ def _of_one(value: Any, schema: dict[str, Any], choices: list[dict[str, Any]], n
     if discriminator and isinstance(value, dict):
         tag = value.get(discriminator["propertyName"])
         chosen = discriminator["mapping"].get(tag) if isinstance(tag, str) else None
-        return _with_mappings(value, {"$ref": chosen}, named) if chosen else value
+        return _as_written(value, {"$ref": chosen}, named) if chosen else value
     for choice in choices:
-        changed = _with_mappings(value, choice, named)
+        changed = _as_written(value, choice, named)
         if changed != value:
             return changed
     return value

@@ -6,11 +6,14 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from core.spec import Aggregation, Expression, PipelineSpec
-from core.spec.check import Check
-from core.spec.rule import Cast, Deduplicate, Derive, DropNulls, Fill, Filter, Join, Rule, Select
+from core.spec.check import Check, ForeignKey
+from core.spec.rule import Deduplicate, Derive, DropNulls, Filter, Reference, Rename, Rule, Select
+from core.spec.rule.change import InPlace
 from core.task import Stage
 from tools.orchestration.requirements import units_of
 from tools.transformation.expression import names
+
+Kind = Literal["check", "filter", "join", "deduplicate", "group_by"]
 
 
 class SourceColumn(BaseModel):
@@ -38,7 +41,7 @@ class Influence(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     input: SourceColumn
-    kind: Literal["check", "filter", "join", "deduplicate", "group_by"]
+    kind: Kind
     by: str
 
 
@@ -69,23 +72,21 @@ class _Dataset:
             by=(*dict.fromkeys(step for derivation in made for step in derivation.by), by),
         )
 
-    def decide(
-        self, inputs: Iterable[str], kind: Literal["check", "filter", "join", "deduplicate", "group_by"], by: str
-    ) -> None:
-        """These columns decide about the rows."""
+    def decide(self, inputs: Iterable[str], kind: Kind, by: str, *, of: "_Dataset | None" = None) -> None:
+        """These columns, its own or those of another dataset, decide about its rows."""
+        columns = (of or self).columns
         for name in inputs:
-            for origin in self.columns[name].inputs if name in self.columns else ():
+            for origin in columns[name].inputs if name in columns else ():
                 self._add(Influence(input=origin, kind=kind, by=by))
 
-    def look_up(self, other: "_Dataset", rule: Join) -> None:
-        by = f"join({rule.dataset})"
-        self.decide(rule.on, "join", by)
-        keys = _Dataset("", ())
-        keys.columns = other.columns
-        keys.decide(rule.on.values(), "join", by)
-        for influence in (*keys.influences, *other.influences):
+    def look_up(self, other: "_Dataset", rule: Reference) -> None:
+        by = f"{rule.rule}({rule.dataset})"
+        self.decide(rule.reads(), "join", by)
+        self.decide(rule.keys(), "join", by, of=other)
+        for influence in other.influences:
             self._add(influence)
-        self.columns |= {name: other.columns[name] for name in rule.columns if name in other.columns}
+        taken = zip(rule.writes(), rule.taken(), strict=True)
+        self.columns |= {name: other.columns[theirs] for name, theirs in taken if theirs in other.columns}
 
     def _add(self, influence: Influence) -> None:
         if influence not in self.influences:
@@ -103,6 +104,8 @@ def trace(spec: PipelineSpec) -> ColumnLineage:
         if stage == Stage.VALIDATION:
             for check in spec.validation.get(name, ()):
                 dataset.decide(_checked(check), "check", check.name)
+                if isinstance(check, ForeignKey):
+                    dataset.decide(check.on.values(), "check", check.name, of=datasets[check.dataset])
         elif stage in (Stage.TRANSFORMATION, Stage.ENRICHMENT):
             rules = spec.transformation if stage == Stage.TRANSFORMATION else spec.enrichment
             for rule in rules[name]:
@@ -114,30 +117,43 @@ def trace(spec: PipelineSpec) -> ColumnLineage:
 
 
 def _checked(check: Check) -> Iterable[str]:
+    """The columns that a check looks at."""
     return sorted(names(check.expression)) if isinstance(check, Expression) else check.reads
 
 
 def _apply(dataset: _Dataset, rule: Rule, others: dict[str, _Dataset]) -> None:
+    read = list(dict.fromkeys([*rule.reads(), *(name for text in rule.expressions() for name in sorted(names(text)))]))
     match rule:
         case Select(columns=columns):
             dataset.keep(columns)
-        case Cast(columns=columns) | Fill(columns=columns):
-            dataset.columns |= {
-                name: dataset.derive([name], f"{rule.rule}({name}: {value})", "transformation")
-                for name, value in columns.items()
-            }
+        case Rename(columns=columns):
+            dataset.columns = {columns.get(name, name): found for name, found in dataset.columns.items()}
         case Derive(columns=columns):
             dataset.columns |= {
                 name: dataset.derive(sorted(names(text)), text, "transformation") for name, text in columns.items()
             }
         case Filter(where=where):
-            dataset.decide(sorted(names(where)), "filter", where)
-        case DropNulls(columns=columns):
-            dataset.decide(columns, "filter", f"drop_nulls({', '.join(columns)})")
-        case Deduplicate(columns=columns):
-            dataset.decide(columns, "deduplicate", f"deduplicate({', '.join(columns)})")
-        case Join():
+            dataset.decide(read, "filter", where)
+        case DropNulls():
+            dataset.decide(read, "filter", f"drop_nulls({', '.join(read)})")
+        case Deduplicate():
+            dataset.decide(read, "deduplicate", f"deduplicate({', '.join(read)})")
+        case Reference():
             dataset.look_up(others[rule.dataset], rule)
+        case InPlace():
+            # Each column for itself: what one becomes, the others do not tell.
+            shown = rule.columns if isinstance(rule.columns, dict) else {}
+            dataset.columns |= {
+                name: dataset.derive(
+                    [name], f"{rule.rule}({name}{f': {shown[name]}' if name in shown else ''})", "transformation"
+                )
+                for name in rule.columns
+            }
+        case _:
+            made = dataset.derive(read, f"{rule.rule}({', '.join(read)})", "transformation")
+            dataset.columns |= dict.fromkeys(rule.writes(), made)
+    for name in rule.drops():
+        dataset.columns.pop(name, None)
 
 
 def _aggregate(dataset: _Dataset, aggregation: Aggregation) -> None:

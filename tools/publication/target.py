@@ -32,7 +32,8 @@ def check_target(path: Path) -> None:
         versions.mkdir(parents=True, exist_ok=True)
         probe = versions / f".probe-{os.getpid()}"
         probe.touch()
-        probe.unlink()
+        # Another run of this process may look at the same moment.
+        probe.unlink(missing_ok=True)
     except OSError as error:
         raise TargetError(
             f"The target {path} cannot be written: {error.strerror or error}.",

@@ -71,7 +71,7 @@ def repaired(
 ) -> tuple[Table, list[Table]]:
     """The rows with their cells repaired, and the changed cells (see `changes`), a table for each column."""
     about = {
-        name: [check for check in checks if getattr(check, "column", None) == name]
+        name: [check for check in checks if getattr(check, "column", None) == name and not check.whole]
         for name in columns
         if raw[name].type().is_string()
     }

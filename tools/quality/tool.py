@@ -35,7 +35,7 @@ class QualityAnswer(BaseModel):
 class DataQualityTool(Tool):
     """Says what a dataset is worth: which checks fail, on how many rows, with samples. It changes nothing."""
 
-    name: str = "Data quality"
+    name: str = "data_quality"
     description: str = (
         "Checks a dataset against data quality checks and returns verdicts, counts, samples of failing rows and scores."
     )
