@@ -275,16 +275,13 @@ def clean(path: str | Path, out: str | Path) -> Cleaning:
 
 def profile(path: str | Path) -> Profile:
     """What a CSV, JSON lines or Parquet file holds, column by column. Raises SourceError."""
-    from tempfile import TemporaryDirectory
-
-    from tools.engine.engine import Engine
-    from tools.engine.limits import Limits
-    from tools.quality.cleaning.reading import read
+    from tools.engine.session import session
     from tools.quality.profile import profile as profile_table
+    from tools.sources.opening import Files, open_files
 
-    table = read(path).table
-    with TemporaryDirectory() as scratch, Engine(Limits(threads=2, memory_mb=1024), Path(scratch)) as engine:
-        return profile_table(engine, engine.table(table))
+    with session() as (engine, scratch):
+        found = open_files(engine, Path(path).stem, Files(path=str(path)), scratch)
+        return profile_table(engine, found.cells(engine))
 
 
 def suggest_checks(sample: Profile) -> list[Check]:
