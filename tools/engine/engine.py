@@ -95,6 +95,10 @@ class Engine:
         assert isinstance(self._backend, Duck), "this session is not in process"
         return self._backend
 
+    def check(self) -> None:
+        """Raise Interrupted if a stop was requested, for loops whose work is not the engine's."""
+        self._asked.check()
+
     @contextmanager
     def translating(self) -> Iterator[None]:
         """Within the block, what the engine raises comes out as one of our errors."""
