@@ -12,7 +12,7 @@ from tools.discovery.ranking import FRESHNESS_SQL, SCORE_SQL, WEIGHT_SQL
 from tools.discovery.vocabulary import Word
 
 # Ranking a hundred thousand datasets that have a common word would take seconds, and change little. Each candidate is a
-# page to be read: with a thousand, a search of a million datasets stays within its 5 ms.
+# page to be read, and their number is most of what a search costs.
 CAP = 1000
 
 
