@@ -162,16 +162,6 @@ INSERT INTO catalog_descriptions SELECT e.location, e.description {_ROWS}
 ON CONFLICT (location) DO UPDATE SET description = excluded.description
 """
 
-_FAULTS = """
-WITH unread AS (SELECT * FROM unnest(%s::text[], %s::text[]) AS u (part, fault)),
-known AS (
-    UPDATE catalog_pieces p SET fault = u.fault, version = NULL FROM unread u
-    WHERE p.source = %s AND p.part = u.part RETURNING p.part
-)
-INSERT INTO catalog_pieces (source, part, location, fault)
-SELECT %s, part, '', fault FROM unread WHERE part NOT IN (SELECT part FROM known)
-"""
-
 _NEW_WORDS = """
 INSERT INTO catalog_words (word, lexeme)
 SELECT w, min(lexeme) FROM unnest(%s::text[]) AS w,

@@ -182,10 +182,3 @@ known AS (
 INSERT INTO catalog_pieces (source, part, location, fault)
 SELECT %s, part, '', fault FROM unread WHERE part NOT IN (SELECT part FROM known)
 """
-
-_NEW_WORDS = """
-INSERT INTO catalog_words (word, lexeme)
-SELECT w, min(lexeme) FROM unnest(%s::text[]) AS w,
-    LATERAL unnest(tsvector_to_array(to_tsvector('english', w))) AS lexeme
-GROUP BY w ORDER BY w ON CONFLICT DO NOTHING
-"""
