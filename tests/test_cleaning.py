@@ -11,6 +11,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -469,7 +470,8 @@ def test_rows_of_a_pipeline_get_the_same_repairs_as_changes_by_row_id(tmp_path: 
         # Backwards: the order of the rows must not matter.
         ids = pa.array(range(600, 0, -1), pa.int64())
         raw = engine.table(pa.table({ROW: ids, **{name: cells[::-1] for name, cells in dirty.items()}}))
-        changes = engine.rows(changes_by_evidence(engine, raw))
+        every = {name: np.arange(1, 601) for name in dirty}
+        changes = changes_by_evidence(engine, raw, every, {}).to_pylist()
     expected = [{ROW: repair.pop("row") + 1, **repair} for repair in content(done, "repairs")]
     assert changes == expected != []
 

@@ -115,7 +115,7 @@ def settle(database: Database, *, many: bool) -> None:
     # Until then, each search reads all new entries one by one.
     database.transaction(lambda c: c.execute("SELECT gin_clean_pending_list('catalog_search')"))
     if many:
-        database.transaction(lambda c: c.execute("ANALYZE catalog_datasets"))
+        database.transaction(lambda c: c.execute("ANALYZE catalog_datasets, catalog_pieces, catalog_words"))
 
 
 def _assemble(connection: Connection, source: str) -> Tally | None:

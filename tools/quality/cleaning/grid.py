@@ -1,6 +1,7 @@
 """A table as integer codes: for each column its distinct texts once, and for each row the number of its text."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -23,11 +24,15 @@ NOTHING = frozenset(
 
 @dataclass(frozen=True)
 class Column:
-    """Texts without the blanks around them. `codes` has a row's text as its number in `texts`, or MISSING."""
+    """Texts without the blanks around them. `codes` has a row's text as its number in `texts`, or MISSING.
+
+    `wrong` says of which rows the cell is known to be wrong, if that is known of any: it tells nothing of others then.
+    """
 
     name: str
     texts: list[str]
     codes: Codes
+    wrong: NDArray[np.bool_] | None = None
 
     @cached_property
     def counts(self) -> NDArray[np.int64]:
@@ -50,12 +55,29 @@ class Column:
         number = {text: code for code, text in enumerate(texts)}
         codes = self.codes.copy()
         codes[list(changes)] = [number[text] for text in changes.values()]
-        return Column(self.name, texts, codes)
+        wrong = None if self.wrong is None else self.wrong.copy()
+        if wrong is not None:
+            wrong[list(changes)] = False
+        return Column(self.name, texts, codes, wrong)
+
+    def every(self, step: int) -> "Column":
+        """The column of each so-manieth row."""
+        return replace(self, codes=self.codes[::step], wrong=None if self.wrong is None else self.wrong[::step])
 
 
-def grid(table: pa.Table) -> list[Column]:
-    """All columns. Those whose type has no text form, such as lists, come as if all their cells were missing."""
-    return [_column(name, table.column(name)) for name in table.column_names]
+def grid(table: pa.Table, wrong: Mapping[str, NDArray[np.int64]] | None = None) -> list[Column]:
+    """All columns. Those whose type has no text form, such as lists, come as if all their cells were missing.
+
+    `wrong` has, for columns of which some cells are known to be wrong, the rows of these.
+    """
+    columns = [_column(name, table.column(name)) for name in table.column_names]
+    return [_marked(column, wrong[column.name]) if wrong and column.name in wrong else column for column in columns]
+
+
+def _marked(column: Column, rows: NDArray[np.int64]) -> Column:
+    wrong = np.zeros(len(column.codes), bool)
+    wrong[rows] = True
+    return replace(column, wrong=wrong)
 
 
 def _column(name: str, cells: pa.ChunkedArray) -> Column:
