@@ -133,15 +133,13 @@ def _in_skeleton(column: Column, evidence: Callable[[Column], dict[int, Verdict]
     made = skeletons(column)
     if made is None:
         return {}
-    bare, numbers = made
+    bare, of = made
     wrong = evidence(bare)
-    of = np.full(len(column.texts), -1)
-    of[column.codes[column.codes >= 0]] = bare.codes[column.codes >= 0]
     found: dict[int, Verdict] = {}
-    for code in np.flatnonzero(np.isin(of, list(wrong))).tolist():
+    for code in np.flatnonzero(np.isin(of, list(wrong)) & (column.counts > 0)).tolist():
         judged = wrong[int(of[code])]
         if judged.meant is not None and same_numbers_kept(bare.texts[of[code]], judged.meant):
-            found[code] = Verdict(refilled(judged.meant, numbers[code]), judged.confidence)
+            found[code] = Verdict(refilled(judged.meant, column.texts[code]), judged.confidence)
     return found
 
 

@@ -49,6 +49,20 @@ class Column:
         """Each text's code."""
         return {text: code for code, text in enumerate(self.texts)}
 
+    @cached_property
+    def strings(self) -> pa.StringArray:
+        """The texts for Arrow, which searches a hundred thousand of them in the time that Python takes for thousands."""
+        return pa.array(self.texts, pa.string())
+
+    def matches(self, pattern: str) -> NDArray[np.bool_]:
+        """Which texts, by code, the whole of a pattern (RE2) fits."""
+        return self.having(f"^(?:{pattern})$")
+
+    def having(self, pattern: str) -> NDArray[np.bool_]:
+        """Which texts, by code, have a part that a pattern (RE2) fits."""
+        found: NDArray[np.bool_] = pc.match_substring_regex(self.strings, pattern).to_numpy(zero_copy_only=False)
+        return found
+
     def replaced(self, changes: dict[int, str]) -> "Column":
         """The column with other texts in some rows."""
         texts = self.texts + sorted(set(changes.values()) - self.number.keys())
@@ -88,10 +102,11 @@ def _column(name: str, cells: pa.ChunkedArray) -> Column:
     encoded = plain.combine_chunks().dictionary_encode()
     if isinstance(encoded, pa.ChunkedArray):
         encoded = encoded.chunk(0)
-    stripped = [text.strip() for text in encoded.dictionary.to_pylist()]
-    texts = sorted({text for text in stripped if text.lower() not in NOTHING})
-    number = {text: code for code, text in enumerate(texts)}
+    stripped = pc.utf8_trim_whitespace(encoded.dictionary)
+    something = stripped.filter(pc.invert(pc.is_in(pc.utf8_lower(stripped), pa.array(sorted(NOTHING), pa.string()))))
+    distinct = pc.unique(something)
+    texts = distinct.take(pc.sort_indices(distinct))
     # The last place is for null, which Arrow gives no code.
-    translation = np.array([number.get(text, MISSING) for text in stripped] + [MISSING], np.int32)
+    translation = np.append(pc.fill_null(pc.index_in(stripped, texts), MISSING).to_numpy(), MISSING).astype(np.int32)
     codes = pc.fill_null(encoded.indices, len(stripped)).to_numpy(zero_copy_only=False)
-    return Column(name, texts, translation[codes])
+    return Column(name, texts.to_pylist(), translation[codes])
