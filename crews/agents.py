@@ -129,7 +129,7 @@ def validate_dataset(engine: Engine, task: Task, work: Work) -> Outcome:
         table = ibis.union(*found.changes) if len(found.changes) > 1 else found.changes[0]
         repairs = engine.write(table.order_by(ROW, "column"), work.path / "repairs.parquet")
     keep = needed_after(work.spec, Stage.VALIDATION, task.dataset, columns)
-    output = engine.write(found.fit.select(ROW, *keep).order_by(ROW), work.path / "output.parquet")
+    output = engine.write(found.fit.select(ROW, *keep), work.path / "output.parquet")
     left, leaving = record(engine, found.left, work.path / "left.parquet")
     return Outcome(
         task=task.key,
