@@ -9,6 +9,7 @@ from core.spec.checklist import Checklist
 from core.spec.column import Column
 from core.task import Dimension
 from tools.arguments import Arguments
+from tools.discovery.clearance import allowed
 from tools.quality.report import QualityReport, check_dataset
 from tools.tool import Tool
 
@@ -50,7 +51,7 @@ class DataQualityTool(Tool):
                 at=datetime.now(UTC),
                 limits=context.limits,
                 stop=stop,
-                allowed=context.path,
+                allowed=allowed(context, self.database),
             )
         asked = context.thresholds.model_dump()
         below = {dimension: asked[dimension] for dimension, score in report.quality.items() if score < asked[dimension]}

@@ -1,5 +1,6 @@
 """What a transformation reads, within the bounds of its context."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +10,6 @@ from ibis.expr.types import Table
 from core.errors import SourceError
 from core.spec.column import Column
 from core.task import Fate
-from tools.context import ToolContext
 from tools.engine.engine import Engine
 from tools.engine.rowid import ROW, unreadable_row
 from tools.engine.types import ibis_type, missing, typed
@@ -33,10 +33,9 @@ class Input:
     notes: list[str]
 
 
-def opened(engine: Engine, name: str, files: Files, context: ToolContext, scratch: Path) -> Input:
-    """The files, opened. Raises SourceError, Refused."""
-    context.admit(name, None)
-    found = open_files(engine, name, files, scratch, context.path)
+def opened(engine: Engine, name: str, files: Files, allowed: Callable[[str], str], scratch: Path) -> Input:
+    """The files, opened, each if it is `allowed`. Raises SourceError, Refused."""
+    found = open_files(engine, name, files, scratch, allowed)
     lines = [
         (unreadable_row(part.index, line.line), f"line {line.line}: {line.reason}", line.text)
         for part, line in found.unreadable
@@ -55,9 +54,9 @@ def opened(engine: Engine, name: str, files: Files, context: ToolContext, scratc
     )
 
 
-def looked_up(engine: Engine, name: str, files: Files, context: ToolContext, scratch: Path) -> Table:
+def looked_up(engine: Engine, name: str, files: Files, allowed: Callable[[str], str], scratch: Path) -> Table:
     """The rows of files that others are looked up in. Raises SourceError also for a cell that is not of its type."""
-    found = opened(engine, name, files, context, scratch)
+    found = opened(engine, name, files, allowed, scratch)
     for gone in found.left:
         if told := engine.rows(gone.limit(1)):
             raise SourceError(
