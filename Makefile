@@ -20,8 +20,22 @@ run: install  ## load the retail example's table and publish its pipeline
 test: install  ## run the tests on the embedded PostgreSQL
 	$(BIN)/pytest --numprocesses 2
 
-chaos: install  ## kill runs at every crash point and at three hundred random moments
-	CREWLINE_CHAOS=1 $(BIN)/pytest --numprocesses 2 tests/test_kill.py
+.venv-spark/installed: pyproject.toml requirements.lock
+	$(PYTHON) -m venv .venv-spark
+	.venv-spark/bin/pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[dev,spark]'
+	touch $@
+
+test-spark: .venv-spark/installed  ## run what must hold of both engines, with PySpark in an environment of its own
+	.venv-spark/bin/pytest tests/spark
+
+chaos: install  ## kill runs at every crash point and at 300 random moments; 10,000 made-up calls of the tools
+	CREWLINE_CHAOS=1 $(BIN)/pytest --numprocesses 2 tests/test_kill.py tests/test_fuzz.py
+
+bench: install  ## measure against hand-written queries and other tools; takes long, and wants a quiet machine
+	$(BIN)/python -m benchmarks.cleaning
+	$(BIN)/python benchmarks/transform.py
+	$(BIN)/python benchmarks/quality.py
+	$(BIN)/python benchmarks/discovery.py
 
 check: install  ## lint, types, layer contract
 	$(BIN)/ruff check .
@@ -32,4 +46,4 @@ check: install  ## lint, types, layer contract
 lock: install  ## write the installed versions to requirements.lock
 	$(BIN)/pip freeze --exclude-editable > requirements.lock
 
-.PHONY: help install run test chaos check lock
+.PHONY: help install run test test-spark chaos bench check lock

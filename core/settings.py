@@ -3,10 +3,14 @@
 from functools import lru_cache
 from pathlib import Path
 
+import psutil
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from core.errors import InputError
+
+# What is left of the machine is for everything that is not the engine.
+ENGINE_SHARE_OF_MEMORY = 0.5
 
 
 class Settings(BaseSettings):
@@ -54,6 +58,11 @@ class Settings(BaseSettings):
                 f"The home folder {self.root} cannot be made: {error.strerror}.",
                 remedy="Set CREWLINE_HOME to a folder that can be written.",
             ) from error
+
+    @property
+    def engine_memory_mb(self) -> int:
+        """`memory_mb`, or the share of the machine's memory that engines get without it."""
+        return self.memory_mb or round(psutil.virtual_memory().total / 2**20 * ENGINE_SHARE_OF_MEMORY)
 
     @property
     def runs_dir(self) -> Path:

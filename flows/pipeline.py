@@ -30,6 +30,7 @@ from flows.planning import planned
 from flows.session import Session, open_session
 from flows.state import PipelineState, Step
 from graphs import ThreadWorkflow, Workflow
+from tools.engine.spark.requirement import check_engine
 from tools.orchestration.requirements import SHARES, branches, tasks_of
 
 # CrewAI reads these when it is first imported: it would send telemetry, take over signals, and write into the home.
@@ -104,6 +105,8 @@ class DataPipelineFlow(Flow[PipelineState]):
             raise InputError("A flow needs either a spec, for a new run, or the run_id of one to resume.")
         document = Path(spec).absolute() if isinstance(spec, (str, Path)) else None
         loaded = load(document) if document else spec if isinstance(spec, PipelineSpec) else None
+        if loaded:
+            check_engine(loaded.engine)
         identity = run_id or runs.new_id(loaded.name if loaded else "")
         super().__init__(
             initial_state=PipelineState(id=identity),

@@ -18,7 +18,8 @@ def planned(session: Session) -> Plan:
 def _made(session: Session) -> Plan:
     ledger = session.ledger
     step = ledger.begin("plan", actor="flow")
-    with Engine(session.limits, step.path, session.stop, session.spec.engine) as engine:
+    # What fits on one engine fits on the other, and Spark would take seconds for each stage.
+    with Engine(session.limits, step.path, session.stop) as engine:
         inspections = examine(engine, session.spec, session.surroundings)
     plan = make_plan(session.spec, inspections)
     register(session.lease.database, session.spec, plan, base_dir=session.surroundings.base_dir, by="flow")

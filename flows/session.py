@@ -18,12 +18,10 @@ from core.stop import Stop
 from core.store.database import Database
 from flows.difference import differences
 from tools.engine.limits import Limits
+from tools.engine.spark.requirement import check_engine
 from tools.orchestration.examination import target_path
 from tools.orchestration.requirements import Plan
 from tools.sources import Surroundings
-
-# What is left of the machine for everything that is not the engine.
-_ENGINE_SHARE_OF_MEMORY = 0.5
 
 
 @dataclass
@@ -61,7 +59,7 @@ def open_session(
     listener: Listener | None = None,
     compatible: bool = False,
 ) -> Session:
-    """Claim a run that is on record. Raises RunNotFound, RunHeld, RunFinished, SpecChanged.
+    """Claim a run that is on record. Raises RunNotFound, RunHeld, RunFinished, SpecChanged, InputError.
 
     The spec is the one that the run was started with. When its document has changed since, the run is refused, unless
     the change is declared `compatible`, or nothing is done yet; then the changed spec holds for what is to be done.
@@ -78,6 +76,7 @@ def open_session(
         if changes and planned and not compatible:
             raise SpecChanged(run_id, changes)
         spec = now
+    check_engine(spec.engine)
     lease = claim(database, run_id, lease_s=settings.lease_s)
     notify: Listener = listener or _nobody
     ledger = Ledger(lease, settings.runs_dir / run_id, notify)
@@ -91,7 +90,7 @@ def open_session(
         stop=stop,
         surroundings=Surroundings(base_dir=run.base_dir, database_url=database.url),
         threads=settings.threads or psutil.cpu_count() or 1,
-        memory_mb=settings.memory_mb or round(psutil.virtual_memory().total / 2**20 * _ENGINE_SHARE_OF_MEMORY),
+        memory_mb=settings.engine_memory_mb,
         began=run.created_at,
     )
 

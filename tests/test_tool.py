@@ -14,7 +14,9 @@ from core.settings import Settings, settings
 from core.spec.part import Part
 from core.store import Database
 from tools.arguments import Arguments
+from tools.context import ToolContext
 from tools.tool import Tool
+from tools.toolbox import toolbox
 
 
 class Rename(Part):
@@ -82,6 +84,7 @@ def test_mappings_are_taken_as_they_are_and_as_lists_of_entries() -> None:
         ({"path": 3}, "path: Input should be a valid string (got 3)"),
         ({"path": None}, "path: Input should be a valid string (got None)"),
         ({"path": "a", "limit": 0}, "limit: Input should be greater than or equal to 1 (got 0)"),
+        ({"path": "a", "labels": {"\ud800": 1}}, "arguments: a text has half of a surrogate pair"),
         ({"path": "a", "exec": "rm"}, "exec: unknown argument (got 'rm')"),
         ({"path": "a", "rules": [{"rule": "drop"}]}, "rules.0: Input tag 'drop' found using 'rule' does not match"),
         ({"path": "a", "labels": [{"name": "a", "value": 1}, {"name": "a", "value": 2}]}, "labels"),
@@ -157,9 +160,15 @@ def closed(schema: Any) -> bool:
     return all(map(closed, schema.values()))
 
 
-def test_the_schema_that_models_see_can_be_written_in_full() -> None:
+@pytest.mark.parametrize("tool", [EchoTool(), *toolbox(ToolContext())], ids=lambda tool: str(tool.name))
+def test_what_models_are_asked_for_they_can_write_in_full(tool: Tool) -> None:
+    (seen,), _, _ = convert_tools_to_openai_schema([tool])
+    assert seen["function"]["name"] == tool.name.lower()
+    assert closed(seen["function"]["parameters"])
+
+
+def test_optional_arguments_may_be_null_and_say_what_that_means() -> None:
     (seen,), _, _ = convert_tools_to_openai_schema([EchoTool()])
-    parameters = seen["function"]["parameters"]
-    assert closed(parameters)
-    assert {"type": "null"} in parameters["properties"]["limit"]["anyOf"]
-    assert parameters["properties"]["limit"]["description"] == "Default: 10."
+    limit = seen["function"]["parameters"]["properties"]["limit"]
+    assert {"type": "null"} in limit["anyOf"]
+    assert limit["description"] == "Default: 10."

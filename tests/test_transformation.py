@@ -202,6 +202,15 @@ def test_pivot_makes_columns_of_values_and_unpivot_rows_of_columns(run: Run) -> 
     assert told == [("pivot", 4, 4), ("unpivot", 4, 8), (None, 2, None)]
 
 
+@pytest.mark.parametrize("value", ["' '", "'_x'", "'Customer'", "case when id = 1 then 'a' else 'A' end"])
+def test_a_value_that_no_column_can_be_called_is_told_by_pivot(run: Run, value: str) -> None:
+    """The engine has no empty names, and takes two that differ in case alone for one."""
+    pivot = {"rule": "pivot", "group_by": ["customer"], "column": "state", "aggregate": "count(*)"}
+    with pytest.raises(RuleError, match=r"rule 1 \(pivot\): no column can be called") as error:
+        run({"rule": "derive", "columns": {"state": value}}, pivot)
+    assert "map the values of 'state'" in error.value.reason
+
+
 # --- datasets that are looked up ---------------------------------------------------------------------------------
 
 

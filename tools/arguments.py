@@ -31,6 +31,10 @@ class Arguments(BaseModel):
     def _as_declared(cls, given: Any) -> Any:
         if not isinstance(given, dict):
             return given
+        try:
+            json.dumps(given, ensure_ascii=False, default=str).encode()
+        except UnicodeEncodeError as error:
+            raise ValueError("a text has half of a surrogate pair, which no file can hold") from error
         schema = _schema(cls)
         return _as_written(given, schema, schema.get("$defs", {}))
 

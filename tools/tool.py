@@ -19,6 +19,9 @@ from core.store import Database, open_database
 from tools.arguments import problems
 from tools.context import ToolContext
 
+# A model reads all of it each time, characters.
+_MAX_MESSAGE = 1000
+
 
 def _never(arguments: Any = None, result: Any = None) -> bool:
     return False
@@ -102,4 +105,7 @@ def failed(text: str) -> bool:
 
 
 def _failure(kind: str, message: str) -> str:
+    if len(message) > _MAX_MESSAGE:
+        # What was wrong stands first, and what to do last; between them what the agent itself had given.
+        message = f"{message[: _MAX_MESSAGE // 2]} ... {message[-_MAX_MESSAGE // 2 :]}"
     return json.dumps({"error": {"kind": kind, "message": message}}, ensure_ascii=False)

@@ -81,9 +81,10 @@ def failures(database: Database, clearance: Classification = Classification.REST
     """
     rows = database.query(
         "SELECT source, NULL AS part, error AS reason, tried_at AS at FROM catalog_sources WHERE error IS NOT NULL"
-        " UNION ALL SELECT s.source, f.part, f.fault, NULL FROM catalog_sources s, LATERAL ("
-        " SELECT part, fault FROM catalog_pieces p LEFT JOIN catalog_datasets d USING (location)"
-        " WHERE p.source = s.source AND fault IS NOT NULL AND coalesce(d.classification, 0) <= %s LIMIT 20) f",
+        " UNION ALL SELECT source, part, fault, NULL FROM ("
+        " SELECT p.source, part, fault, row_number() OVER (PARTITION BY p.source ORDER BY part) AS number"
+        " FROM catalog_pieces p LEFT JOIN catalog_datasets d USING (location)"
+        " WHERE fault IS NOT NULL AND coalesce(d.classification, 0) <= %s) AS faults WHERE number <= 20",
         (clearance.rank,),
     )
     return [Failure.model_validate(row) for row in rows]
@@ -160,16 +161,6 @@ ON CONFLICT (location) DO UPDATE SET
 _DESCRIPTIONS = f"""
 INSERT INTO catalog_descriptions SELECT e.location, e.description {_ROWS}
 ON CONFLICT (location) DO UPDATE SET description = excluded.description
-"""
-
-_FAULTS = """
-WITH unread AS (SELECT * FROM unnest(%s::text[], %s::text[]) AS u (part, fault)),
-known AS (
-    UPDATE catalog_pieces p SET fault = u.fault, version = NULL FROM unread u
-    WHERE p.source = %s AND p.part = u.part RETURNING p.part
-)
-INSERT INTO catalog_pieces (source, part, location, fault)
-SELECT %s, part, '', fault FROM unread WHERE part NOT IN (SELECT part FROM known)
 """
 
 _NEW_WORDS = """

@@ -113,9 +113,13 @@ def assemble(database: Database, source: str) -> Tally:
 def settle(database: Database, *, many: bool) -> None:
     """After changes: sort the new entries into the search index; after many, renew what the planner knows of it."""
     # Until then, each search reads all new entries one by one.
-    database.transaction(lambda c: c.execute("SELECT gin_clean_pending_list('catalog_search')"))
+    database.transaction(
+        lambda c: c.execute(
+            "SELECT gin_clean_pending_list(relid) FROM pg_partition_tree('catalog_search') WHERE isleaf"
+        )
+    )
     if many:
-        database.transaction(lambda c: c.execute("ANALYZE catalog_datasets"))
+        database.transaction(lambda c: c.execute("ANALYZE catalog_datasets, catalog_pieces, catalog_words"))
 
 
 def _assemble(connection: Connection, source: str) -> Tally | None:
@@ -181,11 +185,4 @@ known AS (
 )
 INSERT INTO catalog_pieces (source, part, location, fault)
 SELECT %s, part, '', fault FROM unread WHERE part NOT IN (SELECT part FROM known)
-"""
-
-_NEW_WORDS = """
-INSERT INTO catalog_words (word, lexeme)
-SELECT w, min(lexeme) FROM unnest(%s::text[]) AS w,
-    LATERAL unnest(tsvector_to_array(to_tsvector('english', w))) AS lexeme
-GROUP BY w ORDER BY w ON CONFLICT DO NOTHING
 """

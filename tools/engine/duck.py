@@ -18,6 +18,9 @@ from tools.engine.rowid import ROW
 
 Form = Literal["csv", "json"]
 
+# The encodings of the format's second version take half the room of those of the first, and less time.
+_PARQUET = "FORMAT parquet, COMPRESSION snappy, PARQUET_VERSION v2"
+
 
 class Duck:
     """One session in this process."""
@@ -68,13 +71,13 @@ class Duck:
         return DatabaseTable(name, schema=table.schema(), source=self.ibis).to_expr()
 
     def write(self, table: Table, path: Path) -> None:
-        self._relation(table).write_parquet(str(path), compression="snappy")
+        self._copy(table, path, _PARQUET)
 
     def write_partitioned(self, table: Table, folder: Path, columns: Iterable[str]) -> None:
         # Several threads would each write what they come upon, and differently each time.
         self.ibis.con.execute("SET threads = 1")
         try:
-            self._relation(table).write_parquet(str(folder), compression="snappy", partition_by=list(columns))
+            self._copy(table, folder, f"{_PARQUET}, PARTITION_BY ({', '.join(map(_quoted, columns))})")
         finally:
             self.ibis.con.execute(f"SET threads = {self._threads}")
 
@@ -99,8 +102,7 @@ class Duck:
         options = ["FORMAT csv, HEADER" if form == "csv" else "FORMAT json"]
         if partition_by:
             options.append(f"PARTITION_BY ({', '.join(map(_quoted, partition_by))}), OVERWRITE_OR_IGNORE")
-        query = f"COPY ({self._relation(table).sql_query()}) TO '{_escaped(str(path))}' ({', '.join(options)})"
-        self.ibis.con.execute(query)
+        self._copy(table, path, ", ".join(options))
 
     def batches(self, table: Table) -> pa.RecordBatchReader:
         """The rows as a stream of Arrow batches, in their order."""
@@ -130,6 +132,9 @@ class Duck:
 
     def close(self) -> None:
         self.ibis.disconnect()
+
+    def _copy(self, table: Table, path: Path, options: str) -> None:
+        self.ibis.con.execute(f"COPY ({self._relation(table).sql_query()}) TO '{_escaped(str(path))}' ({options})")
 
     def _relation(self, table: Table) -> Any:
         """The table with the types that Ibis says it has: the engine has its own about literals and sums."""

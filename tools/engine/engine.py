@@ -1,6 +1,6 @@
 """The engine: a session within the limits of a task, the same for its callers whatever computes behind it.
 
-Rules and checks are Ibis expressions; nothing outside this package speaks SQL, or knows the errors of DuckDB.
+Rules and checks are Ibis expressions; nothing outside this package speaks SQL, or knows the errors of DuckDB or Spark.
 """
 
 from collections.abc import Iterable, Iterator
@@ -16,7 +16,7 @@ from ibis.expr.types import IntegerValue, Table
 
 from core.dataset import DatasetRef
 from core.errors import CrewlineError
-from core.spec.engine import DuckDbEngine, EngineSpec
+from core.spec.engine import DuckDbEngine, EngineSpec, PySparkEngine
 from core.stop import Stop
 from tools.engine.files import sync
 from tools.engine.limits import Limits
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Backend(Protocol):
-    """What computes: an engine. Its methods raise errors of its own, which `told` puts into ours."""
+    """What computes: DuckDB or Spark. Its methods raise errors of its own, which `told` puts into ours."""
 
     ibis: Any
 
@@ -79,7 +79,8 @@ class Engine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stop.__exit__(kind, error, trace)
-        self._backend.close()
+        with self.translating():
+            self._backend.close()
 
     @property
     def backend(self) -> Any:
@@ -93,6 +94,10 @@ class Engine:
 
         assert isinstance(self._backend, Duck), "this session is not in process"
         return self._backend
+
+    def check(self) -> None:
+        """Raise Interrupted if a stop was requested, for loops whose work is not the engine's."""
+        self._asked.check()
 
     @contextmanager
     def translating(self) -> Iterator[None]:
@@ -180,7 +185,7 @@ def written(paths: list[Path]) -> DatasetRef:
     return DatasetRef(
         paths=tuple(str(path) for path in paths),
         rows=sum(pq.read_metadata(path).num_rows for path in paths),
-        columns={name: str(kind) for name, kind in schema.items() if name != ROW},
+        columns={name: str(kind.copy(nullable=True)) for name, kind in schema.items() if name != ROW},
     )
 
 
@@ -190,3 +195,7 @@ def _backend(spec: EngineSpec, limits: Limits, scratch: Path) -> Backend:
             from tools.engine.duck import Duck
 
             return Duck(limits, scratch)
+        case PySparkEngine():
+            from tools.engine.spark.backend import Spark
+
+            return Spark(spec, limits, scratch)

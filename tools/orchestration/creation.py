@@ -13,6 +13,7 @@ from core.store.database import Database
 from tools.context import ToolContext
 from tools.engine.engine import Engine
 from tools.engine.files import find as find_files
+from tools.engine.spark.requirement import check_engine
 from tools.orchestration.examination import examine, target_path
 from tools.orchestration.registration import Pipeline, find, register
 from tools.orchestration.requirements import make_plan
@@ -40,8 +41,9 @@ def create(
     Give either the `path` of a YAML document, under whose folder relative paths stand, or the `document` itself as
     text, with the `base_dir` of its relative paths (by default the context's first root).
 
-    Raises SpecError, SourceError, TargetError for what a run would refuse; Refused for a document, source or target
-    outside of the context's roots, and for data above its clearance; Interrupted when the context's time is over.
+    Raises InputError (SpecError, SourceError, TargetError, ...) for what a run would refuse; Refused for a document,
+    source or target outside of the context's roots, and for data above its clearance; Interrupted when the context's
+    time is over.
     """
     if path is not None:
         place = context.path(path)
@@ -50,6 +52,7 @@ def create(
         text, folder = document or "", context.path(base_dir or ".")
     found = loads(_without_aliases(text), document=path or "document")
     _admit(found, folder, context)
+    check_engine(found.engine)
     surroundings = Surroundings(base_dir=folder, database_url=database.url)
     with (
         tempfile.TemporaryDirectory() as scratch,

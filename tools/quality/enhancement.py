@@ -31,8 +31,8 @@ from tools.quality.repair import repaired
 # Three of three rows agree, or seven of eight, by Laplace's rule: (votes + 1) / (rows + 2).
 CONFIDENCE = 0.8
 
-# Cells (rows x columns) up to which evidence is looked for. It is done in memory beside the engine's, and takes 40 bytes
-# a cell where texts repeat, 110 and the text twice where all differ.
+# Cells (rows x columns) up to which evidence is looked for. It is done in memory beside the engine's, and takes 40
+# bytes a cell where texts repeat, 110 and the text twice where all differ.
 CELLS = 3_000_000
 
 

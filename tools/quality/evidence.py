@@ -84,7 +84,8 @@ def write_evidence(engine: Engine, histories: dict[str, History], path: Path) ->
             idle = engine.hold(idle)
             counts[dataset] = int(engine.row(idle.aggregate(n=idle.count()))["n"])
             gone.append((str(Stage.ENRICHMENT), idle))
-        left += [_told(engine, dataset, stage, table, files, history.ingested) for stage, table in gone]
+        if gone:
+            left.append(_told(engine, dataset, gone, files, history.ingested))
         repairs += [_located(engine.read([ref]), dataset, files) for ref in history.repairs]
     return Evidence(
         left=_write(engine, left, ["dataset", ROW], path / "left.parquet"),
@@ -100,14 +101,18 @@ def _write(engine: Engine, tables: list[Table], order: list[str], path: Path) ->
     return engine.write(table.order_by(order), path)
 
 
-def _told(engine: Engine, dataset: str, stage: str, left: Table, files: Table, ingested: list[DatasetRef]) -> Table:
-    """Departures with the place that each row came from, and its content."""
+def _told(
+    engine: Engine, dataset: str, gone: list[tuple[str, Table]], files: Table, ingested: list[DatasetRef]
+) -> Table:
+    """The departures of all stages with the place that each row came from, and its content."""
+    staged = [table.mutate(stage=ibis.literal(stage)) for stage, table in gone]
+    left = ibis.union(*staged) if len(staged) > 1 else staged[0]
     read = engine.read(ingested)
-    cells = [column for column in read.columns if column != ROW]
-    content = _json(read, cells)
-    contents = read.semi_join(left, ROW).select(read[ROW].name("_read"), content=content)
-    place = left.left_join(contents, left[ROW] == contents["_read"]).mutate(_file=file_of(left[ROW]))
-    place = place.left_join(files, "_file").drop("_file_right", "_read")
+    cells = {f"_cell_{index}": column for index, column in enumerate(name for name in read.columns if name != ROW)}
+    contents = read.rename(cells, _read=ROW)
+    place = left.left_join(contents, left[ROW] == contents["_read"])
+    place = place.mutate(_file=file_of(place[ROW]))
+    place = place.left_join(files, "_file").drop("_file_right")
     into = files.rename(into_file="file", _into_file="_file")
     place = place.left_join(into, file_of(place["into"]) == into["_into_file"])
     return place.select(
@@ -115,13 +120,13 @@ def _told(engine: Engine, dataset: str, stage: str, left: Table, files: Table, i
         file=place["file"],
         record=record_of(place[ROW]),
         line=unreadable_line_of(place[ROW]),
-        stage=ibis.literal(stage),
+        stage=place["stage"],
         fate=place["fate"],
         rule=place["rule"],
         reason=place["reason"],
         into_file=place["into_file"],
         into_record=record_of(place["into"]),
-        content=ibis.coalesce(place["record"], place["content"]),
+        content=ibis.coalesce(place["record"], _json(place, cells)),
         **{ROW: place[ROW]},
     )
 
@@ -141,5 +146,7 @@ def _located(repairs: Table, dataset: str, files: Table) -> Table:
     )
 
 
-def _json(table: Table, columns: list[str]) -> Value:
-    return ibis.struct({column: table[column].cast("string") for column in columns}).cast("json").cast("string")
+def _json(table: Table, cells: dict[str, str]) -> Value:
+    """The cells as JSON text, each under its column's name."""
+    values = {column: table[cell].cast("string") for cell, column in cells.items()}
+    return ibis.struct(values).cast("json").cast("string")

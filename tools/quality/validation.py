@@ -70,29 +70,33 @@ def validate(
     checks = with_types(columns, checks)
     table = with_orphans(testable(raw, columns), checks, others or {})
     row_tests = tests(table, checks)
+    # Few rows fail, as a rule: they alone are kept, and the many are read past here, and once more when they go on.
     try:
-        held = engine.hold(_marked(table, list(columns), row_tests))
+        failing = engine.hold(_failing(table, row_tests))
+        verdicts = _verdicts(engine, table, failing, row_tests)
     except DataError as error:
         raise attributed(engine, table, row_tests, dataset, error) from error
-    result = _measured(engine, held, row_tests, dataset, repair)
+    values = testable(raw, columns).select(ROW, *columns)
+    result = _measured(engine, values, failing, row_tests)
+    result.violations = [violation(verdict, dataset, handled=repair) for verdict in verdicts if not verdict.passed]
     result.changes, result.notes = done.changes, done.notes
+    faulty = {d: failing.filter(failing[f"_fault_{d}"]).select(ROW) for d in Dimension}
     for check in checks:
         if isinstance(check, Unique):
-            _settle_copies(engine, result, check, dataset, list(columns), repair)
-    wholes = of_wholes(engine, held, checks, at or datetime.now(UTC))
+            _settle_copies(engine, result, faulty, check, dataset, list(columns), repair)
+    wholes = of_wholes(engine, values, checks, at or datetime.now(UTC))
     result.violations += [violation(verdict, dataset) for verdict in wholes.values() if not verdict.passed]
     return result
 
 
-def _marked(table: Table, columns: list[str], row_tests: list[Test]) -> Table:
-    """The values, with a flag for each test and dimension, and for rows that are caught: by which test, and why."""
+def _failing(table: Table, row_tests: list[Test]) -> Table:
+    """The rows that fail a test, with a flag for each test and dimension; those that are caught: by which, and why."""
     grave = sorted(
         (t for t in row_tests if t.check.severity != Severity.MINOR), key=lambda t: _GRAVITY[t.check.severity]
     )
     nobody = ibis.null("string")
-    return table.select(
+    return table.filter(_any(row_tests)).select(
         ROW,
-        *columns,
         **{f"_failed_{test.index}": test.fails.fill_null(False) for test in row_tests},
         **{f"_fault_{d}": _any([t for t in row_tests if t.check.dimension == d]) for d in Dimension},
         _rule=ibis.cases(*((t.fails, t.check.name) for t in grave), else_=nobody) if grave else nobody,
@@ -104,26 +108,30 @@ def _any(of: list[Test]) -> ibis.expr.types.BooleanValue:
     return ibis.or_(ibis.literal(False), *(test.fails.fill_null(False) for test in of))
 
 
-def _measured(engine: Engine, held: Table, row_tests: list[Test], dataset: str, repair: bool) -> Validated:
-    counts = engine.row(
-        held.aggregate(
-            rows=held.count(),
-            **{f"_failed_{test.index}": held[f"_failed_{test.index}"].sum().fill_null(0) for test in row_tests},
-            **{f"_fault_{d}": held[f"_fault_{d}"].sum().fill_null(0) for d in Dimension},
-        )
-    )
-    failing = {t.index: held[f"_failed_{t.index}"] for t in row_tests if counts[f"_failed_{t.index}"]}
-    parts = partitions(engine, held, row_tests, failing)
-    verdicts = [of_rows(t.check, int(counts[f"_failed_{t.index}"]), parts.get(t.index, [])) for t in row_tests]
-    caught = held.filter(held["_rule"].notnull())
+def _verdicts(engine: Engine, table: Table, failing: Table, row_tests: list[Test]) -> list[Verdict]:
+    flags = {test.index: failing[f"_failed_{test.index}"].sum().fill_null(0) for test in row_tests}
+    counts = engine.row(failing.aggregate(rows=failing.count(), **{f"_{index}": n for index, n in flags.items()}))
+    failed = {test.index: int(counts[f"_{test.index}"]) for test in row_tests}
+    parts = partitions(engine, table, row_tests, {t.index: t.fails for t in row_tests if failed[t.index]})
+    return [of_rows(t.check, failed[t.index], parts.get(t.index, [])) for t in row_tests]
+
+
+def _measured(engine: Engine, values: Table, failing: Table, row_tests: list[Test]) -> Validated:
+    dimensions = by_dimension(row_tests)
+    sums = {f"_fault_{d}": failing[f"_fault_{d}"].sum().fill_null(0) for d in dimensions}
+    counts = engine.row(failing.aggregate(rows=failing.count(), **sums))
+    caught = failing.filter(failing["_rule"].notnull())
     return Validated(
-        fit=held.filter(held["_rule"].isnull()),
-        rows_in=counts["rows"],
+        fit=values.anti_join(caught, ROW),
+        rows_in=_count(engine, values),
         left=[departures(caught, Fate.QUARANTINED, caught["_rule"], caught["_reason"])],
         changes=[],
-        faults={d: int(counts[f"_fault_{d}"]) for d in by_dimension(row_tests)},
-        violations=[violation(verdict, dataset, handled=repair) for verdict in verdicts if not verdict.passed],
+        faults={d: int(counts[f"_fault_{d}"]) for d in dimensions},
     )
+
+
+def _count(engine: Engine, rows: Table) -> int:
+    return int(engine.row(rows.aggregate(n=rows.count()))["n"])
 
 
 def violation(verdict: Verdict, dataset: str, *, handled: bool = False) -> Violation:
@@ -142,9 +150,18 @@ def violation(verdict: Verdict, dataset: str, *, handled: bool = False) -> Viola
 
 
 def _settle_copies(
-    engine: Engine, result: Validated, check: Unique, dataset: str, columns: list[str], repair: bool
+    engine: Engine,
+    result: Validated,
+    faulty: dict[Dimension, Table],
+    check: Unique,
+    dataset: str,
+    columns: list[str],
+    repair: bool,
 ) -> None:
-    """Take copies out of the fit rows: merged into the first with `repair`, into quarantine without it."""
+    """Take copies out of the fit rows: merged into the first with `repair`, into quarantine without it.
+
+    `faulty` has the rows that count as such already, by dimension.
+    """
     result.faults.setdefault(check.dimension, 0)
     found = copies(engine, result.fit, check.columns, columns)
     if found is None:
@@ -152,17 +169,15 @@ def _settle_copies(
     key = ", ".join(check.columns)
     surplus = found.of.filter(~found.of["_conflict"] & (found.of[ROW] != found.of["_into"]))
     conflict = found.of.filter(found.of["_conflict"])
-    faulty = conflict if repair else ibis.union(conflict, surplus)
-    marked = result.fit.semi_join(faulty, ROW)
-    counts = engine.row(
-        marked.aggregate(rows=marked.count(), new=(~marked[f"_fault_{check.dimension}"]).sum().fill_null(0))
-    )
-    result.faults[check.dimension] += int(counts["new"])
-    if counts["rows"]:
+    sharing = (conflict if repair else ibis.union(conflict, surplus)).select(ROW)
+    result.faults[check.dimension] += _count(engine, sharing.anti_join(faulty[check.dimension], ROW))
+    if n := _count(engine, sharing):
+        marked = result.fit.semi_join(sharing, ROW)
         parts = parts_of(engine, marked, check.per, {0: marked[ROW].notnull()})[0] if check.per else []
-        result.violations.append(violation(of_rows(check, int(counts["rows"]), parts), dataset, handled=repair))
+        result.violations.append(violation(of_rows(check, n, parts), dataset, handled=repair))
     if check.severity == Severity.MINOR:
-        _mark(result, faulty, check.dimension)
+        # Rows that stay with their fault must not count as faulty once more.
+        faulty[check.dimension] = engine.hold(ibis.union(faulty[check.dimension], sharing, distinct=True))
         return
     result.left.append(
         departures(conflict, Fate.QUARANTINED, check.name, f"other rows with the same {key} say something else")
@@ -175,15 +190,7 @@ def _settle_copies(
     if repair:
         staying, filled = _with_merged(staying, found.merged, columns)
         result.changes = folded(engine, result.changes, filled)
-    result.fit = engine.hold(staying)
-
-
-def _mark(result: Validated, faulty: Table, dimension: Dimension) -> None:
-    """Rows that stay with their fault must not count as faulty once more."""
-    flag, fit = f"_fault_{dimension}", result.fit
-    marks = faulty.select(faulty[ROW].name("_marked")).distinct()
-    both = fit.left_join(marks, fit[ROW] == marks["_marked"])
-    result.fit = both.mutate(**{flag: both[flag] | both["_marked"].notnull()}).drop("_marked")
+    result.fit = engine.hold(staying) if repair else staying
 
 
 def _with_merged(staying: Table, merged: Table, columns: list[str]) -> tuple[Table, list[Table]]:

@@ -197,8 +197,10 @@ def _padded(text: Any, length: Any, by: Any, *, left: bool) -> Any:
     fill, width = by if isinstance(by, str) else text_constant(by), _count(length)
     if not fill:
         raise ValueError("a text cannot be padded with nothing")
-    padded = text.lpad(width, fill) if left else text.rpad(width, fill)
-    return ibis.ifelse(text.length() >= width, text, padded)
+    wanting = width - text.length()
+    # Ibis has DuckDB repeat the whole fill for each character that is wanting.
+    padding = ibis.literal(fill).repeat(wanting).substr(0, wanting)
+    return ibis.ifelse(wanting <= 0, text, padding + text if left else text + padding)
 
 
 def _split_part(text: Any, by: str, n: int) -> Any:

@@ -136,8 +136,8 @@ class _Work:
         engine, request, context, scratch = self._engine, self._request, self._context, self._target.scratch
         source = opened(engine, _NAME, request.files, context, scratch)
         self._others = {name: looked_up(engine, name, of, context, scratch) for name, of in request.others.items()}
-        self.bytes_in, self.notes = source.bytes, source.notes
-        rows, arrivals, first = source.rows, _Arrivals(source.raw, source.records + source.unreadable, source.left), 0
+        self.bytes_in, self.notes = source.size, source.notes
+        rows, arrivals, first = source.rows, _Arrivals(source.raw, source.arrived, source.left), 0
         for end, rule in enumerate(request.rules):
             if not rule.keeps_rows:
                 rows = self._mapped(rows, arrivals, first, end)

@@ -1,0 +1,1 @@
+"""PySpark behind the engine's face."""
