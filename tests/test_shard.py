@@ -1,6 +1,7 @@
 """Shards: every row is in one of them, they are about as large as each other, and each reads little but its own."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 
@@ -58,7 +59,7 @@ def test_every_row_is_in_one_shard_and_shards_are_even_where_files_are_in_order(
     if seed is not None:
         Random(seed).shuffle(stored)
     starts = [sum(files[:index]) for index in range(len(files) + 1)]
-    parts = [stored[low:high] for low, high in zip(starts, starts[1:], strict=False)]
+    parts = [stored[low:high] for low, high in pairwise(starts)]
     found = ids(engine, [ref(tmp_path, *parts, group=group)], of)
     assert sorted(row for rows in found for row in rows) == expected
     if seed is None:

@@ -88,7 +88,7 @@ def validate(
 
 
 def _failing(table: Table, row_tests: list[Test]) -> Table:
-    """The rows that fail a test, with a flag for each test and dimension; if they are caught: by which test, and why."""
+    """The rows that fail a test, with a flag for each test and dimension; by which one they are caught, and why."""
     grave = sorted(
         (t for t in row_tests if t.check.severity != Severity.MINOR), key=lambda t: _GRAVITY[t.check.severity]
     )
