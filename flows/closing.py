@@ -11,7 +11,6 @@ from core.store.database import Database
 from core.task import Outcome, Stage, Task
 from flows.session import Session
 from tools.engine.engine import Engine
-from tools.engine.limits import Limits
 from tools.engine.rowid import ROW
 from tools.orchestration.requirements import Plan
 from tools.publication.target import count_rows, remove, stage, swap, versions_dir
@@ -148,8 +147,8 @@ def account(result: str | None, tasks: list[Task], outcomes: dict[str, Outcome],
 
 
 def _engine(session: Session, step: Step) -> Engine:
-    # One thread: what is published must be the same bytes in every run.
-    return Engine(Limits(threads=1, memory_mb=session.memory_mb), step.path, session.stop, session.spec.engine)
+    # All that is written here is sorted by a key, and so the same bytes in every run, however many threads write it.
+    return Engine(session.limits, step.path, session.stop, session.spec.engine)
 
 
 def _staged(engine: Engine, session: Session, tasks: list[Task], outcomes: dict[str, Outcome], version: str) -> Path:

@@ -9,14 +9,16 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 from ibis.expr.types import Table
 
 from core.errors import TargetError
-from tools.engine.engine import Engine
+from tools.engine.engine import Engine, written
 from tools.engine.limits import Limits
 from tools.publication.target import check_target, count_rows, published, remove, stage, swap, versions_dir
 
@@ -311,3 +313,23 @@ def test_many_runs_of_one_process_may_look_at_a_target_at_once(tmp_path: Path) -
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(check_target, [tmp_path / "out"] * 400))
     assert not list(versions_dir(tmp_path / "out").iterdir())
+
+
+def test_sorted_rows_are_the_same_bytes_however_many_threads_write_them_and_however_they_lay(tmp_path: Path) -> None:
+    """Stages write their rows in groups that depend on how many threads there are; what is published must not."""
+    ids = np.random.default_rng(7).permutation(300_000)
+    files = [
+        pa.table({"_row": part, "n": part % 1_000, "text": pc.cast(pa.array(part % 77), pa.string())})
+        for part in np.array_split(ids, 3)
+    ]
+    found = set()
+    for threads, order, group in ((1, (0, 1, 2), 100_000), (4, (2, 0, 1), 7_000), (2, (1, 2, 0), 50_000)):
+        folder = tmp_path / f"threads-{threads}"
+        folder.mkdir()
+        for place, index in enumerate(order):
+            pq.write_table(files[index], folder / f"{place}.parquet", row_group_size=group)
+        with Engine(Limits(threads=threads), folder) as engine:
+            rows = engine.read([written(sorted(folder.glob("*.parquet")))])
+            staged = stage(engine, rows.order_by("_row").select("n", "text"), folder / "target", "v1", ())
+        found.add(tuple(contents(staged).items()))
+    assert len(found) == 1

@@ -134,16 +134,19 @@ class Duck:
         self.ibis.disconnect()
 
     def _copy(self, table: Table, path: Path, options: str) -> None:
-        self.ibis.con.execute(f"COPY ({self._relation(table).sql_query()}) TO '{_escaped(str(path))}' ({options})")
+        self.ibis.con.execute(f"COPY ({self._sql(table)}) TO '{_escaped(str(path))}' ({options})")
 
     def _relation(self, table: Table) -> Any:
+        return self.ibis.con.sql(self._sql(table))
+
+    def _sql(self, table: Table) -> str:
         """The table with the types that Ibis says it has: the engine has its own about literals and sums."""
         mapper = self.ibis.compiler.type_mapper
         columns = ", ".join(
             f"CAST({_quoted(name)} AS {mapper.to_string(kind)}) AS {_quoted(name)}"
             for name, kind in table.schema().items()
         )
-        return self.ibis.con.sql(f"SELECT {columns} FROM ({self.ibis.compile(table)})")
+        return f"SELECT {columns} FROM ({self.ibis.compile(table)})"
 
 
 def _escaped(text: str) -> str:
