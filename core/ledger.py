@@ -113,6 +113,7 @@ class Ledger:
             told={
                 "rows": outcome.rows.model_dump(),
                 "leaving": outcome.leaving,
+                "notes": outcome.notes,
                 "seconds": round(outcome.seconds, 4),
             },
         )

@@ -13,24 +13,10 @@ puts the datasets of sources into the catalog, `discover` finds them there, `ann
 `suggest_checks` what checks that teaches.
 """
 
-from crewline.facade import (
-    annotate,
-    audit,
-    check,
-    clean,
-    crawl,
-    discover,
-    lineage,
-    optimize,
-    pipelines,
-    profile,
-    replay,
-    resume,
-    run,
-    send_lineage,
-    status,
-    suggest_checks,
-)
+from crewline.facade.catalog import annotate, crawl, discover
+from crewline.facade.files import check, clean, profile, suggest_checks
+from crewline.facade.orchestration import lineage, optimize, pipelines, send_lineage
+from crewline.facade.runs import audit, replay, resume, run, status
 
 __all__ = [
     "annotate",

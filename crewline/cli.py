@@ -42,9 +42,9 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Run a pipeline, and publish its result if the quality gate lets it."""
-    from crewline import facade
+    from crewline.facade import runs
 
-    _work(lambda **options: facade.run(spec, **options), as_json)
+    _work(lambda **options: runs.run(spec, **options), as_json)
 
 
 @app.command()
@@ -60,9 +60,9 @@ def resume(
     as_json: Json = False,
 ) -> None:
     """Go on with a run that was killed, interrupted, failed or waits. Finished work is not done again."""
-    from crewline import facade
+    from crewline.facade import runs
 
-    _work(lambda **options: facade.resume(run_id, compatible=compatible, approved_by=approved_by, **options), as_json)
+    _work(lambda **options: runs.resume(run_id, compatible=compatible, approved_by=approved_by, **options), as_json)
 
 
 @app.command()
@@ -71,27 +71,27 @@ def status(
     as_json: Json = False,
 ) -> None:
     """List the runs, newest first; or show one with its steps."""
-    from crewline import facade
+    from crewline.facade import runs
     from crewline.view import run_details, run_table, stdout
 
     with reported():
-        runs = facade.status(run_id)
+        found = runs.status(run_id)
         if as_json:
-            print_json({"runs": [r.model_dump(mode="json", exclude={"spec"}) for r in runs]})
+            print_json({"runs": [r.model_dump(mode="json", exclude={"spec"}) for r in found]})
         elif run_id:
-            stdout().print(run_details(runs[0], facade.timeline(run_id)))
+            stdout().print(run_details(found[0], runs.timeline(run_id)))
         else:
-            stdout().print(run_table(runs))
+            stdout().print(run_table(found))
 
 
 @app.command()
 def audit(run_id: RunId, as_json: Json = False) -> None:
     """Prove a run's account from its files: in = out + quarantined + merged + filtered."""
-    from crewline import facade
+    from crewline.facade import runs
     from crewline.view import audit_table, stdout
 
     with reported():
-        found = facade.audit(run_id)
+        found = runs.audit(run_id)
         if as_json:
             print_json(found.model_dump(mode="json", by_alias=True))
         else:
@@ -103,10 +103,10 @@ def audit(run_id: RunId, as_json: Json = False) -> None:
 @app.command()
 def gc(as_json: Json = False) -> None:
     """Remove files of attempts that never committed, and replaced versions of targets."""
-    from crewline import facade
+    from crewline.facade import runs
 
     with reported():
-        garbage = facade.collect_garbage()
+        garbage = runs.collect_garbage()
         if as_json:
             print_json(garbage.model_dump())
         else:

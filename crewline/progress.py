@@ -144,7 +144,9 @@ def told(event: Event) -> list[str]:
     if event.kind == "step.committed" and event.step and _is_task(event.step):
         rows = data["rows"]
         left = "".join(f", {rows[fate]:,} {fate}" for fate in ("quarantined", "merged", "filtered") if rows[fate])
-        return [f"{event.step}: {rows['rows_in']:,} in, {rows['rows_out']:,} out{left} ({data['seconds']:.2f} s)"]
+        done = f"{event.step}: {rows['rows_in']:,} in, {rows['rows_out']:,} out{left} ({data['seconds']:.2f} s)"
+        # Runs of earlier versions have no notes on record here.
+        return [done, *(f"note: {note}" for note in data.get("notes", ()))]
     if event.kind == "step.failed":
         return [f"{event.step}: failed, {data['message']}"]
     if event.kind == "spec.changed":

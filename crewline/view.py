@@ -133,6 +133,8 @@ def quality_report(report: QualityReport) -> RenderableType:
     grid.add_row(
         "quality", ", ".join(f"{name} {_percent(score)}" for name, score in report.quality.items()) or "unmeasured"
     )
+    for note in report.notes:
+        grid.add_row("note", Text(note))
     return Group(grid, table, *samples)
 
 

@@ -17,6 +17,7 @@ from tools.engine.engine import Engine
 from tools.engine.limits import Limits
 from tools.engine.rowid import ROW, unreadable_row
 from tools.engine.shard import shard
+from tools.orchestration.columns import keys
 from tools.quality.checks import testable
 from tools.quality.departure import count, record, unreadable
 from tools.quality.validation import validate
@@ -123,6 +124,7 @@ def validate_dataset(engine: Engine, task: Task, work: Work) -> Outcome:
         repair=task.repair,
         others={dataset: _keys(engine, work, dataset, refs) for dataset, refs in work.context.items()},
         at=work.began,
+        keys=keys(work.spec, task.dataset),
     )
     repairs = None
     if found.changes:
@@ -141,6 +143,7 @@ def validate_dataset(engine: Engine, task: Task, work: Work) -> Outcome:
         repairs=repairs,
         faults=found.faults,
         violations=found.violations,
+        notes=found.notes,
     )
 
 

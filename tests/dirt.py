@@ -301,6 +301,34 @@ def catalogue(rng: random.Random, n: int) -> Table:
     }
 
 
+def clinics(rng: random.Random, n: int) -> Table:
+    """What clinics report on measures of their care: two keys, on which nearly all else hangs, and two open figures."""
+    pairs = [(place, what) for place in range(max(1, n // 20)) for what in range(20)][:n]
+    place, what = ([str(10_001 + 5 * pair[at]) for pair in pairs] for at in (0, 1))
+    state = _by(place, lambda _: rng.choice(_STATES[:6]))
+    code = _by(what, lambda key: f"{rng.choice(['ami', 'hf', 'pn', 'scip'])}-{key[3:]}")
+    facts: dict[str, Callable[[str], str]] = {
+        "name": lambda _: f"{_word(rng)} {rng.choice(['county', 'memorial', 'regional'])} clinic".lower(),
+        "address": lambda _: f"{rng.randint(100, 9999)} {_word(rng)} {rng.choice(['street', 'avenue'])}".lower(),
+        "city": lambda _: _word(rng).lower(),
+        "zip": lambda _: _digits(rng, 5),
+        "phone": lambda _: _digits(rng, 10),
+        "owner": lambda _: rng.choice(["government", "voluntary non-profit", "proprietary"]),
+        "emergency": lambda _: rng.choice(["yes", "no"]),
+    }
+    both = [f"{s}_{c}" for s, c in zip(state, code, strict=True)]
+    return {
+        "clinic": place,
+        **{name: _by(place, make) for name, make in facts.items()},
+        "state": state,
+        "code": code,
+        "measure": _by(code, lambda _: " ".join(_words(rng, 7, 2)).lower()),
+        "average": both,
+        "score": [f"{rng.randint(20, 100)}%" for _ in range(n)],
+        "sample": [f"{rng.randint(1, 400)} patients" for _ in range(n)],
+    }
+
+
 DOMAINS: dict[str, Callable[[random.Random, int], Table]] = {
     make.__name__: make for make in (orders, census, tax, movies, beers, journals, staff, sensors, flights, catalogue)
 }
@@ -320,6 +348,17 @@ def soiled(rng: random.Random, table: Table, share: float, kinds: tuple[str, ...
                 dirty[name][row] = rng.choice(table[name])
             case "gap":
                 dirty[name][row] = ""
+    return dirty
+
+
+def overtyped(rng: random.Random, table: Table, share: float, letter: str = "x") -> Table:
+    """A copy with one sign overwritten by a letter in this share of its cells."""
+    dirty = {name: list(cells) for name, cells in table.items()}
+    cells = [(name, row) for name, texts in table.items() for row, text in enumerate(texts) if text]
+    for name, row in sorted(rng.sample(cells, int(share * len(cells)))):
+        text = table[name][row]
+        at = rng.choice([at for at, sign in enumerate(text) if sign != letter])
+        dirty[name][row] = text[:at] + letter + text[at + 1 :]
     return dirty
 
 

@@ -3,6 +3,8 @@
 import random
 from pathlib import Path
 
+from core.journal import Event, Listener
+
 SPEC = """
 name: shop
 sources:
@@ -34,6 +36,14 @@ aggregation:
 target: {path: out/revenue}
 """
 
+# A pipeline that not everyone may see.
+RESTRICTED = """
+name: pay
+sources: {o: {kind: csv, path: o.csv, columns: {a: string}}}
+target: {path: out}
+governance: {classification: restricted}
+"""
+
 
 def build(folder: Path, *, seed: int = 1, rows: int = 120, spec: str = SPEC) -> Path:
     """Write the shop's sources and its pipeline into the folder, and return the path of the pipeline.
@@ -55,6 +65,17 @@ def build(folder: Path, *, seed: int = 1, rows: int = 120, spec: str = SPEC) -> 
     document = folder / "shop.yaml"
     document.write_text(spec)
     return document
+
+
+def spoiling(folder: Path) -> Listener:
+    """A listener of a run of the pipeline in the folder, which changes a file once the run is planned."""
+    file = folder / "data" / "products.jsonl"
+
+    def listen(event: Event) -> None:
+        if event.kind == "round.started":
+            file.write_text(file.read_text() + "\n{}")
+
+    return listen
 
 
 def _order(chance: random.Random, identity: str, month: int) -> str:

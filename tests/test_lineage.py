@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from core import journal
 from core import run as runs
 from core.errors import InputError, Refused, RunNotFound
 from core.spec import loads
@@ -162,13 +161,7 @@ def test_the_lineage_of_a_pipeline_needs_no_run_of_this_version(tmp_path: Path, 
 
 def test_a_run_that_published_nothing_leads_to_no_output(tmp_path: Path, database: Database) -> None:
     document = shop.build(tmp_path / "shop")
-    file = tmp_path / "shop" / "data" / "products.jsonl"
-
-    def spoil(event: journal.Event) -> None:
-        if event.kind == "round.started":
-            file.write_text(file.read_text() + "\n{}")
-
-    report = DataPipelineFlow(document, database=database, listener=spoil).kickoff()
+    report = DataPipelineFlow(document, database=database, listener=shop.spoiling(tmp_path / "shop")).kickoff()
     graph = lineage(database, ToolContext(), run_id=report.run_id)
     assert whole(graph)
     nodes = {node.id: node for node in graph.nodes}
@@ -191,13 +184,7 @@ def test_what_is_not_on_record_has_no_lineage(database: Database) -> None:
 
 
 def test_the_lineage_of_confidential_data_is_refused_without_the_clearance(database: Database) -> None:
-    spec = loads("""
-name: pay
-sources: {o: {kind: csv, path: o.csv, columns: {a: string}}}
-target: {path: out}
-governance: {classification: restricted}
-""")
-    runs.create(database, "pay-1", spec, base_dir="/data", document=None)
+    runs.create(database, "pay-1", loads(shop.RESTRICTED), base_dir="/data", document=None)
     with pytest.raises(Refused):
         lineage(database, ToolContext(), run_id="pay-1")
     assert lineage(database, ToolContext(clearance=Classification.RESTRICTED), run_id="pay-1").nodes

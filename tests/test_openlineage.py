@@ -157,13 +157,7 @@ def test_the_last_event_of_a_run_says_what_came_in_what_was_published_and_where_
 
 def test_a_run_that_fails_is_told_to_have_failed_and_why(tmp_path: Path, database: Database) -> None:
     document = shop.build(tmp_path / "shop")
-    file = tmp_path / "shop" / "data" / "products.jsonl"
-
-    def spoil(event: journal.Event) -> None:
-        if event.kind == "round.started":
-            file.write_text(file.read_text() + "\n{}")
-
-    report = run(document, database, listener=spoil)
+    report = run(document, database, listener=shop.spoiling(tmp_path / "shop"))
     found = told(database, report.run_id)
     task = of_job(found, "shop.ingestion.products.0")[-1]
     assert task["eventType"] == "FAIL"

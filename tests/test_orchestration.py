@@ -217,13 +217,7 @@ def test_the_monitor_sums_up_what_runs_were_measured_to_be(tmp_path: Path, datab
     """One published, one failed because a file changed under it, one pipeline that was never run."""
     document = shop.build(tmp_path / "shop")
     published = run(document, database)
-    file = tmp_path / "shop" / "data" / "products.jsonl"
-
-    def spoil(event: journal.Event) -> None:
-        if event.kind == "round.started":
-            file.write_text(file.read_text() + "\n{}")
-
-    failed = DataPipelineFlow(document, database=database, listener=spoil).kickoff()
+    failed = DataPipelineFlow(document, database=database, listener=shop.spoiling(tmp_path / "shop")).kickoff()
     idle = shop.build(tmp_path / "idle", spec=shop.SPEC.replace("name: shop", "name: idle"))
     create(database, context(tmp_path), path=str(idle))
     never, health = monitor(database, context(tmp_path)).pipelines

@@ -94,13 +94,7 @@ def test_without_openlineage_it_is_told_what_to_install(
 
 
 def test_who_sits_at_the_machine_sees_restricted_pipelines_too(database: Database) -> None:
-    spec = loads("""
-name: pay
-sources: {o: {kind: csv, path: o.csv, columns: {a: string}}}
-target: {path: out}
-governance: {classification: restricted}
-""")
-    runs.create(database, "pay-1", spec, base_dir="/data", document=None)
+    runs.create(database, "pay-1", loads(shop.RESTRICTED), base_dir="/data", document=None)
     assert crewline.lineage("pay-1").subject == "run:pay-1"
 
 

@@ -17,8 +17,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.errors import SourceError
+from core.errors import Interrupted, SourceError
 from core.spec import CsvSource, JsonLinesSource, ParquetSource, PostgresSource, Source
+from core.stop import Stop
 from tools.engine.engine import Engine
 from tools.engine.files import find
 from tools.engine.limits import Limits
@@ -271,6 +272,34 @@ def test_rows_are_numbered_in_the_order_of_the_file_whatever_the_threads(tmp_pat
         found.read(engine, part, tmp_path / "out")
     read = pq.read_table(tmp_path / "out")
     assert read[ROW].to_pylist() == [int(value) for value in read["a"].to_pylist()] == list(range(1, 200_001))
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_reading_line_by_line_ends_with_the_batch_when_a_stop_is_requested(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    stop, taken = Stop(), 0
+
+    def counted(record: Any) -> Any:
+        nonlocal taken
+        taken += 1
+        if taken == 15:
+            stop.request("enough")
+        return record
+
+    found, parsed = delimited.records, json_lines.parse
+    monkeypatch.setattr(delimited, "_BATCH", 10)
+    monkeypatch.setattr(json_lines, "_BATCH", 10)
+    monkeypatch.setattr(delimited, "records", lambda *options: map(counted, found(*options)))
+    monkeypatch.setattr(json_lines, "parse", lambda line: counted(parsed(line)))
+    path = tmp_path / f"data.{kind}"
+    path.write_text("a,b\n1\n" + "1,2\n" * 100 if kind == "csv" else '{"a": 1, "b": 2}\n' * 100)
+    source = csv_source(str(path)) if kind == "csv" else json_source(str(path))
+    found_reader = reader("data", source, Surroundings(base_dir="/", database_url=""))
+    (part,) = find(str(path), "/")
+    with Engine(Limits(), tmp_path, stop) as engine, pytest.raises(Interrupted, match="enough"):
+        found_reader.read(engine, part, tmp_path / "out")
+    assert taken == 20
 
 
 CELLS = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"], exclude_characters="\0"), max_size=6)

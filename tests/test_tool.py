@@ -85,6 +85,7 @@ def test_mappings_are_taken_as_they_are_and_as_lists_of_entries() -> None:
         ({"path": None}, "path: Input should be a valid string (got None)"),
         ({"path": "a", "limit": 0}, "limit: Input should be greater than or equal to 1 (got 0)"),
         ({"path": "a", "labels": {"\ud800": 1}}, "arguments: a text has half of a surrogate pair"),
+        ({"path": "a", "labels": dict.fromkeys(map(str, range(30_000)), 1)}, "arguments: they are 3"),
         ({"path": "a", "exec": "rm"}, "exec: unknown argument (got 'rm')"),
         ({"path": "a", "rules": [{"rule": "drop"}]}, "rules.0: Input tag 'drop' found using 'rule' does not match"),
         ({"path": "a", "labels": [{"name": "a", "value": 1}, {"name": "a", "value": 2}]}, "labels"),

@@ -202,6 +202,15 @@ def test_pivot_makes_columns_of_values_and_unpivot_rows_of_columns(run: Run) -> 
     assert told == [("pivot", 4, 4), ("unpivot", 4, 8), (None, 2, None)]
 
 
+@pytest.mark.parametrize("value", ["' '", "'_x'", "'Customer'", "case when id = 1 then 'a' else 'A' end"])
+def test_a_value_that_no_column_can_be_called_is_told_by_pivot(run: Run, value: str) -> None:
+    """The engine has no empty names, and takes two that differ in case alone for one."""
+    pivot = {"rule": "pivot", "group_by": ["customer"], "column": "state", "aggregate": "count(*)"}
+    with pytest.raises(RuleError, match=r"rule 1 \(pivot\): no column can be called") as error:
+        run({"rule": "derive", "columns": {"state": value}}, pivot)
+    assert "map the values of 'state'" in error.value.reason
+
+
 # --- datasets that are looked up ---------------------------------------------------------------------------------
 
 
@@ -465,3 +474,23 @@ def test_whatever_is_asked_there_is_an_answer_or_an_error_of_ours(
     with suppress(ValidationError, CrewlineError):
         transform_dataset(TransformationRequest.model_validate(asked), context)
     assert sorted(os.listdir(tmp_path.parent)) == before
+
+
+def test_folders_beside_the_output_that_lead_out_of_the_roots_are_refused(run: Run, tmp_path: Path) -> None:
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    (tmp_path / "outside").mkdir()
+    (inside / "orders.csv").write_text(ORDERS)
+    for name in (".out.versions", ".out.evidence"):
+        (inside / name).symlink_to(tmp_path / "outside")
+        with pytest.raises(Refused):
+            transform_dataset(
+                TransformationRequest(source="orders.csv", output="out"), ToolContext(roots=(str(inside),))
+            )
+        (inside / name).unlink()
+    assert list((tmp_path / "outside").iterdir()) == []
+
+
+def test_a_text_is_not_padded_without_bound(run: Run) -> None:
+    with pytest.raises(RuleError, match="padded to 10,000 characters at most"):
+        run({"rule": "derive", "columns": {"x": "lpad(customer, 2000000000, 'x')"}})

@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 _MAX_PROBLEMS = 5
 _MAX_SHOWN = 80
+# No model writes more, and the engine takes minutes to plan what would stand in more, bytes.
+_MAX_SIZE = 150_000
 
 
 class Arguments(BaseModel):
@@ -32,9 +34,11 @@ class Arguments(BaseModel):
         if not isinstance(given, dict):
             return given
         try:
-            json.dumps(given, ensure_ascii=False, default=str).encode()
+            size = len(json.dumps(given, ensure_ascii=False, default=str).encode())
         except UnicodeEncodeError as error:
             raise ValueError("a text has half of a surrogate pair, which no file can hold") from error
+        if size > _MAX_SIZE:
+            raise ValueError(f"they are {size:,} bytes of JSON, more than {_MAX_SIZE:,}; put long lists into a file")
         schema = _schema(cls)
         return _as_written(given, schema, schema.get("$defs", {}))
 

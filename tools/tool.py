@@ -69,6 +69,8 @@ class Tool(BaseTool):
             return _failure("InvalidArguments", "the arguments are nested too deeply")
         try:
             return self.act(request).model_dump_json()
+        except RecursionError:
+            return _failure("InvalidArguments", "they ask for more steps than fit into one expression; ask for fewer")
         except Refused as error:
             try:
                 self._record(error)

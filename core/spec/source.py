@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field
 
 from core.spec.column import Column
 from core.spec.part import Part
@@ -10,21 +10,21 @@ from core.spec.part import Part
 RESERVED = "_"
 
 
-class _Declared(Part):
-    columns: dict[str, Column] = Field(min_length=1)
+def usable_names(columns: dict[str, Column]) -> dict[str, Column]:
+    """The columns. Raises ValueError if one has a name that it must not have."""
+    seen: dict[str, str] = {}
+    for name in columns:
+        if name.startswith(RESERVED):
+            raise ValueError(f"column '{name}' begins with '_', which is kept for Crewline's own columns")
+        # The engine takes names that differ in case alone for one.
+        if other := seen.get(name.lower()):
+            raise ValueError(f"columns '{other}' and '{name}' differ in case alone")
+        seen[name.lower()] = name
+    return columns
 
-    @field_validator("columns")
-    @classmethod
-    def _usable_names(cls, value: dict[str, Column]) -> dict[str, Column]:
-        seen: dict[str, str] = {}
-        for name in value:
-            if name.startswith(RESERVED):
-                raise ValueError(f"column '{name}' begins with '_', which is kept for Crewline's own columns")
-            # The engine takes names that differ in case alone for one.
-            if other := seen.get(name.lower()):
-                raise ValueError(f"columns '{other}' and '{name}' differ in case alone")
-            seen[name.lower()] = name
-        return value
+
+class _Declared(Part):
+    columns: Annotated[dict[str, Column], Field(min_length=1), AfterValidator(usable_names)]
 
 
 class _Files(_Declared):

@@ -116,7 +116,7 @@ class Database:
         except _AWAY as error:
             raise StoreUnavailable(f"PostgreSQL cannot be reached: {_words(error)}.") from error
 
-    def query(self, sql: str, parameters: tuple[Any, ...] = ()) -> list[DictRow]:
+    def query(self, sql: str, parameters: tuple[Any, ...] | dict[str, Any] = ()) -> list[DictRow]:
         """The rows of one read-only statement."""
         return self.transaction(lambda c: c.execute(sql.encode(), parameters).fetchall())
 

@@ -23,14 +23,14 @@ def crawl(
     as_json: Json = False,
 ) -> None:
     """Bring the catalog up to date with these sources, or with all that it knows. Unchanged files are not read."""
-    from crewline import facade
+    from crewline.facade import catalog
 
     with reported():
         done: list[Crawl] = []
         failed: dict[str, str] = {}
-        for url in urls or facade.catalog_sources():
+        for url in urls or catalog.sources():
             try:
-                done.append(facade.crawl(url))
+                done.append(catalog.crawl(url))
             except InputError as error:
                 # One source that fails keeps no other from being crawled.
                 failed[url] = str(error)
@@ -57,11 +57,11 @@ def discover(
     as_json: Json = False,
 ) -> None:
     """Find datasets in the catalog: the best first, and what can be joined."""
-    from crewline import facade
+    from crewline.facade import catalog
     from crewline.view import stdout
 
     with reported():
-        found = facade.discover(
+        found = catalog.discover(
             query,
             max_results=limit,
             source_types=source_type or [],
@@ -90,13 +90,13 @@ def annotate(
     as_json: Json = False,
 ) -> None:
     """Say of a dataset what its source does not. It survives every crawl."""
-    from crewline import facade
+    from crewline.facade import catalog
 
     with reported():
         pairs = [value.partition("=") for value in values]
         if wrong := [key for key, sign, _ in pairs if not sign]:
             raise InputError(f"'{wrong[0]}' is not KEY=VALUE.", remedy="Write for instance owner=sales.")
-        entry = facade.annotate(dataset, **{key: value for key, _, value in pairs})
+        entry = catalog.annotate(dataset, **{key: value for key, _, value in pairs})
         said = entry.annotations.model_dump(mode="json", exclude_none=True)
         if as_json:
             print_json({"location": entry.location, "annotations": said})

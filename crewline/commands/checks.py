@@ -18,11 +18,11 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Check a file and change nothing; exit with 1 if a critical or major check fails."""
-    from crewline import facade
+    from crewline.facade import files
     from crewline.view import quality_report, stdout
 
     with reported():
-        report = facade.check(data, checks)
+        report = files.check(data, checks)
         if as_json:
             print_json(report.model_dump(mode="json"))
         else:
@@ -40,10 +40,10 @@ def replay(
     as_json: Json = False,
 ) -> None:
     """Write the rows that a run quarantined as a source file, to run them again under corrected rules."""
-    from crewline import facade
+    from crewline.facade import runs
 
     with reported():
-        written = facade.replay(run_id, out, dataset=dataset)
+        written = runs.replay(run_id, out, dataset=dataset)
         if as_json:
             print_json(written.model_dump(mode="json"))
         else:

@@ -21,10 +21,10 @@ def clean(
     as_json: Json = False,
 ) -> None:
     """Clean a file by the evidence in it: repairs, flags and quarantine, each cell accounted for."""
-    from crewline import facade
+    from crewline.facade import files
 
     with reported():
-        done = facade.clean(path, out)
+        done = files.clean(path, out)
         if as_json:
             print_json(done.model_dump(mode="json"))
         else:
@@ -33,10 +33,10 @@ def clean(
 
 def profile(path: Input, as_json: Json = False) -> None:
     """Show what a file holds: types, gaps, distinct values, ranges, top values, patterns."""
-    from crewline import facade
+    from crewline.facade import files
 
     with reported():
-        found = facade.profile(path)
+        found = files.profile(path)
         if as_json:
             print_json(found.model_dump(mode="json"))
         else:
@@ -47,13 +47,13 @@ def suggest(path: Input) -> None:
     """Print the columns and checks, as YAML for a pipeline, that a file of trusted data teaches."""
     import yaml
 
-    from crewline import facade
+    from crewline.facade import files
 
     with reported():
-        found = facade.profile(path)
+        found = files.profile(path)
         checks = [
             check.model_dump(mode="json", exclude_none=True, exclude={"severity"})
-            for check in facade.suggest_checks(found)
+            for check in files.suggest_checks(found)
         ]
     columns = {column.name: column.type for column in found.columns}
     typer.echo(yaml.safe_dump({"columns": columns, "checks": checks}, sort_keys=False, allow_unicode=True), nl=False)

@@ -20,11 +20,11 @@ _NOTHING = "-"
 
 def pipelines(as_json: Json = False) -> None:
     """All pipelines, and how their last runs went against what they promise."""
-    from crewline import facade
+    from crewline.facade import orchestration
     from crewline.view import stdout
 
     with reported():
-        found = facade.pipelines()
+        found = orchestration.pipelines()
         if as_json:
             print_json(found.model_dump(mode="json"))
         else:
@@ -36,11 +36,11 @@ def optimize(
     as_json: Json = False,
 ) -> None:
     """Where the time of a pipeline's runs goes, and what to change about that."""
-    from crewline import facade
+    from crewline.facade import orchestration
     from crewline.view import stdout
 
     with reported():
-        found = facade.optimize(pipeline)
+        found = orchestration.optimize(pipeline)
         if as_json:
             print_json(found.model_dump(mode="json"))
         else:
@@ -56,18 +56,18 @@ def lineage(
     as_json: Json = False,
 ) -> None:
     """Where the data of a run or a pipeline comes from and goes to."""
-    from crewline import facade
+    from crewline.facade import orchestration
     from crewline.view import stdout
 
     with reported():
         if openlineage is not None:
-            sent = facade.send_lineage(subject, openlineage)
+            sent = orchestration.send_lineage(subject, openlineage)
             if as_json:
                 print_json(sent.model_dump())
             else:
                 typer.echo(f"Sent {sent.events} events of run {sent.run_id} to {sent.destination}.")
             return
-        found = facade.lineage(subject)
+        found = orchestration.lineage(subject)
         if as_json:
             print_json(found.model_dump(mode="json"))
         else:

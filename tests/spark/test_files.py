@@ -13,7 +13,9 @@ import pytest
 
 from core.dataset import DatasetRef
 from tests import tables
+from tests.spark.conftest import SPEC
 from tools.engine.engine import Engine
+from tools.engine.limits import Limits
 from tools.engine.rowid import ROW
 from tools.publication.target import count_rows, stage
 
@@ -107,10 +109,13 @@ def test_files_whose_types_differ_are_read_the_same(engines: Engines, tmp_path: 
     assert [(row["c"], type(row["c"])) for row in found[1]] == [(row["c"], type(row["c"])) for row in found[0]]
 
 
-def test_types_that_spark_has_not_come_as_text_or_wider(spark: Engine, tmp_path: Path) -> None:
+def test_types_that_spark_has_not_come_as_text_or_wider(home: Path, tmp_path: Path) -> None:
     pq.write_table(pa.table({"t": [time(1, 2, 3)], "u": pa.array([2**64 - 1], pa.uint64())}), tmp_path / "a")
     ref = DatasetRef(paths=(str(tmp_path / "a"),), rows=1, columns={})
-    assert spark.rows(spark.read([ref])) == [{"t": "01:02:03", "u": Decimal(2**64 - 1)}]
+    with Engine(Limits(), tmp_path / "scratch", None, SPEC) as spark:
+        assert spark.rows(spark.read([ref])) == [{"t": "01:02:03", "u": Decimal(2**64 - 1)}]
+        assert list((tmp_path / "scratch").glob("*.parquet"))
+    assert list((tmp_path / "scratch").glob("*.parquet")) == [], "what was written for Spark alone is gone"
 
 
 def test_rows_as_json_are_the_same_text(engines: Engines) -> None:

@@ -4,7 +4,6 @@ import threading
 import time
 from pathlib import Path
 
-import ibis
 import pyarrow as pa
 import pytest
 
@@ -65,4 +64,3 @@ def test_what_spark_cannot_compute_is_an_engine_error_in_few_words(spark: Engine
     assert "\n" not in str(error.value)
     assert "SQLSTATE" not in str(error.value)
     assert "try_cast" not in str(error.value)
-    assert ibis.literal(1).type().is_integer()

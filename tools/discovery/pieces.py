@@ -113,7 +113,11 @@ def assemble(database: Database, source: str) -> Tally:
 def settle(database: Database, *, many: bool) -> None:
     """After changes: sort the new entries into the search index; after many, renew what the planner knows of it."""
     # Until then, each search reads all new entries one by one.
-    database.transaction(lambda c: c.execute("SELECT gin_clean_pending_list('catalog_search')"))
+    database.transaction(
+        lambda c: c.execute(
+            "SELECT gin_clean_pending_list(relid) FROM pg_partition_tree('catalog_search') WHERE isleaf"
+        )
+    )
     if many:
         database.transaction(lambda c: c.execute("ANALYZE catalog_datasets, catalog_pieces, catalog_words"))
 

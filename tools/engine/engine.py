@@ -79,7 +79,8 @@ class Engine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stop.__exit__(kind, error, trace)
-        self._backend.close()
+        with self.translating():
+            self._backend.close()
 
     @property
     def backend(self) -> Any:
@@ -93,6 +94,10 @@ class Engine:
 
         assert isinstance(self._backend, Duck), "this session is not in process"
         return self._backend
+
+    def check(self) -> None:
+        """Raise Interrupted if a stop was requested, for loops whose work is not the engine's."""
+        self._asked.check()
 
     @contextmanager
     def translating(self) -> Iterator[None]:

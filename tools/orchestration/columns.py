@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from core.spec import Aggregation, Expression, PipelineSpec
-from core.spec.check import Check, ForeignKey
+from core.spec.check import Check, ForeignKey, Unique
 from core.spec.rule import Deduplicate, Derive, DropNulls, Filter, Reference, Rename, Rule, Select
 from core.spec.rule.change import InPlace
 from core.task import Stage
@@ -114,6 +114,24 @@ def trace(spec: PipelineSpec) -> ColumnLineage:
             _aggregate(dataset, spec.aggregation)
     result = datasets[spec.result]
     return ColumnLineage(columns=result.columns, influences=result.influences)
+
+
+def keys(spec: PipelineSpec, dataset: str) -> frozenset[str]:
+    """The columns of a dataset's source by which its rows are told apart, and by which they and others find each other.
+
+    Also by way of rules: an address that is renamed, or cut in two and joined by one half, is such a column. Raises
+    ExpressionError if an expression cannot be parsed.
+    """
+    found = {
+        influence.input.column
+        for influence in trace(spec).influences
+        if influence.input.dataset == dataset and influence.kind in ("join", "deduplicate")
+    }
+    for owner, _, key in spec.foreign_keys():
+        found |= {*key.on} if owner == dataset else set()
+        found |= {*key.on.values()} if key.dataset == dataset else set()
+    unique = (check for check in spec.validation.get(dataset, ()) if isinstance(check, Unique))
+    return frozenset(found.union(*(check.columns for check in unique)))
 
 
 def _checked(check: Check) -> Iterable[str]:

@@ -11,6 +11,7 @@ from core.spec import PipelineSpec, loads
 from core.spec.source import PostgresSource
 from core.store.database import Database
 from tools.context import ToolContext
+from tools.discovery.clearance import allowed
 from tools.engine.engine import Engine
 from tools.engine.files import find as find_files
 from tools.engine.spark.requirement import check_engine
@@ -51,7 +52,7 @@ def create(
     else:
         text, folder = document or "", context.path(base_dir or ".")
     found = loads(_without_aliases(text), document=path or "document")
-    _admit(found, folder, context)
+    _admit(found, folder, context, database)
     check_engine(found.engine)
     surroundings = Surroundings(base_dir=folder, database_url=database.url)
     with (
@@ -88,14 +89,17 @@ def _without_aliases(text: str) -> str:
     return text
 
 
-def _admit(spec: PipelineSpec, folder: str, context: ToolContext) -> None:
+def _admit(spec: PipelineSpec, folder: str, context: ToolContext, database: Database) -> None:
     """Raise Refused unless all that the pipeline reads and writes is within the context's bounds."""
     context.admit(spec.name, spec.governance.classification)
     context.path(str(target_path(spec, folder)))
+    ask = allowed(context, lambda: database)
     for source in spec.sources.values():
         if isinstance(source, PostgresSource):
+            # Databases are named by the variable that their URL stands in: an agent must not choose any.
+            context.path(f"postgresql://{source.url_env or 'crewline'}/{source.table}")
             continue
         context.path(source.path if "://" in source.path else str(Path(folder) / source.path))
         for file in find_files(source.path, folder):
             # A link that the glob came upon may lead elsewhere.
-            context.path(file.path)
+            ask(file.path)

@@ -1,7 +1,5 @@
 """What a trusted sample teaches of the distribution of a column."""
 
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +9,7 @@ from ibis.expr.types import Table
 from core.errors import SpecError
 from core.spec.check import Distribution, Range
 from tools.engine.engine import Engine
-from tools.engine.limits import Limits
+from tools.engine.session import session
 from tools.quality.checks import testable
 from tools.quality.input import opened
 
@@ -26,11 +24,8 @@ def learned_distribution(data: str | Path | pa.Table, column: str, *, tolerance:
     standard deviation by the share `tolerance` of itself. Of all else: the shares of the values, and `tolerance` as it
     is. Raises SpecError if there is no such column, no value to learn from, or more than 50 categories; SourceError.
     """
-    with (
-        tempfile.TemporaryDirectory(prefix="crewline-") as folder,
-        Engine(Limits(threads=os.cpu_count() or 1, memory_mb=1024), Path(folder)) as engine,
-    ):
-        given = opened(engine, data, Path(folder), {})
+    with session() as (engine, scratch):
+        given = opened(engine, data, scratch, {})
         if column not in given.columns:
             raise SpecError(given.name, [f"there is no column '{column}'; there are {', '.join(given.columns)}"])
         values = testable(given.table, given.columns).select(value=column)

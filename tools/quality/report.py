@@ -1,8 +1,6 @@
 """Checking a dataset by itself: what it is worth, check by check. Nothing is changed."""
 
-import os
-import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,8 +12,8 @@ from core.spec.check import Check, ForeignKey
 from core.spec.checklist import Checklist, misfits
 from core.stop import Stop
 from core.task import Dimension, Severity
-from tools.engine.engine import Engine
 from tools.engine.limits import Limits
+from tools.engine.session import session
 from tools.quality.checks import check_patterns, testable, with_types
 from tools.quality.input import Input, opened
 from tools.quality.measurement import Measured, measure
@@ -29,6 +27,7 @@ class QualityReport(BaseModel):
 
     `passed`: no critical or major check failed. `quality` is, for each dimension that some check of rows measures, the
     share of rows without a fault in it. `verdicts` are those of the declared types, then those of the checks, in order.
+    `notes` say what was taken for granted when the file was read.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -38,6 +37,7 @@ class QualityReport(BaseModel):
     passed: bool
     quality: dict[Dimension, float]
     verdicts: list[Verdict]
+    notes: list[str] = []
 
     @property
     def failed(self) -> list[Verdict]:
@@ -54,26 +54,24 @@ def check_dataset(
     sample: int = SAMPLE,
     limits: Limits | None = None,
     stop: Stop | None = None,
+    allowed: Callable[[str], str] = str,
 ) -> QualityReport:
     """Check a file or a table in memory.
 
     `data` is the path of a CSV, JSON lines or Parquet file (a glob, a folder of Parquet files, or behind any fsspec
     protocol), or an Arrow table. `references` has the datasets that foreign keys refer to, besides those that a
-    Checklist names. Ages are taken at `at`, by default now. Each failing check shows up to `sample` rows.
+    Checklist names. Ages are taken at `at`, by default now. Each failing check shows up to `sample` rows. For
+    `allowed`, see tools.sources.opening.
 
     Raises SourceError for a file that cannot be read, SpecError for checks that do not fit the columns, ExpressionError
     for an expression that is none, CheckError for a check that the data defeats.
     """
     wanted = checks if isinstance(checks, Checklist) else Checklist(checks=tuple(checks))
-    with (
-        tempfile.TemporaryDirectory(prefix="crewline-") as folder,
-        Engine(limits or _own(), Path(folder), stop) as engine,
-    ):
-        given = opened(engine, data, Path(folder), wanted.declared())
+    with session(limits, stop) as (engine, scratch):
+        given = opened(engine, data, scratch, wanted.declared(), allowed)
         named = {**wanted.references, **(references or {})}
-        others = {
-            name: opened(engine, named[name], Path(folder), {}) for name in _referred(wanted.checks) if name in named
-        }
+        referred = _referred(wanted.checks) & named.keys()
+        others = {name: opened(engine, named[name], scratch, {}, allowed) for name in referred}
         _check_fit(given, wanted.checks, others)
         check_patterns(engine, given.name, wanted.checks)
         made = with_types(given.declared, wanted.checks)
@@ -90,10 +88,6 @@ def check_dataset(
         for index, failing in measured.failing.items() if sample else ():
             measured.verdicts[index].sample = engine.rows(failing.limit(sample))
         return _report(given, measured)
-
-
-def _own() -> Limits:
-    return Limits(threads=os.cpu_count() or 1, memory_mb=1024)
 
 
 def _referred(checks: Iterable[Check]) -> set[str]:
@@ -127,6 +121,7 @@ def _report(given: Input, measured: Measured) -> QualityReport:
         passed=all(verdict.passed or verdict.severity == Severity.MINOR for verdict in verdicts),
         quality={dimension: 1 - n / rows for dimension, n in faults.items()} if rows else {},
         verdicts=verdicts,
+        notes=given.notes,
     )
 
 

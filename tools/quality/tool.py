@@ -1,7 +1,6 @@
 """DataQualityTool: checks for agents."""
 
 from datetime import UTC, datetime
-from pathlib import Path
 
 from pydantic import BaseModel, Field
 
@@ -10,7 +9,7 @@ from core.spec.checklist import Checklist
 from core.spec.column import Column
 from core.task import Dimension
 from tools.arguments import Arguments
-from tools.engine.files import find
+from tools.discovery.clearance import allowed
 from tools.quality.report import QualityReport, check_dataset
 from tools.tool import Tool
 
@@ -46,21 +45,14 @@ class DataQualityTool(Tool):
         checklist = Checklist(checks=request.checks, columns=request.columns, partition_by=request.partition_by)
         with context.deadline() as stop:
             report = check_dataset(
-                self._allowed(request.path),
+                request.path,
                 checklist,
-                references={name: self._allowed(path) for name, path in request.references.items()},
+                references=request.references,
                 at=datetime.now(UTC),
                 limits=context.limits,
                 stop=stop,
+                allowed=allowed(context, self.database),
             )
         asked = context.thresholds.model_dump()
         below = {dimension: asked[dimension] for dimension, score in report.quality.items() if score < asked[dimension]}
         return QualityAnswer(report=report, below=below)
-
-    def _allowed(self, text: str) -> str:
-        """The path, if it and every file that it finds lie within the roots. Raises Refused."""
-        path = self.context.path(text)
-        pattern = str(Path(path) / "**" / "*.parquet") if "://" not in path and Path(path).is_dir() else path
-        for file in find(pattern, ""):
-            self.context.path(file.path)
-        return path

@@ -1,6 +1,6 @@
 """Validation: what a dataset is worth, what of it goes on, and what does not."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -16,8 +16,9 @@ from tools.engine.rowid import ROW
 from tools.quality.checks import Test, attributed, testable, tests, with_orphans, with_types
 from tools.quality.copies import copies
 from tools.quality.departure import departures
+from tools.quality.enhancement import Enhanced, enhanced, folded
 from tools.quality.measurement import by_dimension, of_rows, of_wholes, partitions, parts_of
-from tools.quality.repair import changes, repaired
+from tools.quality.repair import changes
 from tools.quality.verdict import Verdict
 
 # A row is caught by its gravest fault, the first declared among equals.
@@ -29,7 +30,7 @@ class Validated:
     """What validation found.
 
     `fit` are the rows that go on: `_row` and all columns, as values of their types. `left` are departures, `changes`
-    the repaired cells. `faults` counts the rows with a fault, for each dimension that a check measures.
+    the repaired cells, each once. `faults` counts the rows with a fault, for each dimension that a check measures.
     """
 
     fit: Table
@@ -38,6 +39,7 @@ class Validated:
     changes: list[Table]
     faults: dict[Dimension, int]
     violations: list[Violation] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 def validate(
@@ -50,6 +52,7 @@ def validate(
     repair: bool,
     others: Mapping[str, Table] | None = None,
     at: datetime | None = None,
+    keys: Collection[str] = (),
 ) -> Validated:
     """Measure the rows of a dataset, and tell those that are fit from those that are not.
 
@@ -59,12 +62,11 @@ def validate(
     marked as handled. Checks of the whole are measured on all rows, repaired if they are, and make no row leave.
 
     `others` are the datasets that foreign keys refer to, as values of their types; ages are taken at `at`, by default
-    now. Raises CheckError for a check that the data defeats, ExpressionError for an expression that does not fit.
+    now. `keys` are columns that repair leaves alone besides the keys that `checks` name. Raises CheckError for a check
+    that the data defeats, ExpressionError for an expression that does not fit.
     """
-    found: list[Table] = []
-    if repair:
-        raw, cells = repaired(engine, raw, columns, checks)
-        found += cells
+    done = enhanced(engine, raw, columns, checks, dataset=dataset, keys=keys) if repair else Enhanced(raw, [])
+    raw = done.rows
     checks = with_types(columns, checks)
     table = with_orphans(testable(raw, columns), checks, others or {})
     row_tests = tests(table, checks)
@@ -77,7 +79,7 @@ def validate(
     values = testable(raw, columns).select(ROW, *columns)
     result = _measured(engine, values, failing, row_tests)
     result.violations = [violation(verdict, dataset, handled=repair) for verdict in verdicts if not verdict.passed]
-    result.changes = found
+    result.changes, result.notes = done.changes, done.notes
     faulty = {d: failing.filter(failing[f"_fault_{d}"]).select(ROW) for d in Dimension}
     for check in checks:
         if isinstance(check, Unique):
@@ -88,7 +90,7 @@ def validate(
 
 
 def _failing(table: Table, row_tests: list[Test]) -> Table:
-    """The rows that fail a test, with a flag for each test and dimension; by which one they are caught, and why."""
+    """The rows that fail a test, with a flag for each test and dimension; those that are caught: by which, and why."""
     grave = sorted(
         (t for t in row_tests if t.check.severity != Severity.MINOR), key=lambda t: _GRAVITY[t.check.severity]
     )
@@ -187,7 +189,7 @@ def _settle_copies(
     staying = result.fit.anti_join(ibis.union(conflict, surplus), ROW)
     if repair:
         staying, filled = _with_merged(staying, found.merged, columns)
-        result.changes += filled
+        result.changes = folded(engine, result.changes, filled)
     result.fit = engine.hold(staying) if repair else staying
 
 

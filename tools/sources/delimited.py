@@ -24,6 +24,7 @@ from tools.sources.reader import (
     Surroundings,
     Unreadable,
     check_columns,
+    distinct,
     find_files,
     inspect_files,
     unchanged,
@@ -43,60 +44,78 @@ class CsvReader:
         self._surroundings = surroundings
 
     def inspect(self) -> Inspection:
-        parts = find_files(self._name, self._source.path, self._surroundings)
+        return self.look(find_files(self._name, self._source.path, self._surroundings))
+
+    def look(self, parts: list[Part]) -> Inspection:
         return inspect_files(parts, self._name, list(self._source.columns), self._look)
 
     def read(self, engine: Engine, part: Part, path: Path) -> Reading:
         unchanged(self._name, part)
         header = self._header(part)
-        check_columns(self._name, part.path, list(self._source.columns), header)
+        columns, notes = self._columns(part, header)
         # The engine takes UTF-16 in one byte order for an empty file, and loses the other's places.
         if self._source.encoding != "utf-16":
             try:
-                return Reading(output=self._by_engine(engine, part, header, path), unreadable=[])
+                output = self._by_engine(engine, part, len(header), columns, path)
+                return Reading(output=output, unreadable=[], notes=notes)
             except EngineError:
                 # It stops at the first fault, and its own account of faults has neither their lines nor their text.
                 pass
-        return self._by_line(part, header, path)
+        output, unreadable = self._by_line(engine, part, len(header), columns, path)
+        return Reading(output=output, unreadable=unreadable, notes=notes)
 
-    def _by_engine(self, engine: Engine, part: Part, header: list[str], path: Path) -> DatasetRef:
+    def _columns(self, part: Part, header: list[str]) -> tuple[dict[str, int], list[str]]:
+        """Which columns are read, by their places in the header, and notes on names that were made."""
+        if self._source.columns:
+            check_columns(self._name, part.path, list(self._source.columns), header)
+            return {name: header.index(name) for name in self._source.columns}, []
+        if not header:
+            raise SourceError(
+                self._name, f"{part.path} has no header line.", remedy="Name the columns in the first line."
+            )
+        names, notes = distinct(header, "header")
+        return {name: index for index, name in enumerate(names)}, notes
+
+    def _by_engine(self, engine: Engine, part: Part, width: int, columns: dict[str, int], path: Path) -> DatasetRef:
         # By number: a header may have names that the engine takes for one, or takes for none.
-        columns = [f"c{index}" for index in range(len(header))]
+        numbered = [f"c{index}" for index in range(width)]
         with engine.translating():
             table = engine.backend.read_csv(
                 engine.located(part.path),
                 table_name=engine.name(),
                 auto_detect=False,
                 header=True,
-                columns=dict.fromkeys(columns, "VARCHAR"),
+                columns=dict.fromkeys(numbered, "VARCHAR"),
                 delim=self._source.delimiter,
                 quote=self._source.quote,
                 escape=self._source.quote,
                 encoding=self._source.encoding,
             )
         number = ibis.row_number().over(ibis.window()).cast("int64") + first_row(part.index) + 1
-        declared = {name: table[columns[header.index(name)]] for name in self._source.columns}
+        cells = {name: table[numbered[index]] for name, index in columns.items()}
         # Where the engine fails, it removes what it was writing, and that may be late: not under the final name.
         draft = path.with_name(f"{path.name}.draft")
-        engine.write(table.select(number.name(ROW), **declared), draft)
+        engine.write(table.select(number.name(ROW), **cells), draft)
         os.replace(draft, path)
         return written([path])
 
-    def _by_line(self, part: Part, header: list[str], path: Path) -> Reading:
-        columns = {name: header.index(name) for name in self._source.columns}
+    def _by_line(
+        self, engine: Engine, part: Part, width: int, columns: dict[str, int], path: Path
+    ) -> tuple[DatasetRef, list[Unreadable]]:
         schema = pa.schema([(ROW, pa.int64()), *((name, pa.string()) for name in columns)])
         unreadable: list[Unreadable] = []
         row = first_row(part.index)
         with open_lines(part.path, self._source.encoding) as lines, pq.ParquetWriter(path, schema) as writer:
-            found = records(lines, self._source, len(header))
+            found = records(lines, self._source, width)
             while batch := list(islice(found, _BATCH)):
+                engine.check()
                 unreadable += [line for line in batch if isinstance(line, Unreadable)]
                 good = [record for record in batch if not isinstance(record, Unreadable)]
                 data: dict[str, Any] = {ROW: range(row + 1, row + 1 + len(good))}
                 data |= {name: [record[index] or None for record in good] for name, index in columns.items()}
                 writer.write_table(pa.table(data, schema=schema))
                 row += len(good)
-        return Reading(output=written([path]), unreadable=unreadable)
+        return written([path]), unreadable
 
     def _header(self, part: Part) -> list[str]:
         with open_file(part.path) as file:

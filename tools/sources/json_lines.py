@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from core.errors import SourceError
 from core.spec.source import JsonLinesSource
 from tools.engine.engine import Engine, written
 from tools.engine.files import open_file
@@ -24,6 +25,7 @@ from tools.sources.reader import (
     Surroundings,
     Unreadable,
     check_columns,
+    distinct,
     find_files,
     unchanged,
 )
@@ -41,7 +43,9 @@ class JsonLinesReader:
         self._surroundings = surroundings
 
     def inspect(self) -> Inspection:
-        parts = find_files(self._name, self._source.path, self._surroundings)
+        return self.look(find_files(self._name, self._source.path, self._surroundings))
+
+    def look(self, parts: list[Part]) -> Inspection:
         declared = list(self._source.columns)
         found: dict[str, None] = {}
         rows = 0
@@ -61,33 +65,59 @@ class JsonLinesReader:
 
     def read(self, engine: Engine, part: Part, path: Path) -> Reading:
         unchanged(self._name, part)
-        columns = list(self._source.columns)
+        columns, notes = self._columns(engine, part)
         schema = pa.schema([(ROW, pa.int64()), *((column, pa.string()) for column in columns)])
         unreadable: list[Unreadable] = []
         row = first_row(part.index)
         with pq.ParquetWriter(path, schema) as writer:
-            for records in self._batches(part, unreadable):
+            for records in self._batches(engine, part, list(columns.values()), unreadable):
                 data: dict[str, Any] = {ROW: range(row + 1, row + 1 + len(records))}
                 data |= {column: [cells[index] for cells in records] for index, column in enumerate(columns)}
                 writer.write_table(pa.table(data, schema=schema))
                 row += len(records)
-        return Reading(output=written([path]), unreadable=unreadable)
+        return Reading(output=written([path]), unreadable=unreadable, notes=notes)
 
-    def _batches(self, part: Part, unreadable: list[Unreadable]) -> Iterator[list[list[str | None]]]:
+    def _columns(self, engine: Engine, part: Part) -> tuple[dict[str, str], list[str]]:
+        """Which columns are read, by their keys, and notes on names that were made."""
+        if self._source.columns:
+            return {name: name for name in self._source.columns}, []
+        keys: dict[str, None] = {}
+        with open_file(part.path) as file:
+            for number, line in enumerate(file):
+                if number % _BATCH == 0:
+                    engine.check()
+                with suppress(ValueError, RecursionError):
+                    keys.update(dict.fromkeys(parse(line)))
+        if not keys:
+            raise SourceError(
+                self._name,
+                f"no line of {part.path} is a JSON object with a key.",
+                remedy="Give JSON lines: one object in each line.",
+            )
+        names, notes = distinct(list(keys), "file")
+        return dict(zip(names, keys, strict=True)), notes
+
+    def _batches(
+        self, engine: Engine, part: Part, keys: list[str], unreadable: list[Unreadable]
+    ) -> Iterator[list[list[str | None]]]:
         records: list[list[str | None]] = []
+        done = 0
         with open_file(part.path) as file:
             for number, line in enumerate(file, start=1):
                 if not line.strip():
                     continue
                 try:
                     record = parse(line)
-                    records.append([text_of(record.get(column)) for column in self._source.columns])
+                    records.append([text_of(record.get(key)) for key in keys])
                 except (ValueError, RecursionError) as error:
                     text = line.decode("utf-8", "backslashreplace").rstrip("\r\n")
-                    unreadable.append(Unreadable(line=number, reason=f"{error}.", text=text))
+                    before = done + len(records)
+                    unreadable.append(Unreadable(line=number, reason=f"{error}.", text=text, records=before))
                 if len(records) == _BATCH:
                     yield records
+                    done += len(records)
                     records = []
+                    engine.check()
         yield records
 
 

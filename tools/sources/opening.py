@@ -1,192 +1,194 @@
-"""Opening files that nobody has described: their columns are those that they have."""
+"""Opening files that nobody has described: their names tell their kind, and their columns are those that they have."""
 
-import csv
-import json
-from contextlib import suppress
-from itertools import islice
+import glob
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import ibis
-import pyarrow as pa
-import pyarrow.parquet as pq
 from ibis.expr.types import Table
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, field_validator
 
-from core.errors import SourceError
+from core.dataset import DatasetRef
+from core.errors import EngineError, SourceError
 from core.spec.column import Column
 from core.spec.part import Part as SpecPart
-from core.spec.source import CsvSource, JsonLinesSource
-from core.task import Fate
+from core.spec.source import CsvSource, JsonLinesSource, ParquetSource, usable_names
 from tools.engine.engine import Engine
-from tools.engine.files import SourceFile, open_file
-from tools.engine.rowid import ROW, unreadable_row
-from tools.engine.types import ibis_type, missing, typed
-from tools.quality.departure import departures, unreadable
-from tools.sources.lines import open_lines
-from tools.sources.reader import Surroundings, check_columns, reader
+from tools.engine.rowid import ROW
+from tools.sources.delimited import CsvReader
+from tools.sources.dialect import Encoding, delimiter_of, encoding_of
+from tools.sources.json_lines import JsonLinesReader
+from tools.sources.parquet import ParquetReader
+from tools.sources.reader import FileReader, Part, Reading, Surroundings, Unreadable, find_files
 
 Kind = Literal["csv", "jsonl", "parquet"]
+FileSource = CsvSource | JsonLinesSource | ParquetSource
 
 _KINDS: dict[str, Kind] = {".csv": "csv", ".tsv": "csv", ".json": "jsonl", ".jsonl": "jsonl", ".ndjson": "jsonl"}
-_KINDS |= {".parquet": "parquet"}
-_SAMPLE = 1_000
+_KINDS |= {".parquet": "parquet", ".pq": "parquet"}
 
 
 class Files(SpecPart):
-    """Files to open. `kind` is told by the end of their names if it is not given.
+    """Files to open. What is not given, they tell: the kind by the ends of their names, the rest by what is in them.
 
-    The columns of text files are texts, unless `columns` declares types; of Parquet files, `columns` may do with some.
+    With `columns`, only these are read.
     """
 
-    path: str = Field(min_length=1, description="A file or a glob.")
+    path: str = Field(description="A file, a glob, or a folder with files of one kind (Parquet).")
     kind: Kind | None = None
     columns: dict[str, Column] | None = Field(default=None, min_length=1)
-    delimiter: str = Field(default=",", min_length=1, max_length=1)
-    encoding: Literal["utf-8", "latin-1", "utf-16"] = "utf-8"
+    delimiter: str | None = Field(default=None, min_length=1, max_length=1)
+    encoding: Encoding | None = None
+
+    @field_validator("columns")
+    @classmethod
+    def _usable_names(cls, value: dict[str, Column] | None) -> dict[str, Column] | None:
+        return value and usable_names(value)
 
 
-class Opened(BaseModel):
-    """Opened files. `rows` has `_row` and the columns, as values of their declared types.
+@dataclass(frozen=True)
+class Opened:
+    """Opened files: all their records as they came, text as text, and the lines that are none.
 
-    `raw` has all records as they came, of which there are `records`; `unreadable` lines were none. `left` has the
-    departures of these, and of rows with a cell that is not of its type. `bytes` is what the files have on disk.
+    `readings` are those of the `parts`. They refer to the Parquet files that text was read into, which have the rows
+    `numbered`; or to the files themselves.
     """
 
-    model_config = ConfigDict(arbitrary_types_allowed=True)
-
-    rows: Any
-    raw: Any
-    records: int
-    unreadable: int
-    bytes: int
-    left: list[Any]
+    name: str
+    parts: list[Part]
+    readings: list[Reading]
+    numbered: bool
     notes: list[str]
 
+    @property
+    def records(self) -> int:
+        return sum(reading.output.rows for reading in self.readings)
 
-def open_files(engine: Engine, name: str, files: Files, parts: list[SourceFile], scratch: Path) -> Opened:
-    """Open the parts of `files`. Text is read into Parquet files under `scratch`, Parquet is left where it is.
+    @property
+    def unreadable(self) -> list[tuple[Part, Unreadable]]:
+        """The lines that are no records, each with the part that has it."""
+        both = zip(self.parts, self.readings, strict=True)
+        return [(part, line) for part, reading in both for line in reading.unreadable]
 
-    Raises SourceError, which calls the source `name`.
+    def rows(self, engine: Engine) -> Table:
+        """The records, each with its `_row`."""
+        if self.numbered:
+            return self._table(engine)
+        with self._told(), engine.translating():
+            return engine.in_process.scan(part.path for part in self.parts)
+
+    def cells(self, engine: Engine) -> Table:
+        """The records, without."""
+        return self._table(engine).drop(ROW) if self.numbered else self._table(engine)
+
+    def _table(self, engine: Engine) -> Table:
+        with self._told():
+            return engine.read(reading.output for reading in self.readings)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except EngineError as error:
+            paths = ", ".join(part.path for part in self.parts)
+            raise SourceError(
+                self.name, f"{paths} cannot be read: {error.what.rstrip('.')}.", remedy="Bring it again."
+            ) from error
+
+
+def open_files(engine: Engine, name: str, files: Files, scratch: Path, allowed: Callable[[str], str] = str) -> Opened:
+    """Open files, which errors call `name`. Text is read into Parquet files under `scratch`, Parquet stays where it is.
+
+    `allowed` says which place a path names, and raises for one that must not be read; it is asked for the path, and
+    for each file that is found by it, before anything is read. Raises SourceError.
     """
-    kind = files.kind or _kind(name, parts)
-    if kind == "parquet":
-        opened = _parquet(engine, name, files, parts)
-    else:
-        opened = _text(engine, name, files, parts, kind, scratch)
-    return _typed(opened, files.columns or {})
+    with _reachable(name, files.path):
+        parts = _found(name, files, allowed)
+        kind = files.kind or _kind(name, parts)
+        described = [_described(part, files, kind) for part in parts]
+        readers = [_reader(name, source) for source, _ in described]
+        inspections = [reader.look([part]) for reader, part in zip(readers, parts, strict=True)]
+    readings = [
+        Reading(output=DatasetRef(paths=(part.path,), rows=inspection.rows, columns={}), unreadable=[])
+        if kind == "parquet"
+        else reader.read(engine, part, scratch / f"{engine.name()}.parquet")
+        for reader, part, inspection in zip(readers, parts, inspections, strict=True)
+    ]
+    notes = [note for inspection in inspections for note in inspection.notes]
+    for part, (_, assumed), reading in zip(parts, described, readings, strict=True):
+        place = f"{part.path}: " if len(parts) > 1 else ""
+        notes += [place + note for note in [*assumed, *reading.notes]]
+    return Opened(name, parts, readings, kind != "parquet", [*notes, *_gaps(parts, readings)])
 
 
-def _typed(opened: Opened, columns: dict[str, Column]) -> Opened:
-    raw = opened.raw
-    values = {name: typed(raw[name], column.type).cast(ibis_type(column.type)) for name, column in columns.items()}
-    table = raw.mutate(**{f"_typed_{name}": value for name, value in values.items()})
-    wrong = {name: ~missing(table[name]) & table[f"_typed_{name}"].isnull() for name in columns}
-    if not wrong:
-        return opened
-    faulty = table.filter(ibis.or_(*wrong.values()))
-    rule = ibis.cases(*((faults, f"type({name})") for name, faults in wrong.items()), else_="")
-    reasons = {
-        name: ibis.literal(f"{name} is '") + table[name].cast("string").fill_null("") + f"', not of type {column.type}"
-        for name, column in columns.items()
-    }
-    why = ibis.cases(*((faults, reasons[name]) for name, faults in wrong.items()), else_="")
-    fit = table.filter(~ibis.or_(*wrong.values()))
-    rows = fit.select(ROW, **{name: fit[f"_typed_{name}"] for name in columns})
-    return opened.model_copy(
-        update={"rows": rows, "left": [*opened.left, departures(faulty, Fate.QUARANTINED, rule, why)]}
-    )
+def _gaps(parts: list[Part], readings: list[Reading]) -> list[str]:
+    """Notes on columns that only some of the files have."""
+    everything = dict.fromkeys(column for reading in readings for column in reading.output.columns)
+    gone = [[column for column in everything if column not in reading.output.columns] for reading in readings]
+    return [
+        f"{part.path} has no column {', '.join(columns)}, as other files have"
+        for part, columns in zip(parts, gone, strict=True)
+        if columns
+    ]
 
 
-def _kind(name: str, parts: list[SourceFile]) -> Kind:
+def _found(name: str, files: Files, allowed: Callable[[str], str]) -> list[Part]:
+    pattern = allowed(files.path)
+    if pattern and "://" not in pattern and Path(pattern).is_dir():
+        pattern = f"{glob.escape(pattern)}/**/*.{files.kind or 'parquet'}"
+    parts = find_files(name, pattern, Surroundings(base_dir=str(Path.cwd()), database_url=""))
+    for part in parts:
+        allowed(part.path)
+    return parts
+
+
+def _kind(name: str, parts: list[Part]) -> Kind:
     kinds = {_KINDS.get(Path(part.path).suffix.lower()) for part in parts}
     kind = kinds.pop() if len(kinds) == 1 else None
     if kind is None:
-        raise SourceError(name, f"{parts[0].path} does not tell its kind by its name.", remedy="Give `kind`.")
+        raise SourceError(
+            name,
+            f"{parts[0].path} does not tell its kind by its name.",
+            remedy=f"Give files of one kind, whose names end in {', '.join(_KINDS)}.",
+        )
     return kind
 
 
-def _parquet(engine: Engine, name: str, files: Files, parts: list[SourceFile]) -> Opened:
-    records, notes = 0, []
-    for part in parts:
-        try:
-            with open_file(part.path) as file:
-                footer = pq.read_metadata(file)
-        except (pa.ArrowException, OSError) as error:
-            words = str(error).strip().split("\n")[0].rstrip(".")
-            raise SourceError(
-                name, f"{part.path} is no whole Parquet file: {words}.", remedy="Bring the file again."
-            ) from error
-        if files.columns:
-            notes += check_columns(name, part.path, list(files.columns), footer.schema.to_arrow_schema().names)
-        records += footer.num_rows
-    with engine.translating():
-        rows = engine.in_process.scan([part.path for part in parts])
-    if files.columns:
-        rows = rows.select(ROW, *files.columns)
-    size = sum(part.size for part in parts)
-    rows = _usable(name, rows)
-    return Opened(rows=rows, raw=rows, records=records, unreadable=0, bytes=size, left=[], notes=notes)
+def _described(part: Part, files: Files, kind: Kind) -> tuple[FileSource, list[str]]:
+    """The file as a source, and notes on what was taken for granted.
+
+    The models are not validated: they may be without columns, as a spec's may not.
+    """
+    common: dict[str, Any] = {"path": part.path, "columns": files.columns or {}}
+    if kind == "parquet":
+        return ParquetSource.model_construct(kind=kind, **common), []
+    if kind == "jsonl":
+        return JsonLinesSource.model_construct(kind=kind, **common), []
+    tabs = "\t" if Path(part.path).suffix.lower() == ".tsv" else None
+    encoding = files.encoding or encoding_of(part.path)
+    delimiter = files.delimiter or tabs or delimiter_of(part.path, encoding)
+    notes = [f"read as {encoding}"] if encoding not in ("utf-8", files.encoding) else []
+    notes += [f"delimited by {delimiter!r}"] if delimiter not in (",", files.delimiter, tabs) else []
+    return CsvSource.model_construct(kind=kind, delimiter=delimiter, quote='"', encoding=encoding, **common), notes
 
 
-def _text(engine: Engine, name: str, files: Files, parts: list[SourceFile], kind: Kind, scratch: Path) -> Opened:
-    there = _header(files, parts) if kind == "csv" else _keys(parts)
-    found = files.columns or {column: Column(type="string") for column in there}
-    common: dict[str, Any] = {"path": files.path, "columns": found}
+def _reader(name: str, source: FileSource) -> FileReader:
+    surroundings = Surroundings(base_dir="/", database_url="")
+    match source:
+        case CsvSource():
+            return CsvReader(name, source, surroundings)
+        case JsonLinesSource():
+            return JsonLinesReader(name, source, surroundings)
+    return ParquetReader(name, source, surroundings)
+
+
+@contextmanager
+def _reachable(name: str, path: str) -> Iterator[None]:
     try:
-        source: CsvSource | JsonLinesSource
-        if kind == "csv":
-            source = CsvSource(kind="csv", delimiter=_delimiter(files, parts), encoding=files.encoding, **common)
-        else:
-            source = JsonLinesSource(kind="jsonl", **common)
-    except ValidationError as error:
-        words = "; ".join(problem["msg"].removeprefix("Value error, ") for problem in error.errors())
-        raise SourceError(name, f"its columns cannot be used: {words}.", remedy="Rename them in the file.") from error
-    read = reader(name, source, Surroundings(base_dir="/", database_url=""))
-    readings = [read.read(engine, part, scratch / f"{engine.name()}.parquet") for part in parts]
-    lines = [
-        (unreadable_row(part.index, line.line), f"line {line.line}: {line.reason}", line.text)
-        for part, reading in zip(parts, readings, strict=True)
-        for line in reading.unreadable
-    ]
-    rows = engine.read([reading.output for reading in readings])
-    return Opened(
-        rows=rows,
-        raw=rows,
-        records=sum(reading.output.rows for reading in readings),
-        unreadable=len(lines),
-        bytes=sum(part.size for part in parts),
-        left=[unreadable(engine, lines)] if lines else [],
-        notes=[],
-    )
-
-
-def _usable(name: str, rows: Table) -> Table:
-    taken = [column for column in rows.columns if column.startswith("_") and column != ROW]
-    if taken:
-        raise SourceError(
-            name,
-            f"column {', '.join(taken)} begins with '_', which is kept for Crewline's own columns.",
-            remedy="Declare the `columns` that are wanted, without it.",
-        )
-    return rows
-
-
-def _delimiter(files: Files, parts: list[SourceFile]) -> str:
-    tabs = files.delimiter == "," and Path(parts[0].path).suffix.lower() == ".tsv"
-    return "\t" if tabs else files.delimiter
-
-
-def _header(files: Files, parts: list[SourceFile]) -> list[str]:
-    with open_lines(parts[0].path, files.encoding) as lines:
-        return next(csv.reader(lines, delimiter=_delimiter(files, parts)), [])
-
-
-def _keys(parts: list[SourceFile]) -> list[str]:
-    found: dict[str, None] = {}
-    with open_file(parts[0].path) as file:
-        for line in islice(file, _SAMPLE):
-            with suppress(ValueError, RecursionError):
-                record = json.loads(line)
-                found.update(dict.fromkeys(record) if isinstance(record, dict) else {})
-    return list(found)
+        yield
+    except (OSError, ValueError, ImportError) as error:
+        # The latter two come of a protocol that nothing here speaks.
+        words = " ".join(str(getattr(error, "strerror", None) or error).split()).rstrip(".")
+        raise SourceError(name, f"{path} cannot be read: {words}.", remedy="Correct the path.") from error

@@ -31,7 +31,9 @@ class ParquetReader:
         self._surroundings = surroundings
 
     def inspect(self) -> Inspection:
-        parts = find_files(self._name, self._source.path, self._surroundings)
+        return self.look(find_files(self._name, self._source.path, self._surroundings))
+
+    def look(self, parts: list[Part]) -> Inspection:
         return inspect_files(parts, self._name, list(self._source.columns), self._look)
 
     def read(self, engine: Engine, part: Part, path: Path) -> Reading:
@@ -43,7 +45,7 @@ class ParquetReader:
             number = table[ROW] + first_row(part.index)
             output = engine.write(table.select(number.name(ROW), *self._source.columns), path)
         except EngineError as error:
-            raise self._torn(part, error) from error
+            raise torn(self._name, part.path, error) from error
         return Reading(output=output, unreadable=[])
 
     def _look(self, part: Part) -> tuple[list[str], int]:
@@ -58,10 +60,10 @@ class ParquetReader:
             # Arrow calls some of what it cannot decode an OSError; one of the system's has a number.
             if getattr(error, "errno", None) is not None:
                 raise
-            raise self._torn(part, error) from error
+            raise torn(self._name, part.path, error) from error
 
-    def _torn(self, part: Part, error: Exception) -> SourceError:
-        words = str(error).strip().split("\n")[0].rstrip(".")
-        return SourceError(
-            self._name, f"{part.path} is no whole Parquet file: {words}.", remedy="Bring the file again."
-        )
+
+def torn(name: str, path: str, error: Exception) -> SourceError:
+    """The error that a Parquet file cannot be read, by what was said of it."""
+    words = str(error).strip().split("\n")[0].rstrip(".")
+    return SourceError(name, f"{path} is no whole Parquet file: {words}.", remedy="Bring the file again.")

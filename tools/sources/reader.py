@@ -11,6 +11,7 @@ from core.errors import SourceError
 from core.spec.source import CsvSource, JsonLinesSource, ParquetSource, PostgresSource, Source
 from tools.engine.engine import Engine
 from tools.engine.files import SourceFile, find, refresh
+from tools.engine.rowid import ROW
 
 Part = SourceFile
 
@@ -25,18 +26,23 @@ class Surroundings(BaseModel):
 
 
 class Unreadable(BaseModel):
-    """A line that is no record: where it stands, why, and its text (bytes that are no text as escapes)."""
+    """A line that is no record: where it stands, why, and its text (bytes that are no text as escapes).
+
+    `records` of its file come before it.
+    """
 
     line: int
     reason: str
     text: str
+    records: int
 
 
 class Reading(BaseModel):
-    """What reading a part gave: the records as rows, and the lines that are none."""
+    """What reading a part gave: the records as rows, the lines that are none, and what is worth saying."""
 
     output: DatasetRef
     unreadable: list[Unreadable]
+    notes: list[str] = []
 
 
 class Inspection(BaseModel):
@@ -68,6 +74,14 @@ class Reader(Protocol):
 
     def read(self, engine: Engine, part: Part, path: Path) -> Reading:
         """Write the part's records to the Parquet file `path`: `_row` and the declared columns, in source order."""
+        ...
+
+
+class FileReader(Reader, Protocol):
+    """Reads files. A source that declares no columns, which no spec's does, has all that its files have."""
+
+    def look(self, parts: list[Part]) -> Inspection:
+        """Inspect files that have been found."""
         ...
 
 
@@ -107,6 +121,25 @@ def find_files(name: str, pattern: str, surroundings: Surroundings) -> list[Part
     return files
 
 
+def distinct(found: list[str], place: str) -> tuple[list[str], list[str]]:
+    """Columns by names that are theirs alone, whatever the case, and notes on those that had to be made.
+
+    `place` is where the names were found.
+    """
+    names: list[str] = []
+    notes = []
+    there, taken = {name.lower() for name in found}, {ROW}
+    for index, name in enumerate(found, start=1):
+        made = name or f"column_{index}"
+        while made.lower() in taken or (made != name and made.lower() in there):
+            made = f"{made}_{index}"
+        if made != name:
+            notes.append(f"column {index}, '{name}' in the {place}, is called '{made}'")
+        names.append(made)
+        taken.add(made.lower())
+    return names, notes
+
+
 def inspect_files(parts: list[Part], name: str, declared: list[str], look: Look) -> Inspection:
     """An inspection of files each of which says its columns and rows when looked at."""
     notes: list[str] = []
@@ -132,7 +165,12 @@ def unchanged(name: str, part: Part) -> None:
 
 
 def check_columns(name: str, place: str, declared: list[str], found: list[str]) -> list[str]:
-    """Compare columns. Returns notes on new ones; raises SourceError when declared ones are gone."""
+    """Compare columns. Returns notes on new ones; raises SourceError when declared ones are gone.
+
+    Where none are declared, all are welcome.
+    """
+    if not declared:
+        return []
     gone = [column for column in declared if column not in found]
     new = [column for column in found if column not in declared]
     if gone:

@@ -28,14 +28,14 @@ def records(lines: Iterator[str], source: CsvSource, width: int) -> Iterator[lis
     """
     feed = _Feed(lines)
     cells = parser(feed, source, strict=True)
-    header = True
+    header, n = True, 0
     while True:
         try:
             record = next(cells)
         except StopIteration:
             return
         except csv.Error as error:
-            yield _unreadable(feed, feed.taken[:1], f"Quotes do not fit: {error}.")
+            yield _unreadable(feed, feed.taken[:1], f"Quotes do not fit: {error}.", n)
             feed.give_back()
             continue
         if width == 1 and not record:
@@ -47,16 +47,17 @@ def records(lines: Iterator[str], source: CsvSource, width: int) -> Iterator[lis
             header = header and not record
         elif not whole("".join(feed.taken)):
             reason = f"Not {source.encoding}. If the whole file has another encoding, declare it in the source."
-            yield _unreadable(feed, feed.taken, reason)
+            yield _unreadable(feed, feed.taken, reason, n)
         elif len(record) != width:
-            yield _unreadable(feed, feed.taken, f"{len(record)} values where the header has {width} columns.")
+            yield _unreadable(feed, feed.taken, f"{len(record)} values where the header has {width} columns.", n)
         else:
             yield record
+            n += 1
         feed.go_on()
 
 
-def _unreadable(feed: "_Feed", lines: list[str], reason: str) -> Unreadable:
-    return Unreadable(line=feed.line, reason=reason, text=shown("".join(lines)).rstrip("\r\n"))
+def _unreadable(feed: "_Feed", lines: list[str], reason: str, records: int) -> Unreadable:
+    return Unreadable(line=feed.line, reason=reason, text=shown("".join(lines)).rstrip("\r\n"), records=records)
 
 
 class _Feed:

@@ -24,6 +24,11 @@ _KEPT = 2
 _PREFIX = "t-"
 
 
+def evidence_dir(path: Path) -> Path:
+    """The folder of what stays about the rows that did not get to a target."""
+    return path.parent / f".{path.name}.evidence"
+
+
 @dataclass(frozen=True)
 class Target:
     """A target under way: `version` is what is being written now, in `scratch` and with `evidence`."""
@@ -41,7 +46,7 @@ class Target:
     @property
     def evidence(self) -> Path:
         """What stays about the rows that did not get to the target."""
-        return self.path.parent / f".{self.path.name}.evidence" / self.version
+        return evidence_dir(self.path) / self.version
 
     def stage(self, engine: Engine, rows: Table) -> tuple[Path, int]:
         """Write the rows, not yet visible; return the folder, and how many rows are in it. Raises TargetError."""

@@ -192,11 +192,17 @@ def _concat(values: tuple[Any, ...]) -> Any:
     return first.concat(*rest) if rest else first
 
 
+# The engine makes room for a text before it looks at its limit of memory.
+_WIDEST = 10_000
+
+
 def _padded(text: Any, length: Any, by: Any, *, left: bool) -> Any:
     """At least so long; what is longer already stays as it is, where engines would cut it."""
     fill, width = by if isinstance(by, str) else text_constant(by), _count(length)
     if not fill:
         raise ValueError("a text cannot be padded with nothing")
+    if width > _WIDEST:
+        raise ValueError(f"a text is padded to {_WIDEST:,} characters at most")
     wanting = width - text.length()
     # Ibis has DuckDB repeat the whole fill for each character that is wanting.
     padding = ibis.literal(fill).repeat(wanting).substr(0, wanting)

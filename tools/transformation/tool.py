@@ -4,6 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from tools.discovery.clearance import allowed
 from tools.tool import Tool
 from tools.transformation.request import TransformationRequest
 
@@ -24,4 +25,4 @@ class DataTransformationTool(Tool):
         # The engine takes a second to import, and is not needed to show what the tool does.
         from tools.transformation.transformation import transform_dataset
 
-        return transform_dataset(request, self.context)
+        return transform_dataset(request, self.context, allowed(self.context, self.database))

@@ -22,8 +22,9 @@ from tools.context import ToolContext
 from tools.engine.engine import Engine
 from tools.engine.memory import PeakMemory
 from tools.engine.rowid import ROW
+from tools.publication.target import versions_dir
 from tools.quality.departure import count, record
-from tools.transformation.commit import Target, writing
+from tools.transformation.commit import Target, evidence_dir, writing
 from tools.transformation.input import looked_up, opened
 from tools.transformation.judgement import Assessment, judge
 from tools.transformation.kind import check_kind
@@ -75,8 +76,13 @@ class Transformation(BaseModel):
     notes: list[str]
 
 
-def transform_dataset(request: TransformationRequest, context: ToolContext) -> Transformation:
+def transform_dataset(
+    request: TransformationRequest, context: ToolContext, allowed: Callable[[str], str] | None = None
+) -> Transformation:
     """Carry out a request within a context's roots, limits and time.
+
+    `allowed` is asked of each path that is read, and gives it back resolved or raises Refused; by default the context's
+    `path`.
 
     Raises SpecError for rules that are not of the type, RuleError (the rule's index and why) for one that cannot be
     carried out, SchemaError if the result is not of the target schema, SourceError, TargetError, WorkError, Refused,
@@ -84,6 +90,9 @@ def transform_dataset(request: TransformationRequest, context: ToolContext) -> T
     """
     started = time.perf_counter()
     check_kind(request)
+    if allowed is None:
+        # Nobody is there to say how the files are classified.
+        context.admit(request.files.path, None)
     path = _target_path(request.output, context)
     with (
         PeakMemory() as memory,
@@ -92,7 +101,7 @@ def transform_dataset(request: TransformationRequest, context: ToolContext) -> T
         writing(path, request) as target,
         Engine(context.limits, target.scratch, stop) as engine,
     ):
-        work = _Work(engine, request, context, target)
+        work = _Work(engine, request, context, allowed or context.path, target)
         folder = work.perform()
         stop.check()
         files = target.commit(engine, folder)
@@ -119,10 +128,18 @@ def transform_dataset(request: TransformationRequest, context: ToolContext) -> T
 class _Work:
     """One transformation under way, in one engine session."""
 
-    def __init__(self, engine: Engine, request: TransformationRequest, context: ToolContext, target: Target) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        request: TransformationRequest,
+        context: ToolContext,
+        allowed: Callable[[str], str],
+        target: Target,
+    ) -> None:
         self._engine = engine
         self._request = request
         self._context = context
+        self._allowed = allowed
         self._target = target
         self._others: dict[str, Table] = {}
         self.account: list[Stretch] = []
@@ -133,11 +150,11 @@ class _Work:
 
     def perform(self) -> Path:
         """Stage the result; return its folder, once every row is accounted for."""
-        engine, request, context, scratch = self._engine, self._request, self._context, self._target.scratch
-        source = opened(engine, _NAME, request.files, context, scratch)
-        self._others = {name: looked_up(engine, name, of, context, scratch) for name, of in request.others.items()}
-        self.bytes_in, self.notes = source.bytes, source.notes
-        rows, arrivals, first = source.rows, _Arrivals(source.raw, source.records + source.unreadable, source.left), 0
+        engine, request, allowed, scratch = self._engine, self._request, self._allowed, self._target.scratch
+        source = opened(engine, _NAME, request.files, allowed, scratch)
+        self._others = {name: looked_up(engine, name, of, allowed, scratch) for name, of in request.others.items()}
+        self.bytes_in, self.notes = source.size, source.notes
+        rows, arrivals, first = source.rows, _Arrivals(source.raw, source.arrived, source.left), 0
         for end, rule in enumerate(request.rules):
             if not rule.keeps_rows:
                 rows = self._mapped(rows, arrivals, first, end)
@@ -250,7 +267,11 @@ def _target_path(text: str, context: ToolContext) -> Path:
     folder, _, name = text.rstrip("/").rpartition("/")
     if name in ("", ".", ".."):
         raise TargetError(f"The target {text} names no folder to be made.", remedy="Name one.")
-    return Path(context.path(folder or ("/" if text.startswith("/") else "."))) / name
+    path = Path(context.path(folder or ("/" if text.startswith("/") else "."))) / name
+    for beside in (versions_dir(path), evidence_dir(path)):
+        # Somebody may have put a link there.
+        context.path(str(beside))
+    return path
 
 
 @contextmanager

@@ -42,7 +42,18 @@ CREATE TABLE catalog_datasets (             -- what is searched and ranked by: t
     found_at            timestamptz NOT NULL DEFAULT clock_timestamp(),
     described_at        timestamptz NOT NULL DEFAULT clock_timestamp(),
     gone_at             timestamptz
-);
+) PARTITION BY HASH (location);
+
+-- A search gathers all that its words match before it gives the first of it. In parts, one that is limited to some
+-- hundreds stops after the first parts where a common word has filled it, and these are as good a choice as any.
+CREATE TABLE catalog_datasets_0 PARTITION OF catalog_datasets FOR VALUES WITH (MODULUS 8, REMAINDER 0);
+CREATE TABLE catalog_datasets_1 PARTITION OF catalog_datasets FOR VALUES WITH (MODULUS 8, REMAINDER 1);
+CREATE TABLE catalog_datasets_2 PARTITION OF catalog_datasets FOR VALUES WITH (MODULUS 8, REMAINDER 2);
+CREATE TABLE catalog_datasets_3 PARTITION OF catalog_datasets FOR VALUES WITH (MODULUS 8, REMAINDER 3);
+CREATE TABLE catalog_datasets_4 PARTITION OF catalog_datasets FOR VALUES WITH (MODULUS 8, REMAINDER 4);
+CREATE TABLE catalog_datasets_5 PARTITION OF catalog_datasets FOR VALUES WITH (MODULUS 8, REMAINDER 5);
+CREATE TABLE catalog_datasets_6 PARTITION OF catalog_datasets FOR VALUES WITH (MODULUS 8, REMAINDER 6);
+CREATE TABLE catalog_datasets_7 PARTITION OF catalog_datasets FOR VALUES WITH (MODULUS 8, REMAINDER 7);
 
 CREATE TABLE catalog_descriptions (         -- apart: it is as large as all of the above, and read of the best only
     location    text PRIMARY KEY REFERENCES catalog_datasets ON DELETE CASCADE,

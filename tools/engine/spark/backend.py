@@ -40,6 +40,7 @@ class Spark:
         self._scratch = scratch
         self._files = Duck(limits, scratch)
         self._names = 0
+        self._spreads: list[Path] = []
 
     def read(self, paths: list[str]) -> Table:
         if len({str(_footer(path)) for path in paths}) > 1:
@@ -115,6 +116,8 @@ class Spark:
     def close(self) -> None:
         for number in range(1, self._names + 1):
             self._session.catalog.dropTempView(f"t{number}")
+        for path in self._spreads:
+            path.unlink(missing_ok=True)
         self._files.close()
 
     @contextmanager
@@ -125,7 +128,9 @@ class Spark:
 
     def _spread(self, table: Table) -> Table:
         """DuckDB's table as one of Spark's."""
+        self._scratch.mkdir(parents=True, exist_ok=True)
         path = self._scratch / f"{self._group}-{self.name()}.parquet"
+        self._spreads.append(path)
         plain = _plain(table)
         self._files.write(plain, path)
         with self._job():

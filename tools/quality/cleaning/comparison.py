@@ -51,14 +51,14 @@ def compared(columns: list[Column], found: list[Dependency]) -> Comparison:
     conflicts: dict[int, list[Conflict]] = defaultdict(list)
     for dependency in found:
         index, column = dependency.dependent, columns[dependency.dependent]
-        predicted, votes, others = dependency.predictions(column.codes)
+        predicted, votes, others = dependency.predictions(column)
         told = predicted != MISSING
         agrees = told & (predicted == column.codes)
         weight = agrees * (1 - np.append(column.counts, 0)[column.codes] / rows)
         for touched in (*dependency.determinants, index):
             agreement[touched] += weight
         differs = np.flatnonzero(told & ~agrees)
-        at = accidental(differs, index, columns)
+        at = _errors(differs, index, columns)
         stands = told.copy()
         stands[at] = False
         sound[index] |= stands
@@ -69,6 +69,15 @@ def compared(columns: list[Column], found: list[Dependency]) -> Comparison:
         ):
             conflicts[row].append(Conflict(dependency, text, vote, other))
     return Comparison(found, conflicts, agreement, sound, known)
+
+
+def _errors(differs: NDArray[np.int64], index: int, columns: list[Column]) -> NDArray[np.int64]:
+    """The rows that differ by error: where the cell is known to be wrong, no rule of its own excuses it."""
+    wrong = columns[index].wrong
+    if wrong is None:
+        return accidental(differs, index, columns)
+    doubtful = accidental(differs[~wrong[differs]], index, columns)
+    return np.union1d(doubtful, differs[wrong[differs]])
 
 
 def _natural_gaps(dependency: Dependency, column: Column, differs: NDArray[np.int64]) -> bool:

@@ -126,7 +126,11 @@ class _Court:
 
     def _kind(self, row: int, conflict: Conflict) -> Kind:
         index = conflict.dependency.dependent
-        return self._plausibility.kind(index, int(self._columns[index].codes[row]), conflict.predicted)
+        column = self._columns[index]
+        code = int(column.codes[row])
+        if column.wrong is not None and column.wrong[row]:
+            return Kind.GAP if code == MISSING else Kind.FAULT
+        return self._plausibility.kind(index, code, conflict.predicted)
 
     def _role(self, row: int, index: int, conflicts: list[Conflict]) -> Kind:
         """What the one cell is that is most to blame."""

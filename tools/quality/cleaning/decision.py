@@ -15,11 +15,12 @@ After the rounds, blanks around a text are cut (`padding`), and what is off the 
 its numbers or of broken encoding (`outlier`) is flagged. A flag holds only where nothing repaired.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from tools.quality.cleaning import corruption, exchange, notation, outlier, shape, spill, typo, unit, variant, vote
 from tools.quality.cleaning.comparison import compared
@@ -36,9 +37,13 @@ _ROUNDS = 2
 Cell = tuple[int, int]
 
 
-def judged(table: pa.Table) -> list[Finding]:
-    """All findings on a table, one for each cell at most, in the order of rows and columns."""
-    columns = grid(table)
+def judged(table: pa.Table, wrong: Mapping[str, NDArray[np.int64]] | None = None) -> list[Finding]:
+    """All findings on a table, one for each cell at most, in the order of rows and columns.
+
+    `wrong` has, by column, the rows whose cell is known to be wrong: that needs no evidence then, and only what belongs
+    there is asked.
+    """
+    columns = grid(table, wrong)
     if not columns or table.num_rows < 2:
         return []
     repairs: dict[Cell, Finding] = {}
@@ -128,15 +133,13 @@ def _in_skeleton(column: Column, evidence: Callable[[Column], dict[int, Verdict]
     made = skeletons(column)
     if made is None:
         return {}
-    bare, numbers = made
+    bare, of = made
     wrong = evidence(bare)
-    of = np.full(len(column.texts), -1)
-    of[column.codes[column.codes >= 0]] = bare.codes[column.codes >= 0]
     found: dict[int, Verdict] = {}
-    for code in np.flatnonzero(np.isin(of, list(wrong))).tolist():
+    for code in np.flatnonzero(np.isin(of, list(wrong)) & (column.counts > 0)).tolist():
         judged = wrong[int(of[code])]
         if judged.meant is not None and same_numbers_kept(bare.texts[of[code]], judged.meant):
-            found[code] = Verdict(refilled(judged.meant, numbers[code]), judged.confidence)
+            found[code] = Verdict(refilled(judged.meant, column.texts[code]), judged.confidence)
     return found
 
 

@@ -33,6 +33,7 @@ class Dependency:
 
     `groups` has each row's group by the determinants, MISSING where one is missing. For each group: its `size`, the
     `top` text of the dependent (its code; MISSING where most have none), and how many rows have the top and the second.
+    Rows whose dependent is known to be wrong are predicted, but not counted.
     """
 
     determinants: tuple[int, ...]
@@ -44,15 +45,16 @@ class Dependency:
     first: NDArray[np.int64]
     second: NDArray[np.int64]
 
-    def predictions(self, codes: Codes) -> tuple[Codes, NDArray[np.int64], NDArray[np.int64]]:
+    def predictions(self, column: Column) -> tuple[Codes, NDArray[np.int64], NDArray[np.int64]]:
         """For each row what the *other* rows of its group have: the text, how many have it, and of how many.
 
         The text is MISSING where the others are fewer than two or not at least two thirds agree on one.
         """
         inside = self.groups >= 0
         group = np.where(inside, self.groups, 0)
-        others = np.where(inside, self.size[group] - 1, 0)
-        own = codes == self.top[group]
+        counted = inside if column.wrong is None else inside & ~column.wrong
+        others = np.where(inside, self.size[group] - counted, 0)
+        own = counted & (column.codes == self.top[group])
         votes = np.where(inside, self.first[group] - own, 0)
         # Without this row, the second may be as frequent as the first.
         decided = (others >= 2) & (3 * votes >= 2 * others) & (votes > self.second[group] * own)
@@ -103,7 +105,10 @@ def measured(
     determinants: tuple[int, ...], dependent: int, groups: Codes, size: NDArray[np.int64], column: Column, least: float
 ) -> Dependency | None:
     """The dependency of a column on groups of `size`, if it is at least so strong, and shown by enough rows."""
-    pair, count = _cells(groups, column)
+    counted = groups if column.wrong is None else np.where(column.wrong, MISSING, groups)
+    if column.wrong is not None:
+        size = np.bincount(counted[counted >= 0], minlength=len(size))
+    pair, count = _cells(counted, column)
     group, text = np.divmod(pair, len(column.texts) + 1)
     repeated = size[group] >= 2
     rows = int(count[repeated].sum())
@@ -161,7 +166,7 @@ def _pairs(
     few = [index for index in telling if len(columns[index].texts) <= max(_PAIR_TEXTS, rows // 20)]
     few = sorted(sorted(few, key=lambda index: (len(columns[index].texts), index))[:_PAIR_COLUMNS])
     step = max(1, rows // _PAIR_SAMPLE)
-    sample = [Column(column.name, column.texts, column.codes[::step]) for column in columns]
+    sample = [column.every(step) for column in columns]
     for one, other in combinations(few, 2):
         # One that tells the other adds nothing to it.
         if (one, other) in known or (other, one) in known:

@@ -27,29 +27,40 @@ def notations(column: Column) -> dict[int, Verdict]:
     """
     if column.present < _ROWS:
         return {}
-    texts = {code: column.texts[code] for code in np.flatnonzero(column.counts).tolist()}
-    order = dates.order_of(texts.values())
-    return _rewritten(column, texts, _DATE, lambda text: dates.iso_slashed(dates.iso(text), order), str) or _rewritten(
-        column, texts, _NUMBER, lambda text: numbers.plain(numbers.without_currency(text), "float"), float
-    )
+    if odd := _odd(column, _DATE):
+        order = dates.order_of(column.texts[code] for code in odd)
+        return _rewritten(column, odd, _DATE, lambda text: dates.iso_slashed(dates.iso(text), order), str)
+    if odd := _odd(column, _NUMBER):
+        return _rewritten(
+            column, odd, _NUMBER, lambda text: numbers.plain(numbers.without_currency(text), "float"), float
+        )
+    return {}
+
+
+def _odd(column: Column, plain: re.Pattern[str]) -> list[int]:
+    """The texts, by code, that are not plain, if so many others are."""
+    fits = column.matches(plain.pattern)
+    there = column.counts > 0
+    enough = int(column.counts[fits].sum()) >= _PLAIN * column.present
+    return np.flatnonzero(there & ~fits).tolist() if enough else []
 
 
 def _rewritten(
     column: Column,
-    texts: dict[int, str],
+    odd: list[int],
     plain: re.Pattern[str],
     rewrite: Callable[[str], str],
     value: Callable[[str], str | float],
 ) -> dict[int, Verdict]:
-    good = {code: value(text) for code, text in texts.items() if plain.fullmatch(text)}
-    rows = int(column.counts[list(good)].sum())
-    if rows < _PLAIN * column.present or len(good) == len(texts):
-        return {}
-    low, high = min(good.values()), max(good.values())
-    confidence = round(succession(rows, column.present), 3)
+    others = column.counts > 0
+    others[odd] = False
+    values = [value(column.texts[code]) for code in np.flatnonzero(others).tolist()]
+    low, high = min(values), max(values)
+    confidence = round(succession(int(column.counts[others].sum()), column.present), 3)
     found = {}
-    for code, text in texts.items():
-        after = rewrite(text) if code not in good else text
+    for code in odd:
+        text = column.texts[code]
+        after = rewrite(text)
         # What has the column's shape, and lacks a digit, may lack any.
         if shape(after) != shape(text) and plain.fullmatch(after) and low <= value(after) <= high:  # type: ignore[operator]
             found[code] = Verdict(after, confidence)

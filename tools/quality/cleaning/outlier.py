@@ -1,7 +1,5 @@
 """Numbers far from all others of their column, and texts of broken encoding. Nothing tells what they should be."""
 
-import re
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,9 +15,9 @@ _DISTINCT = 10
 _RANGES = 10
 _SHARE = 0.002
 
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
+_NUMBER = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?"
 # What UTF-8 looks like when it is read as Latin-1 or Windows-1252; the sign for what could not be read; controls.
-_BROKEN = re.compile("[ÃÂ][\u0080-\u00bf]|â€|\ufffd|[\x00-\x08\x0e-\x1f]")
+_BROKEN = r"[ÃÂ][\x{80}-\x{bf}]|â€|\x{fffd}|[\x{00}-\x{08}\x{0e}-\x{1f}]"
 _BROKEN_SHARE = 0.05
 
 
@@ -28,8 +26,10 @@ def outliers(column: Column) -> dict[int, float]:
 
     Where all numbers are positive, they must be far out on a logarithmic scale too: many columns have long tails.
     """
-    numeric = np.array([bool(_NUMBER.fullmatch(text)) for text in column.texts])
-    if len(numeric) < _DISTINCT or column.present < _ROWS or column.counts[numeric].sum() < _NUMERIC * column.present:
+    if len(column.texts) < _DISTINCT or column.present < _ROWS:
+        return {}
+    numeric = column.matches(_NUMBER)
+    if column.counts[numeric].sum() < _NUMERIC * column.present:
         return {}
     codes = np.flatnonzero(numeric & (column.counts > 0))
     numbers = np.array([float(column.texts[code]) for code in codes])
@@ -53,8 +53,7 @@ def _far(numbers: NDArray[np.float64], counts: NDArray[np.int64]) -> NDArray[np.
 
 def broken(column: Column) -> dict[int, float]:
     """The texts, by code, whose encoding is broken, and the share of the rows that are whole."""
-    found = [code for code, text in enumerate(column.texts) if not text.isascii() or min(text, default=" ") < "\x1f"]
-    found = [code for code in found if column.counts[code] and _BROKEN.search(column.texts[code])]
+    found = np.flatnonzero(column.having(_BROKEN) & (column.counts > 0)).tolist()
     rows = int(column.counts[found].sum())
     if not rows or rows > max(1, _BROKEN_SHARE * column.present):
         return {}

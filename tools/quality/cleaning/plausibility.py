@@ -18,7 +18,8 @@ _DIGITS = regex(r"\d")
 class Kind(StrEnum):
     """What a blamed cell is."""
 
-    GAP = "gap"  # nothing, where nothing is unusual
+    FAULT = "fault"  # a text that is known to be wrong
+    GAP = "gap"  # nothing, where nothing is unusual or known to be wrong
     TYPO = "typo"  # a rare text like the one predicted, which nothing predicts anywhere
     OMISSION = "omission"  # nothing, in a column where that is usual
     STRANGER = "stranger"  # a text that is nowhere else
@@ -30,7 +31,7 @@ class Kind(StrEnum):
     @property
     def sure(self) -> bool:
         """Whether such a cell is wrong by its looks. The others may as well be exceptions."""
-        return self in (Kind.GAP, Kind.TYPO)
+        return self in (Kind.FAULT, Kind.GAP, Kind.TYPO)
 
 
 class Plausibility:

@@ -3,29 +3,28 @@
 import re
 
 import numpy as np
+import pyarrow.compute as pc
 
-from tools.quality.cleaning.grid import MISSING, Column
+from tools.quality.cleaning.grid import MISSING, Codes, Column
 
-_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+_NUMBER = re.compile(r"[0-9]+(?:[.,][0-9]+)*")
 _MARK = "#"
 
 
-def skeletons(column: Column) -> tuple[Column, list[list[str]]] | None:
-    """The column of the texts' skeletons, and for each text its numbers. None if the column has few numbers."""
-    if not any(_NUMBER.search(text) for text in column.texts[:1000]) or any(_MARK in text for text in column.texts):
+def skeletons(column: Column) -> tuple[Column, Codes] | None:
+    """The column of the texts' skeletons, and each text's skeleton by their codes. None if there are few numbers."""
+    if not any(map(_NUMBER.search, column.texts[:1000])) or column.having(_MARK).any():
         return None
-    numbers = [_NUMBER.findall(text) for text in column.texts]
-    bare = [_NUMBER.sub(_MARK, text) for text in column.texts]
-    texts = sorted(set(bare))
-    number = {text: code for code, text in enumerate(texts)}
-    translation = np.array([number[text] for text in bare] + [MISSING], np.int32)
-    return Column(column.name, texts, translation[column.codes]), numbers
+    bare = pc.replace_substring_regex(column.strings, _NUMBER.pattern, _MARK).dictionary_encode()
+    order = pc.sort_indices(bare.dictionary)
+    of = pc.index_in(bare.indices, order).to_numpy().astype(np.int32)
+    return Column(column.name, bare.dictionary.take(order).to_pylist(), np.append(of, MISSING)[column.codes]), of
 
 
-def refilled(skeleton: str, numbers: list[str]) -> str:
-    """The text with this skeleton and as many numbers as it has places."""
+def refilled(skeleton: str, text: str) -> str:
+    """The text with another skeleton, which has as many places for its numbers."""
     parts = skeleton.split(_MARK)
-    return "".join(part + number for part, number in zip(parts, [*numbers, ""], strict=True))
+    return "".join(part + number for part, number in zip(parts, [*_NUMBER.findall(text), ""], strict=True))
 
 
 def same_numbers_kept(before: str, after: str) -> bool:

@@ -38,6 +38,8 @@ def misspellings(column: Column) -> dict[int, Verdict]:
     """The misspelt texts of a column, by code."""
     counts = column.counts
     frequent = [code for code in np.flatnonzero(counts >= _FREQUENT).tolist() if _comparable(column.texts[code])]
+    if not 1 <= len(frequent) <= _MAX_FREQUENT:
+        return {}
     rarity = max(1, int(counts.max(initial=0)) // _TIMES)
     rare = [
         code
@@ -46,7 +48,7 @@ def misspellings(column: Column) -> dict[int, Verdict]:
     ]
     if counts[rare].sum() > _OPEN * column.present:
         return {}
-    if not rare or not 1 <= len(frequent) <= _MAX_FREQUENT or len(rare) * len(frequent) > _MAX_PAIRS:
+    if not rare or len(rare) * len(frequent) > _MAX_PAIRS:
         return {}
     neighbours = _neighbours(column, rare, frequent)
     close = {

@@ -6,12 +6,14 @@ Only where all spellings begin alike, so that they are one unit, and the numbers
 import re
 from collections import Counter
 
+import numpy as np
+
 from tools.quality.cleaning.finding import Verdict, succession
 from tools.quality.cleaning.grid import Column
 
 RULE = "unit"
 
-_QUANTITY = re.compile(r"([+-]?\d+(?:\.\d+)?)(\s*)(%|[^\W\d_][^\d]{1,19})?", re.ASCII)
+_QUANTITY = re.compile(r"([+-]?\d+(?:\.\d+)?)(\s*)(%|[A-Za-z][^\d]{1,19})?", re.ASCII)
 _QUANTITIES = 0.95
 _DOMINANT = 0.4
 _ROWS = 20
@@ -21,11 +23,12 @@ _SHARED = 0.9
 
 def units(column: Column) -> dict[int, Verdict]:
     """The texts, by code, that are a quantity in another form than the dominant one."""
-    read = {code: _QUANTITY.fullmatch(text) for code, text in enumerate(column.texts) if column.counts[code]}
-    good = {code: match for code, match in read.items() if match}
-    rows = sum(int(column.counts[code]) for code in good)
-    if column.present < _ROWS or rows < _QUANTITIES * column.present:
+    quantities = column.matches(_QUANTITY.pattern)
+    rows = int(column.counts[quantities].sum())
+    if column.present < _ROWS or rows < _QUANTITIES * column.present or not column.having("[%A-Za-z]").any():
         return {}
+    read = {code: _QUANTITY.fullmatch(column.texts[code]) for code in np.flatnonzero(quantities & (column.counts > 0))}
+    good = {int(code): match for code, match in read.items() if match}
     forms: Counter[str] = Counter()
     for code, match in good.items():
         forms[_form(match)] += int(column.counts[code])

@@ -20,6 +20,8 @@ _BETWEEN = re.compile(r"[\s_\-]+")
 
 def variants(column: Column) -> dict[int, Verdict]:
     """The minor spellings of a column, by code, where one spelling dominates; none where spellings often coexist."""
+    if column.counts.max(initial=0) < _FREQUENT:
+        return {}
     groups: dict[str, list[int]] = defaultdict(list)
     for code, text in enumerate(column.texts):
         if column.counts[code] and len(text) >= _LENGTH:

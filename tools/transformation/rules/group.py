@@ -46,7 +46,9 @@ def _numbered(groups: Table, order: tuple[str, ...]) -> Table:
 def _pivoted(engine: Engine, rows: Table, rule: Pivot) -> Table:
     key = list(rule.group_by)
     values = rule.values or _values(engine, rows, rule.column)
-    if taken := [value for value in values if value in key or value.startswith("_")]:
+    # The engine tells columns apart without regard to case.
+    folded = [name.lower() for name in (*key, *values)]
+    if taken := [v for v in values if not v.strip() or v.startswith("_") or folded.count(v.lower()) > 1]:
         raise ValueError(f"no column can be called '{taken[0]}'; map the values of '{rule.column}' to others first")
     first = rows.mutate(_value=rows[rule.column].cast("string"))
     cells = first.group_by([*key, "_value"]).aggregate(_cell=aggregate(rule.aggregate, first), **{ROWS: first.count()})

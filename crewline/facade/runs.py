@@ -1,0 +1,127 @@
+"""Runs: started, gone on with, looked at, proved."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from crewline.facade.store import database
+
+if TYPE_CHECKING:
+    from core.journal import Event, Listener
+    from core.report import RunReport
+    from core.run import Run
+    from core.spec import PipelineSpec
+    from core.stop import Stop
+    from flows.audit import Audit
+    from flows.gc import Garbage
+    from flows.replay import Replay
+
+
+def run(
+    spec: PipelineSpec | str | Path,
+    *,
+    base_dir: str | Path | None = None,
+    stop: Stop | None = None,
+    listener: Listener | None = None,
+) -> RunReport:
+    """Run a pipeline from its start, and return what it came to.
+
+    `spec` is a PipelineSpec or the path of a YAML document. Relative paths in it stand under the document's folder, or
+    under `base_dir`. `stop.request(...)` from another thread interrupts the run at a safe place; `listener` is told
+    each event of the run's journal.
+
+    Raises InputError (SpecError, SourceError, TargetError, ...) for what cannot be worked with, Interrupted,
+    StoreUnavailable, LeaseLost. A run that the quality gate refuses is no error: its report says `failed`.
+    """
+    return _kickoff(spec=spec, base_dir=base_dir, stop=stop, listener=listener)
+
+
+def resume(
+    run_id: str,
+    *,
+    compatible: bool = False,
+    approved_by: str | None = None,
+    stop: Stop | None = None,
+    listener: Listener | None = None,
+) -> RunReport:
+    """Go on with a run that was killed, interrupted, failed or waits. What it had finished is not done again.
+
+    `compatible` declares that a spec changed since the run began fits what is done already. `approved_by` names who
+    approves publishing, if the run waits for that. Raises as `run` does, and RunNotFound, RunHeld (another living
+    process works on it), RunFinished, SpecChanged.
+    """
+    return _kickoff(run_id=run_id, compatible=compatible, approved_by=approved_by, stop=stop, listener=listener)
+
+
+def status(run_id: str | None = None, *, limit: int = 50) -> list[Run]:
+    """The newest runs, or the one named. Raises RunNotFound."""
+    from core import run as runs
+
+    with database() as store:
+        return [runs.get(store, run_id)] if run_id else runs.newest(store, limit)
+
+
+def timeline(run_id: str) -> list[Event]:
+    """The journal of a run, in order. Raises RunNotFound."""
+    from core import journal
+    from core import run as runs
+
+    with database() as store:
+        return journal.events(store, runs.get(store, run_id).run_id)
+
+
+def audit(run_id: str) -> Audit:
+    """Prove a run's account from its files: `in = out + quarantined + merged + filtered`.
+
+    Raises RunNotFound; InputError if the run has not come to its end yet.
+    """
+    from core.settings import settings
+    from flows.audit import audit as prove
+
+    with database() as store:
+        return prove(store, run_id, settings())
+
+
+def replay(run_id: str, out: str | Path, *, dataset: str | None = None) -> Replay:
+    """Write the rows that a run quarantined as a source file of the columns that they came with.
+
+    Its name ends in `.csv` or `.jsonl`. `dataset` may be left out if rows of one alone were quarantined. Raises
+    RunNotFound; InputError if the run has not come to its end yet, or quarantined no such row.
+    """
+    from flows.replay import write_quarantined
+
+    with database() as store:
+        return write_quarantined(store, run_id, Path(out), dataset)
+
+
+def collect_garbage() -> Garbage:
+    """Remove files that no record refers to, and return how much it was."""
+    from core.settings import settings
+    from flows.gc import collect
+
+    with database() as store:
+        return collect(store, settings())
+
+
+def _kickoff(**options: Any) -> RunReport:
+    from core.settings import settings
+    from core.spec import PipelineSpec, load
+    from core.store import open_database
+
+    if not isinstance(options.get("spec"), (PipelineSpec, type(None))):
+        # A wrong document is told at once, before anything is started.
+        load(options["spec"])
+    settings().prepare()
+    with ThreadPoolExecutor(1) as pool:
+        opening = pool.submit(open_database)
+        # CrewAI takes seconds to import; the database starts meanwhile.
+        from flows.pipeline import DataPipelineFlow
+
+        store = opening.result()
+    try:
+        report: RunReport = DataPipelineFlow(**options, database=store).kickoff()
+        return report
+    finally:
+        store.close()

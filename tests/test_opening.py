@@ -1,0 +1,209 @@
+"""Files that nobody has described: opened alike for all, with nothing lost, guessed in silence or read unasked."""
+
+import codecs
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import crewline
+from core.errors import Refused, SourceError
+from core.spec import load_checklist
+from tools.context import ToolContext
+from tools.engine.engine import Engine
+from tools.engine.limits import Limits
+from tools.engine.rowid import ROW
+from tools.sources.dialect import delimiter_of, encoding_of
+from tools.sources.opening import Files, Opened, open_files
+from tools.transformation.request import TransformationRequest
+from tools.transformation.transformation import transform_dataset
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    with Engine(Limits(), tmp_path_factory.mktemp("engine")) as engine:
+        yield engine
+
+
+def opened(engine: Engine, folder: Path, path: str, **options: object) -> Opened:
+    return open_files(engine, "data", Files.model_validate({"path": str(folder / path), **options}), folder)
+
+
+def test_whoever_opens_a_file_finds_the_same_in_it(tmp_path: Path) -> None:
+    """Checks, profiles, cleaning and transformations agree about delimiter, encoding, names, records and lines."""
+    data = tmp_path / "data.csv"
+    data.write_bytes("größe;größe;\n1;é;x\n2;y\n3;ü;z\n".encode("latin-1"))
+    (tmp_path / "checks.yaml").write_text("- {check: not_null, column: column_3}\n")
+    notes = [
+        "read as latin-1",
+        "delimited by ';'",
+        "column 2, 'größe' in the header, is called 'größe_2'",
+        "column 3, '' in the header, is called 'column_3'",
+    ]
+    report = crewline.check(data, load_checklist(tmp_path / "checks.yaml"))
+    assert (report.rows, report.verdicts[0].failed, report.notes) == (3, 1, notes)
+    cleaned = crewline.clean(data, tmp_path / "cleaned")
+    assert (cleaned.rows, cleaned.quarantined, cleaned.notes) == (3, 1, notes)
+    request = TransformationRequest.model_validate({"source": "data.csv", "output": "out"})
+    done = transform_dataset(request, ToolContext(roots=(str(tmp_path),)))
+    assert (done.account[0].rows_in, done.records, done.notes) == (3, 2, notes)
+    names = ["größe", "größe_2", "column_3"]
+    assert pq.read_schema(cleaned.files["clean"]).names == names
+    assert list(done.columns) == names
+    profile = crewline.profile(data)
+    assert ([column.name for column in profile.columns], profile.rows) == (names, 2)
+
+
+def test_columns_that_cannot_be_told_apart_get_names_of_their_own(engine: Engine, tmp_path: Path) -> None:
+    """Whatever the case, as the engine sees none; and `_row` is Crewline's."""
+    (tmp_path / "data.csv").write_text("a,A,a,_row,a_2\n1,2,3,4,5\n")
+    found = opened(engine, tmp_path, "data.csv")
+    assert engine.row(found.cells(engine)) == {"a": "1", "A_2_2": "2", "a_3": "3", "_row_4": "4", "a_2": "5"}
+    assert len(found.notes) == 3
+    (tmp_path / "data.jsonl").write_text('{"a": 1, "A": 2, "": 3}\n')
+    assert engine.row(opened(engine, tmp_path, "data.jsonl").cells(engine)) == {"a": "1", "A_2": "2", "column_3": "3"}
+
+
+def test_every_key_of_json_lines_is_a_column_however_late_it_comes(engine: Engine, tmp_path: Path) -> None:
+    lines = [json.dumps({"a": n}) for n in range(3000)] + ['{"late": true}', '{"torn": ']
+    (tmp_path / "data.ndjson").write_text("\n".join(lines))
+    found = opened(engine, tmp_path, "data.ndjson")
+    assert found.cells(engine).columns == ("a", "late")
+    assert (found.records, [line.line for _, line in found.unreadable]) == (3001, [3002])
+
+
+def test_rows_are_numbered_and_each_unreadable_line_says_how_many_stand_before_it(
+    engine: Engine, tmp_path: Path
+) -> None:
+    (tmp_path / "data.csv").write_text('x,a,b\n1\n1,2,3\n4\n4,5,"6\n7,8,9\n')
+    found = opened(engine, tmp_path, "data.csv")
+    assert [row[ROW] for row in engine.rows(found.rows(engine))] == [1, 2]
+    assert [(line.line, line.records) for _, line in found.unreadable] == [(2, 0), (4, 1), (5, 1)]
+    (tmp_path / "data.jsonl").write_text('{\n{"a": 1}\n{"a": 2}\n[]\n')
+    lines = [line for _, line in opened(engine, tmp_path, "data.jsonl").unreadable]
+    assert [(line.line, line.records) for line in lines] == [(1, 0), (4, 2)]
+
+
+def test_parquet_is_read_where_it_lies(engine: Engine, tmp_path: Path) -> None:
+    pq.write_table(pa.table({"a": [1, 2], "l": [[1], None]}), tmp_path / "data.pq")
+    found = opened(engine, tmp_path, "data.pq")
+    assert engine.rows(found.rows(engine)) == [{ROW: 1, "a": 1, "l": [1]}, {ROW: 2, "a": 2, "l": None}]
+    assert found.cells(engine).columns == ("a", "l")
+    assert (found.records, found.unreadable, sorted(tmp_path.iterdir())) == (2, [], [tmp_path / "data.pq"])
+
+
+def test_files_of_one_glob_are_read_together_each_as_it_is(engine: Engine, tmp_path: Path) -> None:
+    (tmp_path / "1.csv").write_text("a,b\n1,2\n")
+    (tmp_path / "2.csv").write_bytes("b;a\nä;3\n".encode("utf-16"))
+    (tmp_path / "3.csv").write_text("a\n4\n")
+    found = opened(engine, tmp_path, "*.csv")
+    rows = [(row["a"], row["b"]) for row in engine.rows(found.rows(engine).order_by(ROW))]
+    assert rows == [("1", "2"), ("3", "ä"), ("4", None)]
+    assert found.notes == [
+        f"{tmp_path}/2.csv: read as utf-16",
+        f"{tmp_path}/2.csv: delimited by ';'",
+        f"{tmp_path}/3.csv has no column b, as other files have",
+    ]
+
+
+def test_what_is_given_is_not_guessed(engine: Engine, tmp_path: Path) -> None:
+    (tmp_path / "data.txt").write_text("a;b|c\n1;2|3\n")
+    found = opened(engine, tmp_path, "data.txt", kind="csv", delimiter="|", columns={"c": "integer"})
+    assert engine.rows(found.cells(engine)) == [{"c": "3"}]
+    assert len(found.notes) == 1
+    assert "which are left out: a;b" in found.notes[0]
+
+
+@pytest.mark.parametrize("text", ["a\tb\n1\t2\n", "a\n1,2\n"])
+def test_a_tsv_file_is_delimited_by_tabs(engine: Engine, tmp_path: Path, text: str) -> None:
+    (tmp_path / "data.tsv").write_text(text)
+    found = opened(engine, tmp_path, "data.tsv")
+    assert engine.rows(found.cells(engine)) == [dict(zip("ab", text.split("\n")[1].split("\t"), strict=False))]
+    assert found.notes == []
+
+
+@pytest.mark.parametrize(
+    ("content", "encoding"),
+    [
+        (b"", "utf-8"),
+        (b"a\n1\n", "utf-8"),
+        ("é\n".encode(), "utf-8"),
+        ("é\n".encode("latin-1"), "latin-1"),
+        ("é\né\n".encode() + b"\xe9\n", "utf-8"),
+        (b"x" * 3_000_000 + "é\n".encode("latin-1"), "latin-1"),
+        (b"x" * ((1 << 20) - 1) + "é\n".encode(), "utf-8"),
+        (codecs.BOM_UTF16_BE + "é".encode("utf-16-be"), "utf-16"),
+    ],
+    ids=["empty", "ASCII", "UTF-8", "Latin-1", "one broken line", "late", "across two blocks", "UTF-16"],
+)
+def test_the_encoding_is_that_of_most_lines_that_have_one(tmp_path: Path, content: bytes, encoding: str) -> None:
+    (tmp_path / "data.csv").write_bytes(content)
+    assert encoding_of(str(tmp_path / "data.csv")) == encoding
+
+
+@pytest.mark.parametrize(
+    ("content", "delimiter"),
+    [
+        ("a,b\n1,2\n", ","),
+        ("a;b\n1,5;2\n", ";"),
+        ("a|b|c\n1|2|3\n", "|"),
+        ("a\n1;2\n3;4\n", ","),
+        ('"a;b",c\n"1;2",3\n', ","),
+        ("", ","),
+    ],
+)
+def test_the_delimiter_is_the_one_that_fits_the_header_and_most_lines(
+    tmp_path: Path, content: str, delimiter: str
+) -> None:
+    (tmp_path / "data.csv").write_text(content)
+    assert delimiter_of(str(tmp_path / "data.csv"), "utf-8") == delimiter
+
+
+def test_every_file_that_is_found_is_asked_for_before_any_is_read(engine: Engine, tmp_path: Path) -> None:
+    """A glob may come upon a link that leads out; and so may a folder."""
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "1.csv").write_text("a\n1\n")
+    (tmp_path / "secret.csv").write_text("a\n2\n")
+    (root / "2.csv").symlink_to(tmp_path / "secret.csv")
+    context = ToolContext(roots=(str(root),))
+    for path, kind in (("*.csv", None), (".", "csv"), ("2.csv", None), ("../secret.csv", None)):
+        with pytest.raises(Refused):
+            open_files(engine, "data", Files(path=path, kind=kind), root, context.path)
+    assert not list(root.glob("*.parquet"))
+    assert open_files(engine, "data", Files(path="1.csv"), root, context.path).records == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("gone.csv", "no file matches"),
+        ("empty.csv", "is empty"),
+        ("blank.csv", "has no header line"),
+        ("array.json", "no line of .* is a JSON object"),
+        ("torn.parquet", "is no whole Parquet file"),
+        ("[at]*.*", "does not tell its kind"),
+        ("nobody://data.csv", "cannot be read: Protocol not known"),
+        ("no\0name.csv", "no file matches"),
+        ("", "no file matches"),
+    ],
+)
+def test_what_cannot_be_opened_is_told(tmp_path: Path, path: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    contents = {"empty.csv": b"", "blank.csv": b"\n\n", "array.json": b"[1]", "torn.parquet": b"PAR1"}
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(SourceError, match=words) as error:
+        crewline.profile(path)
+    assert error.value.remedy
+
+
+def test_several_files_are_not_cleaned_at_once(tmp_path: Path) -> None:
+    """Row numbers of the answer would not say of which file they are."""
+    for name in ("1.csv", "2.csv"):
+        (tmp_path / name).write_text("a\n1\n")
+    with pytest.raises(SourceError, match="names 2 files"):
+        crewline.clean(tmp_path / "*.csv", tmp_path / "out")
