@@ -17,7 +17,7 @@ from tools.transformation.arithmetic import alike, as_float, ceil, floor, mean, 
 Function = Callable[..., Any]
 
 _UNITS = {"year": "Y", "quarter": "Q", "month": "M", "week": "W", "day": "D", "hour": "h", "minute": "m", "second": "s"}
-_SECONDS = {"week": 604_800, "day": 86_400, "hour": 3_600, "minute": 60, "second": 1}
+_SECONDS = {"hour": 3_600, "minute": 60, "second": 1}
 _MONTHS = {"year": 12, "quarter": 3, "month": 1}
 
 SCALARS: dict[str, Function] = {
@@ -243,7 +243,8 @@ def _date_diff(unit: str, a: Any, b: Any) -> Any:
         first, last = (x.cast("date") for x in (a, b))
         if unit == "week":
             first, last = first.truncate("W"), last.truncate("W")
-        return (last.delta(first, unit="day") / (_SECONDS[unit] // _SECONDS["day"])).cast("int64")
+        days = last.delta(first, unit="day")
+        return (days / 7 if unit == "week" else days).cast("int64")
     first, last = (x.cast("timestamp(6)").truncate(_UNITS[unit]).epoch_seconds() for x in (a, b))
     return ((last - first) / _SECONDS[unit]).cast("int64")
 
