@@ -153,8 +153,11 @@ def test_a_variable_that_holds_no_url_is_not_shown(
     shop.build(tmp_path / "shop")
     table = "kind: postgres\n    table: t\n    url_env: MODEL_KEY"
     document = shop.SPEC.replace("kind: jsonl\n    path: data/products.jsonl", table)
-    with pytest.raises(SourceError, match="MODEL_KEY does not hold the URL") as caught:
+    with pytest.raises(Refused, match="postgresql://MODEL_KEY/t"):
         create(database, context(tmp_path), document=document, base_dir="shop")
+    trusted = ToolContext(roots=(str(tmp_path), "postgresql://MODEL_KEY"))
+    with pytest.raises(SourceError, match="MODEL_KEY does not hold the URL") as caught:
+        create(database, trusted, document=document, base_dir="shop")
     assert "topsecret" not in str(caught.value)
 
 
