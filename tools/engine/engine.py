@@ -157,10 +157,14 @@ class Engine:
         with self.translating():
             self._backend.write_partitioned(table, folder, columns)
 
+    def arrow(self, table: Table) -> pa.Table:
+        """The rows in memory."""
+        with self.translating():
+            return self._backend.arrow(table)
+
     def rows(self, table: Table) -> list[dict[str, Any]]:
         """The rows as Python values. For small results, such as counts."""
-        with self.translating():
-            result: list[dict[str, Any]] = self._backend.arrow(table).to_pylist()
+        result: list[dict[str, Any]] = self.arrow(table).to_pylist()
         return result
 
     def row(self, table: Table) -> dict[str, Any]:

@@ -143,8 +143,7 @@ class _Checked:
         fails = {str(test.index): test.fails.fill_null(False) for test in row_tests}
         failing = table.filter(ibis.or_(*fails.values())).select(ROW, **fails)
         try:
-            with self._engine.translating():
-                return failing.to_pyarrow()
+            return self._engine.arrow(failing)
         except DataError as error:
             raise attributed(self._engine, table, row_tests, self._dataset, error) from error
 

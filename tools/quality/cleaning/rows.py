@@ -30,8 +30,7 @@ def changes_by_evidence(
     may be repaired, the ids of the rows whose cell may be. Those of them that are `wrong` are known to be, and have no
     say in what belongs into others.
     """
-    with engine.translating():
-        table = raw.order_by(ROW).to_pyarrow()
+    table = engine.arrow(raw.order_by(ROW))
     ids = table.column(ROW).to_numpy()
     cells = table.drop_columns([ROW])
     findings = judged(cells, {name: np.searchsorted(ids, of) for name, of in wrong.items()})
