@@ -75,9 +75,9 @@ class Performer:
                 self._session.stop.check()
             outcome = Outcome(task=task.key, status="failed", failure=failure_of(error), **measured)
             outcome = outcome.model_copy(update={"seconds": time.monotonic() - started})
-            ledger.fail(step, outcome)
+            ledger.end(step, outcome)
         else:
-            ledger.commit_task(step, outcome)
+            ledger.end(step, outcome)
         return outcome
 
     def _outputs(self, keys: tuple[str, ...]) -> list[DatasetRef]:

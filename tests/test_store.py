@@ -467,7 +467,7 @@ def test_a_commit_whose_answer_is_lost_has_happened_once(
     step = ledger.begin("a", actor="me")
     ledger.commit(step, {"is": "done"}, actor="me", effect=lambda: effects.append(1))
     failed = ledger.begin("b", actor="me")
-    ledger.fail(failed, Outcome(task="b", status="failed", failure=Failure(error="E", message="no")))
+    ledger.end(failed, Outcome(task="b", status="failed", failure=Failure(error="E", message="no")))
     ledger.tell("decision.made", why="because")
     ledger.change_spec(SPEC, ["nothing"])
     held.release("interrupted", error="enough")
