@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 
 from core import journal
-from core.errors import LeaseLost, RunFinished, RunHeld, RunNotFound, StoreUnavailable
+from core.errors import Interrupted, LeaseLost, RunFinished, RunHeld, RunNotFound, StoreUnavailable
 from core.run import FINISHED, Status
 from core.store.database import Connection, Database
 from core.store.value import jsonb, text
@@ -88,6 +88,17 @@ class Lease:
             )
 
         self.write(event, end)
+
+    def give_up(self, error: BaseException) -> None:
+        """Leave a run that cannot go on now, because of `error`, in a state from which it can be resumed."""
+        if isinstance(error, (LeaseLost, StoreUnavailable)):
+            # There is nobody to tell, or nothing to tell.
+            self.abandon()
+            return
+        try:
+            self.release("interrupted" if isinstance(error, Interrupted) else "failed", error=str(error))
+        except (LeaseLost, StoreUnavailable):
+            self.abandon()
 
     def abandon(self) -> None:
         """Stop the heartbeat without a word to the store, which may be away. The lease runs out by itself."""
