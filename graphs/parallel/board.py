@@ -164,7 +164,7 @@ class Board:
             if key in self.outcomes:
                 continue
             if not met:
-                note = f"needs {', '.join(self._failed(key))}"
+                note = f"needs {', '.join(sorted(self._failed(key)))}"
                 blocked.append((key, Outcome(task=key, status="blocked", notes=[note])))
             else:
                 self._unmet[key].discard(name)
@@ -173,10 +173,10 @@ class Board:
         return blocked
 
     def _failed(self, key: str) -> Iterable[str]:
-        for need in sorted(self.branches[key].needs):
-            outcome = self.outcomes.get(need)
-            if self.closed.get(need) == "failed" or (outcome is not None and outcome.status != "done"):
-                yield need
+        for need in self.branches[key].needs:
+            for behind in self.behind(need):
+                if behind in self.outcomes and self.outcomes[behind].status != "done":
+                    yield behind
 
     def _push(self, key: str) -> None:
         heapq.heappush(self._ready, (_PRIORITY[self.branches[key].priority], self._order[key], key))
