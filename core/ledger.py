@@ -25,7 +25,7 @@ from core.task import Fate, Outcome
 
 
 class Step:
-    """An attempt at a step, begun and not yet committed. `path` is its own folder, empty at first, and nobody else's."""
+    """An attempt at a step, begun and not yet committed. `path` is its own folder, and nobody else's."""
 
     def __init__(self, key: str, attempt: int, path: Path) -> None:
         self.key = key

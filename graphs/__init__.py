@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from graphs.checkpoints import Checkpoints
     from graphs.parallel.options import Options
     from graphs.parallel.workflow import ParallelWorkflow
-    from graphs.run import GraphReport, Question, aresume, arun, conduct, resume, run
+    from graphs.runs import GraphReport, Question, aresume, arun, conduct, resume, run
     from graphs.worker import Attempt, FunctionWorker, Result, Worker
 
 # LangGraph takes a second to import: naming this package must not cost it.
@@ -17,18 +17,18 @@ _HOMES = {
     "Branch": "graphs.branch",
     "Checkpoints": "graphs.checkpoints",
     "FunctionWorker": "graphs.worker",
-    "GraphReport": "graphs.run",
+    "GraphReport": "graphs.runs",
     "Options": "graphs.parallel.options",
     "ParallelWorkflow": "graphs.parallel.workflow",
-    "Question": "graphs.run",
+    "Question": "graphs.runs",
     "Result": "graphs.worker",
     "SyncPoint": "graphs.branch",
     "Worker": "graphs.worker",
-    "aresume": "graphs.run",
-    "arun": "graphs.run",
-    "conduct": "graphs.run",
-    "resume": "graphs.run",
-    "run": "graphs.run",
+    "aresume": "graphs.runs",
+    "arun": "graphs.runs",
+    "conduct": "graphs.runs",
+    "resume": "graphs.runs",
+    "run": "graphs.runs",
 }
 
 __all__ = [

@@ -213,7 +213,7 @@ class Machine(RuleBasedStateMachine):
         self._journal_tells_it_so()
 
     def _journal_tells_it_so(self) -> None:
-        """Tokens grow; steps are begun and committed by the holder alone; once committed, a step has no more, save refusals."""
+        """Tokens grow; the holder alone begins and commits; once committed, a step has no more events but refusals."""
         token, held = 0, False
         begun: dict[str, int] = {}
         committed: dict[str, dict[str, Any]] = {}

@@ -36,7 +36,7 @@ class Saver(AsyncPostgresSaver):
     """
 
     def __init__(self, pool: AsyncConnectionPool[AsyncConnection[DictRow]], wait_s: float) -> None:
-        super().__init__(pool)  # type: ignore[arg-type]  # a pool of connections with rows as dicts
+        super().__init__(pool)
         self.wait_s = wait_s
         self._writes: Group[_Written, None] = Group(self._put_writes)
 
@@ -174,8 +174,8 @@ async def _alone(connection: AsyncConnection[DictRow]) -> AsyncIterator[None]:
 
 async def _version(connection: AsyncConnection[DictRow]) -> int | None:
     """The last migration of the saver that was applied, if any."""
-    there = await (await connection.execute("SELECT to_regclass('checkpoint_migrations') IS NOT NULL AS yes")).fetchone()
-    if not (there and there["yes"]):
+    there = await connection.execute("SELECT 1 FROM pg_class WHERE oid = to_regclass('checkpoint_migrations')")
+    if await there.fetchone() is None:
         return None
     row = await (await connection.execute("SELECT max(v) AS v FROM checkpoint_migrations")).fetchone()
     return row["v"] if row else None

@@ -76,7 +76,7 @@ class Board:
 
     def take(self, most: int) -> list[Branch]:
         """Up to so many ready branches, those of high priority first, then in their order."""
-        taken = []
+        taken: list[Branch] = []
         while len(taken) < most and self.has_ready:
             key = heapq.heappop(self._ready)[2]
             self.claim(key)

@@ -5,7 +5,7 @@ import contextvars
 import inspect
 import json
 import threading
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from typing import Any
 
@@ -59,7 +59,7 @@ class Dispatch:
             board.revise(revision, self.revisions)
         self._alarm: asyncio.Task[None] | None = None
         self._left = ExitStack()
-        self._left.enter_context(stop.interrupting(lambda: self._loop.call_soon_threadsafe(self.end_turn)))
+        self._left.enter_context(stop.interrupting(self._interrupt))
         self._late: set[asyncio.Task[Any]] = set()
         self._fatal: Exception | None = None
 
@@ -202,14 +202,15 @@ class Dispatch:
         timer = asyncio.create_task(self._time_out(expiring, limit)) if limit else None
         with self.stop.interrupting(lambda: own.request(self.stop.reason)):
             threaded = not inspect.iscoroutinefunction(worker.perform)
-            answer: Coroutine[Any, Any, Answer] = (
-                _on_thread(lambda: worker.perform(branch, attempt), f"branch-{branch.key}")  # type: ignore[arg-type,return-value]
+            answer = (
+                _on_thread(lambda: worker.perform(branch, attempt), f"branch-{branch.key}")
                 if threaded
                 else worker.perform(branch, attempt)
             )
-            work = asyncio.create_task(answer)
+            work: asyncio.Task[Any] = asyncio.create_task(answer)  # type: ignore[arg-type]  # a coroutine in both cases
+            either: set[asyncio.Future[Any]] = {work, expiring}
             try:
-                await asyncio.wait({work, expiring}, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 if timer:
                     timer.cancel()
@@ -245,9 +246,15 @@ class Dispatch:
     def _look_up(self, key: str) -> None:
         """End the turn if, with one branch less at work, something else could be done."""
         idle = len(self._running) < self.width
-        decided = any(self.decision(name) != "wait" for name in self.board.meeting(key) if name not in self.board.closed)
+        decided = any(
+            self.decision(name) != "wait" for name in self.board.meeting(key) if name not in self.board.closed
+        )
         if idle and (decided or self.board.has_ready or self.board.missing):
             self.end_turn()
+
+    def _interrupt(self) -> None:
+        """A stop comes from any thread."""
+        self._loop.call_soon_threadsafe(self.end_turn)
 
     def end_turn(self) -> None:
         """Let the graph go on, though some branches are still at work."""
@@ -299,9 +306,7 @@ def outcome_of(key: str, answer: object) -> Outcome:
         )
     if answer.quality is not None and not 0 <= answer.quality <= 1:
         raise InvalidResult(f"The worker of {key} returned a quality of {answer.quality}.", remedy="Return 0 to 1.")
-    return Outcome(
-        task=key, status="done", result=json.loads(text), quality=answer.quality, notes=list(answer.notes)
-    )
+    return Outcome(task=key, status="done", result=json.loads(text), quality=answer.quality, notes=list(answer.notes))
 
 
 async def _on_thread(function: Callable[[], Answer], name: str) -> Answer:

@@ -23,9 +23,7 @@ def failure_of(error: BaseException) -> Failure:
     message = str(error).strip() or type(error).__name__
     if isinstance(error, (OutOfMemory, MemoryError)):
         return Failure(error=type(error).__name__, message=message, kind="resource")
-    if isinstance(
-        error, (BranchTimeout, SourceUnavailable, psycopg.OperationalError, TimeoutError, ConnectionError)
-    ):
+    if isinstance(error, (BranchTimeout, SourceUnavailable, psycopg.OperationalError, TimeoutError, ConnectionError)):
         return Failure(error=type(error).__name__, message=message, kind="transient")
     if isinstance(error, OSError) and not isinstance(error, CrewlineError):
         return Failure(error=type(error).__name__, message=message, kind="transient")

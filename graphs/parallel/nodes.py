@@ -138,7 +138,9 @@ def queued(state: State, question_kinds: Sequence[str]) -> tuple[list[Branch], l
         branches = [Branch.model_validate(branch) for branch in state.get("task_queue") or ()]
         syncs = [SyncPoint.model_validate(sync) for sync in state.get("sync_points") or ()]
     except ValueError as error:
-        raise InputError(f"The task queue is wrong: {error}.", remedy="See docs/graphs.md for a branch's fields.") from error
+        raise InputError(
+            f"The task queue is wrong: {error}.", remedy="See docs/graphs.md for a branch's fields."
+        ) from error
     messages = state.get("messages")
     if not branches and messages:
         question = str(messages[-1].text)

@@ -58,7 +58,12 @@ class ParallelWorkflow:
         Staff(self.workers)
 
     def bind(
-        self, thread_id: str, ledger: Ledger, stop: Stop, branches: Sequence[Branch] = (), syncs: Sequence[SyncPoint] = ()
+        self,
+        thread_id: str,
+        ledger: Ledger,
+        stop: Stop,
+        branches: Sequence[Branch] = (),
+        syncs: Sequence[SyncPoint] = (),
     ) -> None:
         """Let the graph of a thread work on this ledger. Without branches, those of its input are on record there."""
         self._bound[thread_id] = _Binding(ledger, stop, list(branches), list(syncs))

@@ -130,7 +130,7 @@ async def _worked(
         try:
             ledger = Ledger(lease, configuration.runs_dir / run_id)
             report = await conduct(
-                workflow, ledger, run_id, branches, syncs, stop=stop or Stop(), answers=answers, url=used.url
+                workflow, ledger, run_id, branches, syncs, stop=stop or Stop(), answers=answers, keep=True, url=used.url
             )
             status: runs.Status = {"waiting": "waiting", "failed": "failed"}.get(report.status, "done")  # type: ignore[assignment]
             await asyncio.to_thread(lease.release, status, report=report.model_dump(mode="json"))
@@ -155,11 +155,15 @@ async def conduct(
     *,
     stop: Stop,
     answers: Mapping[str, Any] | None = None,
+    keep: bool = False,
     url: str,
 ) -> GraphReport:
-    """Work on a thread of a workflow under a ledger that is held already, from its last checkpoint, if it has one."""
+    """Work on a thread of a workflow under a ledger that is held already, from its last checkpoint, if it has one.
+
+    With `keep`, the branches are put on record, so that who takes the thread up again need not know them.
+    """
     began = time.monotonic()
-    workflow.bind(thread_id, ledger, stop, branches, syncs)
+    workflow.bind(thread_id, ledger, stop, () if keep else branches, () if keep else syncs)
     try:
         async with Checkpoints(url) as checkpoints:
             graph = workflow.graph(checkpoints.saver())
@@ -205,6 +209,11 @@ def _given(
         return Command(resume=dict(answers))
     if before.next:
         return None
+    if not branches:
+        raise InputError(
+            f"Run {ledger.lease.run_id} has nothing to do: no branches were given, and no checkpoint has any.",
+            remedy="Give it its branches once more, with graphs.run(..., run_id=...).",
+        )
     return {
         "task_queue": [branch.model_dump(exclude_defaults=True) for branch in branches],
         "sync_points": [sync.model_dump(exclude_defaults=True) for sync in syncs],
@@ -220,5 +229,3 @@ def _claimed(
     if found.kind != "graph":
         raise InputError(f"Run {run_id} is a pipeline's.", remedy=f"Go on with it by: crewline resume {run_id}")
     return claim(database, run_id, lease_s=configuration.lease_s)
-
-
