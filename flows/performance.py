@@ -80,7 +80,7 @@ def branches_for(tasks: Sequence[Task], agents: Mapping[str, str]) -> tuple[list
         Branch(
             key=task.key,
             kind=agents[task.place],
-            payload={"stage": task.stage, "dataset": task.dataset, "shard": task.shard},
+            payload={"stage": str(task.stage), "dataset": task.dataset, "shard": task.shard},
             needs=tuple(dict.fromkeys(need for keys in (task.inputs, *task.context.values()) for need in met(keys))),
             priority=task.priority,
         )

@@ -34,6 +34,8 @@ class Group(Generic[T, R]):
                 for _, future in group:
                     if not future.done():
                         future.set_exception(error)
+                        # Who asked may be gone; that it was raised to nobody is then no news.
+                        future.exception()
             else:
                 for (_, future), answer in zip(group, answers, strict=True):
                     if not future.done():

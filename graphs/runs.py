@@ -215,8 +215,8 @@ def _given(
             remedy="Give it its branches once more, with graphs.run(..., run_id=...).",
         )
     return {
-        "task_queue": [branch.model_dump(exclude_defaults=True) for branch in branches],
-        "sync_points": [sync.model_dump(exclude_defaults=True) for sync in syncs],
+        "task_queue": [branch.model_dump(mode="json", exclude_defaults=True) for branch in branches],
+        "sync_points": [sync.model_dump(mode="json", exclude_defaults=True) for sync in syncs],
     }
 
 

@@ -21,7 +21,7 @@ from graphs.parallel.meeting import Decision, decide
 from graphs.parallel.options import Options
 from graphs.parallel.recorder import Recorder
 from graphs.parallel.staff import Staff
-from graphs.worker import Answer, Attempt, Result, Worker
+from graphs.worker import Attempt, Result, Worker
 
 # A result is small: references, counts and scores.
 MOST_BYTES = 1_000_000
@@ -108,6 +108,7 @@ class Dispatch:
         if task is None:
             self.sent_to[key] = worker
             task = self._running[key] = asyncio.create_task(self._see_to(self.board.branches[key], worker))
+            task.add_done_callback(_heard)
             if new := [name for name in self.board.meeting(key) if name not in self._since]:
                 self._since.update(dict.fromkeys(new, self._clock.now()))
                 self._set_alarm()
@@ -193,7 +194,7 @@ class Dispatch:
             outcome = Outcome(task=branch.key, status="failed", failure=failure_of(error))
         return outcome.model_copy(update={**told, "seconds": self._clock.now() - began})
 
-    async def _in_time(self, branch: Branch, worker: Worker, step: Step) -> Answer:
+    async def _in_time(self, branch: Branch, worker: Worker, step: Step) -> object:
         own = Stop()
         expiring: asyncio.Future[str] = self._loop.create_future()
         self._expiring[branch.key] = expiring
@@ -225,7 +226,7 @@ class Dispatch:
         if not expiring.done():
             expiring.set_result(f"it took longer than {limit:g} s")
 
-    def _await_late(self, work: asyncio.Task[Answer], key: str, step: Step, threaded: bool) -> None:
+    def _await_late(self, work: asyncio.Task[Any], key: str, step: Step, threaded: bool) -> None:
         """A coroutine is cancelled; a thread cannot be, and what it brings goes to the ledger, which refuses it."""
 
         async def refuse() -> None:
@@ -280,6 +281,12 @@ class Dispatch:
         self.end_turn()
 
 
+def _heard(task: asyncio.Task[None]) -> None:
+    """What a task raised is kept, and raised to the graph: asyncio need not tell of it as well."""
+    if not task.cancelled():
+        task.exception()
+
+
 def _timeout(key: str, why: str) -> BranchTimeout:
     return BranchTimeout(f"The branch {key} was given up: {why}.")
 
@@ -309,19 +316,19 @@ def outcome_of(key: str, answer: object) -> Outcome:
     return Outcome(task=key, status="done", result=json.loads(text), quality=answer.quality, notes=list(answer.notes))
 
 
-async def _on_thread(function: Callable[[], Answer], name: str) -> Answer:
+async def _on_thread(function: Callable[[], Any], name: str) -> Any:
     """Call it on a thread of its own: one that hangs must not take the place of others."""
     loop = asyncio.get_running_loop()
-    future: asyncio.Future[Answer] = loop.create_future()
+    future: asyncio.Future[Any] = loop.create_future()
     context = contextvars.copy_context()
 
-    def settle(answer: Answer | None, error: BaseException | None) -> None:
+    def settle(answer: Any, error: BaseException | None) -> None:
         if future.done():
             return
         if error is not None:
             future.set_exception(error)
         else:
-            future.set_result(answer)  # type: ignore[arg-type]  # whatever a worker returns is looked at later
+            future.set_result(answer)
 
     def work() -> None:
         answer, raised = None, None

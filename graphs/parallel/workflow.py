@@ -170,12 +170,16 @@ class ParallelWorkflow:
 
     async def _dispatch(self, config: RunnableConfig) -> Dispatch:
         binding = await self._binding(config)
-        if binding.dispatch is None:
-            # The graph was taken up in the middle: where its branches stand, the ledger says.
-            if not binding.branches:
-                binding.branches, binding.syncs = await asyncio.to_thread(_recorded, binding, self.name)
-            width = self.options.concurrency or mode_of(binding.branches, free_cpu()).width
-            binding.dispatch = await self._open(binding, width)
+        # The nodes of a wave come together, and one of them opens for all.
+        async with binding.opening:
+            return binding.dispatch or await self._take_up(binding)
+
+    async def _take_up(self, binding: "_Binding") -> Dispatch:
+        """Go on in the middle: where the branches stand, the ledger says."""
+        if not binding.branches:
+            binding.branches, binding.syncs = await asyncio.to_thread(_recorded, binding, self.name)
+        width = self.options.concurrency or mode_of(binding.branches, free_cpu()).width
+        binding.dispatch = await self._open(binding, width)
         return binding.dispatch
 
     async def _open(self, binding: "_Binding", width: int) -> Dispatch:
@@ -204,6 +208,7 @@ class _Binding:
         self.stop = stop
         self.branches = branches
         self.syncs = syncs
+        self.opening = asyncio.Lock()
         self.dispatch: Dispatch | None = None
 
 
@@ -212,8 +217,8 @@ def _record(binding: _Binding, name: str) -> None:
     if binding.ledger.recorded(f"{name}/queue") is None:
         step = binding.ledger.begin(f"{name}/queue", actor="graph")
         queue = {
-            "task_queue": [branch.model_dump(exclude_defaults=True) for branch in binding.branches],
-            "sync_points": [sync.model_dump(exclude_defaults=True) for sync in binding.syncs],
+            "task_queue": [branch.model_dump(mode="json", exclude_defaults=True) for branch in binding.branches],
+            "sync_points": [sync.model_dump(mode="json", exclude_defaults=True) for sync in binding.syncs],
         }
         binding.ledger.commit(step, queue, actor="graph")
 
