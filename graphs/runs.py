@@ -206,6 +206,13 @@ def _given(
                 f"Run {ledger.lease.run_id} waits for an answer to {', '.join(f'{i}: {asked[i]}' for i in open_)}.",
                 remedy="Resume it with an answer to each.",
             )
+        # A wrong answer would be kept, and asked for no more.
+        for identity, answer in answers.items():
+            if answer not in asked[identity]["answers"]:
+                raise InputError(
+                    f"{answer!r} is no answer to {identity}.",
+                    remedy=f"Answer with one of: {', '.join(asked[identity]['answers'])}.",
+                )
         return Command(resume=dict(answers))
     if before.next:
         return None

@@ -45,11 +45,9 @@ async def meet(dispatch: Dispatch, state: State, *, ask: bool) -> Update:
     decisions = {name: dispatch.decision(name) for name in board.syncs if name not in board.closed}
     passing = {name: decision for name, decision in decisions.items() if decision in ("complete", "partial")}
     if ask and passing:
-        answer = interrupt({"about": "sync", "sync_points": passing, "branches": counts(dispatch)})
+        answer = _asked("sync", ("proceed", "stop"), sync_points=passing, branches=counts(dispatch))
         if answer == "stop":
             passing = dict.fromkeys(passing, "failed")  # type: ignore[arg-type]
-        elif answer != "proceed":
-            raise InputError(f"The answer {answer!r} is none.", remedy='Answer "proceed" or "stop".')
     for name, decision in decisions.items():
         decision = passing.get(name, decision)
         if decision in ("complete", "partial", "failed"):
@@ -107,9 +105,7 @@ async def validated(dispatch: Dispatch, *, ask: bool) -> Update:
     """quality_validator: whether it will do."""
     verdict = validate(dispatch.board.last_words, dispatch.options, dispatch.revisions)
     if ask:
-        answer = interrupt({"about": "validation", **verdict.model_dump(mode="json")})
-        if answer not in ("proceed", "approve", "stop"):
-            raise InputError(f"The answer {answer!r} is none.", remedy='Answer "proceed", "approve" or "stop".')
+        answer = _asked("validation", ("proceed", "approve", "stop"), **verdict.model_dump(mode="json"))
         if answer != "proceed":
             decision = "approve" if answer == "approve" else "critical"
             verdict = Verdict(decision=decision, quality=verdict.quality, reason=f"a person said {answer}")
@@ -147,6 +143,14 @@ def queued(state: State, question_kinds: Sequence[str]) -> tuple[list[Branch], l
         branches = [Branch(key=kind, kind=kind, payload={"query": question}) for kind in question_kinds]
     check_branches(branches, syncs)
     return branches, syncs
+
+
+def _asked(about: str, answers: tuple[str, ...], **told: Any) -> str:
+    """Wait for a person's answer. Raises InputError for one that is none of these."""
+    answer = interrupt({"about": about, "answers": list(answers), **told})
+    if answer not in answers:
+        raise InputError(f"{answer!r} is no answer.", remedy=f"Answer with one of: {', '.join(answers)}.")
+    return str(answer)
 
 
 def counts(dispatch: Dispatch) -> dict[str, int]:
