@@ -22,10 +22,10 @@ _NAMES_THINGS = KEY_WORDS | {"index", "zip", "postcode", "phone"}
 
 @dataclass(frozen=True)
 class Columns:
-    """A profiled table. `numbers` and `times` are expressions on it, by the names of their columns."""
+    """A profiled table. `numbers` and `times` are the columns of `figures`, by their names in the table."""
 
-    table: Table
     profile: Profile
+    figures: Table
     numbers: dict[str, NumericValue]
     times: dict[str, TimestampValue]
     notes: tuple[str, ...]
@@ -36,15 +36,23 @@ def profiled(engine: Engine, table: Table, names: Sequence[str]) -> Columns:
 
     Numbers that are not finite, or beyond 1e100, are left out as if they were missing, with a note.
     """
-    table, notes = _finite(engine, table.select(*names))
+    table, notes = _finite(engine, table if list(names) == list(table.columns) else table.select(*names))
     found = profile(engine, table)
-    numbers, times = {}, {}
+    figures: dict[str, Value] = {}
     for column in found.columns:
         if column.type in ("integer", "float") or column.type.startswith("decimal"):
-            numbers[column.name] = _number(table[column.name])
+            figures[column.name] = _number(table[column.name])
         elif column.type in ("date", "timestamp"):
-            times[column.name] = _typed(table[column.name], column.type).cast("timestamp")
-    return Columns(table, found, numbers, times, tuple(notes))
+            figures[column.name] = _typed(table[column.name], column.type).cast("timestamp")
+    # Computed once for all measures: to plan each of them over its own expression would take many times as long.
+    projected = table.select(**figures) if figures else table
+    return Columns(
+        profile=found,
+        figures=projected,
+        numbers={name: projected[name] for name, value in figures.items() if value.type().is_numeric()},
+        times={name: projected[name] for name, value in figures.items() if value.type().is_timestamp()},
+        notes=tuple(notes),
+    )
 
 
 def identifies(name: str) -> bool:
@@ -63,18 +71,24 @@ def _finite(engine: Engine, table: Table) -> tuple[Table, list[str]]:
     floats = [name for name in table.columns if table[name].type().is_floating()]
     if not floats:
         return table, []
-    fit = {name: _fit(table[name]) for name in floats}
-    counts = aggregated(engine, table, {(name,): (~fit[name]).sum().fill_null(0) for name in floats})
-    notes = [f"{name}: {n} values are no finite numbers, or too large" for (name,), n in counts.items() if n]
-    return table.mutate(**{name: ibis.ifelse(fit[name], table[name], ibis.null("float64")) for name in floats}), notes
+    unfit = {(name,): _unfit(table[name]).sum().fill_null(0) for name in floats}
+    counts = {name: n for (name,), n in aggregated(engine, table, unfit).items() if n}
+    if not counts:
+        return table, []
+    fit = {name: ibis.ifelse(_unfit(table[name]), ibis.null("float64"), table[name]) for name in counts}
+    return table.mutate(**fit), [
+        f"{name}: {n} values are no finite numbers, or too large" for name, n in counts.items()
+    ]
 
 
-def _fit(number: NumericValue) -> Value:
-    return ~(number.isnan() | (number.abs() >= _LARGEST))
+def _unfit(number: NumericValue) -> Value:
+    return number.isnan() | (number.abs() >= _LARGEST)
 
 
 def _number(cell: Value) -> NumericValue:
-    number = _typed(cell, "float") if cell.type().is_string() else cell.cast("float64")
+    if not cell.type().is_string():
+        return cell.cast("float64")
+    number = _typed(cell, "float")
     return ibis.ifelse(number.abs() < _LARGEST, number, ibis.null("float64"))
 
 

@@ -44,7 +44,7 @@ def correlations(engine: Engine, columns: Columns, names: Sequence[str], confide
         measures[left, right, "n"] = (numbers[left].notnull() & numbers[right].notnull()).sum().fill_null(0)
         # That of the population is that of the sample: what they differ by cancels out.
         measures[left, right, "r"] = numbers[left].corr(numbers[right], how="pop")
-    found = aggregated(engine, columns.table, measures)
+    found = aggregated(engine, columns.figures, measures)
     tested = []
     for left, right in pairs:
         r, n = found[left, right, "r"], found[left, right, "n"]

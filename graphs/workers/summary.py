@@ -43,7 +43,7 @@ def summaries(engine: Engine, columns: Columns, confidence: float) -> list[Summa
             (name, "mean"): number.mean(),
             (name, "std"): number.std(how="sample"),
         }
-    found = aggregated(engine, columns.table, measures)
+    found = aggregated(engine, columns.figures, measures)
     return [
         described(column, {key: found.get((column.name, key)) for key in ("n", "mean", "std")}, confidence)
         for column in columns.profile.columns

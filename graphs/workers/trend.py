@@ -69,7 +69,7 @@ def course(engine: Engine, columns: Columns, time: str, names: Sequence[str], co
     The unit is the shortest of which at most 40 cover all of the time, else a year.
     """
     when = columns.times[time]
-    ends = aggregated(engine, columns.table, {("first",): when.min(), ("last",): when.max()})
+    ends = aggregated(engine, columns.figures, {("first",): when.min(), ("last",): when.max()})
     first, last = ends["first",], ends["last",]
     if first is None:
         return None
@@ -124,7 +124,7 @@ def _lines(
             (name, "var_y"): y.var(how="sample", where=both),
             (name, "cov"): x.cov(y, how="sample", where=both),
         }
-    found = aggregated(engine, columns.table, measures)
+    found = aggregated(engine, columns.figures, measures)
     lines = []
     for name in names:
         own: dict[str, Any] = {key: found[name, key] for key in ("n", "mean_x", "mean_y", "var_x", "var_y", "cov")}
@@ -140,7 +140,7 @@ def _periods(
 ) -> tuple[list[Period], list[float]]:
     """The periods that have rows, in their order, and the mean time of each, in days."""
     x = when.epoch_seconds().cast("float64") / _DAY_S
-    table = columns.table.select(
+    table = columns.figures.select(
         start=when.truncate({"day": "D", "week": "W", "month": "M", "quarter": "Q", "year": "Y"}[unit]).date(),
         x=x,
         **{f"y{index}": columns.numbers[name] for index, name in enumerate(names)},
