@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import Interrupted, Refused
+from core.stop import Stop
 from tools.context import Classification, ToolContext
 from tools.engine.limits import Limits
 
@@ -159,6 +160,17 @@ def test_more_resources_than_the_limits_are_refused() -> None:
 def test_a_call_that_takes_too_long_is_stopped() -> None:
     with ToolContext(timeout_s=0.05).deadline() as stop, pytest.raises(Interrupted, match=r"may take 0\.05 s"):
         stop.wait(10)
+
+
+def test_a_deadline_within_another_stop_ends_with_that_and_gives_its_reason() -> None:
+    outer = Stop()
+    with ToolContext().deadline(outer) as stop:
+        stop.check()
+        outer.request("the run stops")
+        with pytest.raises(Interrupted, match="the run stops"):
+            stop.check()
+    with pytest.raises(Interrupted, match="the run stops"), ToolContext().deadline(outer):
+        pytest.fail("a stop that was requested before lets nothing begin")
 
 
 def test_a_context_does_not_change_once_it_is_given() -> None:

@@ -2,7 +2,7 @@
 
 import posixpath
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from threading import Timer
 from urllib.parse import unquote
@@ -86,14 +86,16 @@ class ToolContext(BaseModel):
         return asked
 
     @contextmanager
-    def deadline(self) -> Iterator[Stop]:
-        """A stop that is requested when the time of a call is over. What obeys it raises Interrupted."""
+    def deadline(self, outer: Stop | None = None) -> Iterator[Stop]:
+        """A stop that is requested when the time of a call is over, or when `outer` is. What obeys it raises
+        Interrupted."""
         stop = Stop()
         timer = Timer(self.timeout_s, stop.request, [f"a call may take {self.timeout_s:g} s"])
         timer.daemon = True
         timer.start()
         try:
-            yield stop
+            with outer.interrupting(lambda: stop.request(outer.reason)) if outer else nullcontext():
+                yield stop
         finally:
             timer.cancel()
 
