@@ -116,8 +116,8 @@ class AdaptiveWorkflow(ParallelWorkflow):
     def _worker_nodes(self) -> dict[str, Callable[..., Any]]:
         return {"spawned_agent": self._attend_spawned}
 
-    def _sends(self, state: ParallelState) -> list[Send] | str:
-        agents = {agent["id"]: agent for agent in state["agents"]}  # type: ignore[typeddict-item]  # an AdaptiveState
+    def _sends(self, state: AdaptiveState) -> list[Send] | str:  # type: ignore[override]  # LangGraph reads by the type
+        agents = {agent["id"]: agent for agent in state["agents"]}
         return [
             Send("spawned_agent", {"key": key, "agent": agents[name]}) for key, name in state["active_branches"]
         ] or "sync_point_manager"

@@ -139,10 +139,10 @@ class ParallelWorkflow:
         if not binding.branches:
             binding.branches, binding.syncs = nodes.queued(state, self._questions())
             await asyncio.to_thread(self._keep, binding)
-        self._staff(binding).check(binding.branches)
         mode = mode_of(binding.branches, free_cpu())
         width = self.options.concurrency or mode.width
         binding.dispatch = await self._open(binding, width)
+        binding.dispatch.staff.check(binding.branches)
         await binding.dispatch.tell(
             "graph.analyzed", **mode.model_dump(), branches=len(binding.branches), concurrency=width
         )
