@@ -110,7 +110,7 @@ def searches(database: Database, datasets: int, queries: int) -> None:
 
 def _answers(database: Database, queries: Sequence[str]) -> None:
     """Whole answers, with compatibility and governance; and the same once more, from the cache."""
-    context = ToolContext(roots=("bench://",), clearance=Classification.RESTRICTED)
+    context = ToolContext(roots=("bench://warehouse",), clearance=Classification.RESTRICTED)
     requests = [DiscoveryRequest(query=query, source_types=[], domains=[], quality_threshold=0) for query in queries]
     _tell("whole answer", [_timed(lambda r=r: discover(r, context, database)) for r in requests])
     _tell("whole answer, cached", [_timed(lambda r=r: discover(r, context, database)) for r in requests])

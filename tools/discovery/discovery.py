@@ -26,8 +26,8 @@ from tools.discovery.governance import judge, summary
 from tools.discovery.metrics import metrics
 from tools.discovery.request import DiscoveryRequest
 from tools.discovery.search import Filters, Hits, left_out, search
-from tools.discovery.url import without_user
 from tools.discovery.vocabulary import Word, understand
+from tools.url import public
 
 
 def discover(request: DiscoveryRequest, context: ToolContext, database: Database) -> Discovery:
@@ -57,7 +57,7 @@ def _source(root: str) -> str:
         return adapter(root).source
     except InputError:
         # A prefix of URLs, such as a whole server, need not be a source itself.
-        return without_user(root)
+        return public(root)
 
 
 def _refresh(

@@ -1,6 +1,7 @@
 """DuckDB files, opened to read only."""
 
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -32,6 +33,8 @@ class DuckDBAdapter:
             found = os.stat(self.source)
         except OSError as error:
             raise SourceError(self.source, f"{error.strerror}.", remedy="Correct the path.") from error
+        if not stat.S_ISREG(found.st_mode):
+            raise SourceError(self.source, "it is no regular file.", remedy="Give the path of a DuckDB file.")
         yield Part(self.source, f"{found.st_mtime_ns}-{found.st_size}")
 
     def read(self, part: str) -> Sequence[Description]:
