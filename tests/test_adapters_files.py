@@ -133,6 +133,34 @@ def test_torn_files_are_told_and_the_others_described(tmp_path: Path) -> None:
     }
 
 
+def test_pipes_and_devices_are_told_and_the_others_described(tmp_path: Path) -> None:
+    """Whoever opened one would wait for ever, or read without end."""
+    parquet(tmp_path / "t_1.parquet", id=[1])
+    os.mkfifo(tmp_path / "pipe.csv")
+    os.mkfifo(tmp_path / "t_0.parquet")
+    os.mkfifo(tmp_path / "t.duckdb")
+    source = adapter(str(tmp_path))
+    parts = {Path(part.name).name: part.name for part in source.parts()}
+    assert list(parts) == ["pipe.csv", "t_0.parquet", "t_1.parquet"]
+    for name in ("pipe.csv", "t_0.parquet"):
+        with pytest.raises(SourceError, match="no regular file"):
+            source.read(parts[name])
+    sample = source.sample(source.read(parts["t_1.parquet"])[0], ["id"], 10)
+    assert sample is not None
+    for alone in (str(tmp_path / "pipe.csv"), str(tmp_path / "t.duckdb"), "/dev/zero"):
+        with pytest.raises(SourceError, match="no regular file"):
+            list(adapter(alone).parts())
+
+
+def test_a_file_of_another_kind_and_a_pattern_are_no_sources(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("a note")
+    with pytest.raises(SourceError, match="not that of a data file"):
+        list(adapter(str(tmp_path / "notes.txt")).parts())
+    with pytest.raises(SourceError, match="no such folder") as caught:
+        list(adapter(str(tmp_path / "*.csv")).parts())
+    assert caught.value.remedy == f"Patterns are not followed: crawl {tmp_path}, and what is bad in it is told."
+
+
 def test_links_are_followed_within_the_source_and_not_out_of_it(tmp_path: Path) -> None:
     parquet(tmp_path / "lake" / ".t.versions" / "1" / "part.parquet", id=[1])
     parquet(tmp_path / "secret" / "s.parquet", id=[1])

@@ -2,6 +2,7 @@
 
 import codecs
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -207,3 +208,25 @@ def test_several_files_are_not_cleaned_at_once(tmp_path: Path) -> None:
         (tmp_path / name).write_text("a\n1\n")
     with pytest.raises(SourceError, match="names 2 files"):
         crewline.clean(tmp_path / "*.csv", tmp_path / "out")
+
+
+def test_what_is_wrong_with_a_file_is_told_without_a_spec_that_nobody_wrote(engine: Engine, tmp_path: Path) -> None:
+    (tmp_path / "data.csv").write_bytes(b"gr\xf6\xdfe,b\n" + "é,ü\n".encode() * 3)
+    with pytest.raises(SourceError, match=r"header .* is not utf-8") as caught:
+        opened(engine, tmp_path, "data.csv")
+    assert caught.value.remedy == "Save the file in one encoding, such as UTF-8."
+    (tmp_path / "plain.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(SourceError, match="no column c") as caught:
+        opened(engine, tmp_path, "plain.csv", columns={"c": {"type": "string"}})
+    assert caught.value.remedy == "Correct `columns` (new there: a, b)."
+
+
+@pytest.mark.parametrize("path", ["pipe.csv", "*.csv", "nowhere.csv"])
+def test_what_is_no_regular_file_is_refused_by_its_name(engine: Engine, tmp_path: Path, path: str) -> None:
+    """Whoever opened the pipe would wait for ever."""
+    (tmp_path / "data.csv").write_text("a\n1\n")
+    os.mkfifo(tmp_path / "pipe.csv")
+    if path == "nowhere.csv":
+        (tmp_path / path).symlink_to(tmp_path / "pipe.csv")
+    with pytest.raises(SourceError, match=r"(pipe|nowhere)\.csv.*is no regular file"):
+        opened(engine, tmp_path, path)

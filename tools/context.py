@@ -116,7 +116,7 @@ class ToolContext(BaseModel):
         # Object stores have no `..`, and web servers decode it: who writes it means to leave.
         if ".." in unquote(rest).split("/"):
             raise self._refused(f"{public(text)!r} goes up with '..'", "Give the URL without it.")
-        return f"{protocol.lower()}://{posixpath.normpath(rest)}"
+        return f"{protocol.lower()}://{posixpath.normpath(rest) if rest else ''}"
 
     def _folder(self) -> Path:
         return next((Path(root) for root in self.roots if "://" not in root), Path.cwd())

@@ -139,6 +139,8 @@ def _remarks(found: Discovery) -> list[str]:
     """What a reader of the table should know beside it."""
     lines = [f"{found.found}{' or more' if found.capped else ''} found."]
     lines += [f"'{asked}' was taken for '{meant}'." for asked, meant in found.corrections.items()]
+    if found.matched == "everything":
+        lines.append("The query has no words to look for: these are the best of all datasets.")
     if found.matched == "any" and found.found:
         lines.append("None has all of the words; these have some.")
     lines += [

@@ -123,6 +123,8 @@ def _answer(request: DiscoveryRequest, context: ToolContext, roots: Sequence[str
 
 def _hits(database: Database, words: Sequence[Word], filters: Filters, limit: int) -> tuple[Hits, str]:
     hits = search(database, words, filters, limit)
+    if not words:
+        return hits, "everything"
     if hits.found or len(words) < 2:
         return hits, "all"
     return search(database, words, filters, limit, every=False), "any"

@@ -175,7 +175,7 @@ def _described(part: Part, files: Files, kind: Kind) -> tuple[FileSource, list[s
 
 
 def _reader(name: str, source: FileSource) -> FileReader:
-    surroundings = Surroundings(base_dir="/", database_url="")
+    surroundings = Surroundings(base_dir="/", database_url="", spec=False)
     match source:
         case CsvSource():
             return CsvReader(name, source, surroundings)

@@ -5,6 +5,7 @@ import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
@@ -105,6 +106,7 @@ class DuckDBAdapter:
                 backend.disconnect()
 
 
+@lru_cache
 def _type(type: str) -> str:
     from ibis.backends.sql.datatypes import DuckDBType
 

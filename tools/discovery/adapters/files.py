@@ -2,6 +2,7 @@
 
 import os
 import posixpath
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -49,7 +50,7 @@ class FilesAdapter:
         self._files.invalidate_cache()
         try:
             if not self._files.exists(self._root):
-                raise SourceError(self.source, "there is no such folder or file.", remedy="Correct the path.")
+                raise SourceError(self.source, "there is no such folder or file.", remedy=self._instead())
             if self._files.isdir(self._root):
                 yield from self._found(self._walk(self._root))
             else:
@@ -93,6 +94,12 @@ class FilesAdapter:
                 # The column came with a later file; or this one is torn, which the crawl told.
                 continue
         return None
+
+    def _instead(self) -> str:
+        if pattern := re.search(r"[*?[]", self._root):
+            folder = posixpath.dirname(self._root[: pattern.start()])
+            return f"Patterns are not followed: crawl {self._url(folder)}, and what is bad in it is told."
+        return "Correct the path."
 
     def _alone(self) -> Part:
         """The source as one file."""
