@@ -161,7 +161,8 @@ _COUNTS = ", ".join(
 
 _SEARCH = f"""
 WITH candidates AS MATERIALIZED (
-    SELECT location, source_type, domain, quality, schema_completeness, updated_at, classification, search
+    SELECT location, source, source_type, domain, annotations, quality, schema_completeness, updated_at,
+        classification, search
     FROM catalog_datasets
     WHERE gone_at IS NULL AND (%(query)s::tsquery IS NULL OR search @@ %(query)s::tsquery)
         AND (quality >= %(quality)s OR quality IS NULL)
@@ -174,13 +175,13 @@ WITH candidates AS MATERIALIZED (
         SELECT *, ts_rank(search, %(words)s::tsquery) AS rank FROM candidates WHERE classification <= %(clearance)s
     ) AS ranked
 ), best AS (
-    SELECT location, {SCORE_SQL} AS score, quality, relevance, freshness, schema_completeness, source_weight
+    SELECT location, source, domain, annotations, updated_at, {SCORE_SQL} AS score,
+        quality, relevance, freshness, schema_completeness, source_weight
     FROM weighed ORDER BY score DESC, location LIMIT %(limit)s
 )
 SELECT
     (SELECT json_agg(row_to_json(b) ORDER BY score DESC, location) FROM (
-        SELECT best.*, d.source, p.description, d.annotations, d.updated_at, d.domain
-        FROM best JOIN catalog_datasets d USING (location) JOIN catalog_descriptions p USING (location)
+        SELECT best.*, description FROM best JOIN catalog_descriptions USING (location)
     ) AS b) AS best,
     (SELECT row_to_json(c) FROM (
         SELECT {_COUNTS}, avg(quality) AS mean, min(quality) AS lowest, max(quality) AS highest,
