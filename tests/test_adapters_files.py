@@ -20,6 +20,8 @@ from s3fs import S3FileSystem
 from core.errors import InputError, SourceError
 from tools.discovery.adapters import Adapter, adapter
 from tools.discovery.dataset import Description, SourceType, merge
+from tools.engine.session import session
+from tools.sources.opening import Files, open_files
 
 
 def described(source: Adapter) -> dict[str, Description]:
@@ -105,6 +107,29 @@ def test_json_is_sniffed_by_line_in_arrays_and_compressed(tmp_path: Path) -> Non
     assert types(found["array"]) == types(found["lines"]) == expected
     assert found["lines"].compression == "gzip"
     assert [column.null_share for column in found["array"].columns] == [0, 0.5, 0.5, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("content", "columns", "fault"),
+    [
+        ("größe;e-mail,x;c\n1;a,b;2\n".encode("latin-1"), ["größe", "e-mail,x", "c"], None),
+        ("größe,b\né,ü\n".encode() + b"\xff,1\n", ["größe", "b"], "1 of 2 lines"),
+        ("a|b\n1|é\n".encode("utf-16"), ["a", "b"], None),
+        (b"a,b;c\n1,2;3\n4,5;6\n", ["a", "b;c"], None),
+    ],
+    ids=["Latin-1", "a broken line", "UTF-16", "two marks"],
+)
+def test_a_crawl_reads_a_delimited_file_as_whoever_opens_it(
+    tmp_path: Path, content: bytes, columns: list[str], fault: str | None
+) -> None:
+    (tmp_path / "data.csv").write_bytes(content)
+    (found,) = described(adapter(str(tmp_path))).values()
+    assert [column.name for column in found.columns] == columns
+    assert found.fault is None if fault is None else fault in (found.fault or "")
+    with session() as (engine, scratch):
+        opened = open_files(engine, "data", Files(path=str(tmp_path / "data.csv")), scratch)
+        assert list(opened.cells(engine).columns) == columns
+        assert (opened.records, len(opened.unreadable)) == (found.rows, 1 if fault else 0)
 
 
 def test_torn_files_are_told_and_the_others_described(tmp_path: Path) -> None:

@@ -142,7 +142,8 @@ def test_a_tsv_file_is_delimited_by_tabs(engine: Engine, tmp_path: Path, text: s
 )
 def test_the_encoding_is_that_of_most_lines_that_have_one(tmp_path: Path, content: bytes, encoding: str) -> None:
     (tmp_path / "data.csv").write_bytes(content)
-    assert encoding_of(str(tmp_path / "data.csv")) == encoding
+    with open(tmp_path / "data.csv", "rb") as file:
+        assert encoding_of(file) == encoding
 
 
 @pytest.mark.parametrize(
@@ -160,7 +161,8 @@ def test_the_delimiter_is_the_one_that_fits_the_header_and_most_lines(
     tmp_path: Path, content: str, delimiter: str
 ) -> None:
     (tmp_path / "data.csv").write_text(content)
-    assert delimiter_of(str(tmp_path / "data.csv"), "utf-8") == delimiter
+    with open(tmp_path / "data.csv", "rb") as file:
+        assert delimiter_of(file, "utf-8") == delimiter
 
 
 def test_every_file_that_is_found_is_asked_for_before_any_is_read(engine: Engine, tmp_path: Path) -> None:

@@ -26,8 +26,8 @@ SOURCE_WEIGHTS = {
 
 HALF_LIFE_S = 7 * 86_400
 
-# The same in SQL, over the columns of a candidate; as floats, since a decimal costs a conversion for each of them. After
-# a hundred half-lives nothing is left, and at a thousand a float would come to its end.
+# The same in SQL, over the columns of a candidate, in floats: a decimal among them is converted for each candidate.
+# After a hundred half-lives nothing is left, and at a thousand a float would come to its end.
 _AGE = f"greatest(0, extract(epoch FROM now() - updated_at)::float8) / {HALF_LIFE_S}"
 FRESHNESS_SQL = f"power(0.5::float8, least(100, {_AGE}))"
 _WEIGHTS = " ".join(f"WHEN '{source}' THEN {weight}::float8" for source, weight in SOURCE_WEIGHTS.items())

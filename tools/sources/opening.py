@@ -16,6 +16,7 @@ from core.spec.column import Column
 from core.spec.part import Part as SpecPart
 from core.spec.source import CsvSource, JsonLinesSource, ParquetSource, usable_names
 from tools.engine.engine import Engine
+from tools.engine.files import open_file
 from tools.engine.rowid import ROW
 from tools.sources.delimited import CsvReader
 from tools.sources.dialect import Encoding, delimiter_of, encoding_of
@@ -167,8 +168,9 @@ def _described(part: Part, files: Files, kind: Kind) -> tuple[FileSource, list[s
     if kind == "jsonl":
         return JsonLinesSource.model_construct(kind=kind, **common), []
     tabs = "\t" if Path(part.path).suffix.lower() == ".tsv" else None
-    encoding = files.encoding or encoding_of(part.path)
-    delimiter = files.delimiter or tabs or delimiter_of(part.path, encoding)
+    with open_file(part.path) as file:
+        encoding = files.encoding or encoding_of(file)
+        delimiter = files.delimiter or tabs or delimiter_of(file, encoding)
     notes = [f"read as {encoding}"] if encoding not in ("utf-8", files.encoding) else []
     notes += [f"delimited by {delimiter!r}"] if delimiter not in (",", files.delimiter, tabs) else []
     return CsvSource.model_construct(kind=kind, delimiter=delimiter, quote='"', encoding=encoding, **common), notes
