@@ -141,11 +141,14 @@ def _quoted(lexeme: str) -> str:
     return "'" + lexeme.replace("\\", "\\\\").replace("'", "''") + "'"
 
 
-# All that is of a source within a root is within it: what an API's document describes may lie beside the document.
-_WITHIN = """(%(roots)s::text[] IS NULL OR EXISTS (
-    SELECT FROM unnest(%(roots)s::text[]) AS root
-    WHERE location = root OR starts_with(location, root || '/')
-        OR source = root OR starts_with(source, root || '/')))"""
+# All that is of a source within a root is within it: what an API's document describes may lie beside the document. Which
+# sources these are is found once; only what is of others is compared with the roots, dataset by dataset.
+_WITHIN = """(%(roots)s::text[] IS NULL
+    OR source = ANY (ARRAY(
+        SELECT s.source FROM catalog_sources s, unnest(%(roots)s::text[]) AS root
+        WHERE s.source = root OR starts_with(s.source, root || '/')))
+    OR EXISTS (
+        SELECT FROM unnest(%(roots)s::text[]) AS root WHERE location = root OR starts_with(location, root || '/')))"""
 
 # One pass over the candidates for all of these.
 _SOURCES = {source: f"source_type = '{source}'" for source in SourceType}
