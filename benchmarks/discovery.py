@@ -96,6 +96,7 @@ def searches(database: Database, datasets: int, queries: int) -> None:
         quality=0.8,
     )
     filtered = [_timed(lambda query=query: _search(database, query, filters)) for query, _ in asked]
+    print(f"load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     trips = [_timed(lambda: database.query("SELECT 1")) for _ in asked]
     ratio = statistics.median(plain) / statistics.median(trips)
     print(f"a search at the median takes as long as {ratio:.0f} queries of SELECT 1")

@@ -232,3 +232,13 @@ def test_what_is_no_regular_file_is_refused_by_its_name(engine: Engine, tmp_path
         (tmp_path / path).symlink_to(tmp_path / "pipe.csv")
     with pytest.raises(SourceError, match=r"(pipe|nowhere)\.csv.*is no regular file"):
         opened(engine, tmp_path, path)
+
+
+def test_an_absolute_path_that_matches_nothing_is_told_by_itself(engine: Engine, tmp_path: Path) -> None:
+    """And a URL without what may be a secret."""
+    with pytest.raises(SourceError) as caught:
+        opened(engine, tmp_path, "*.csv")
+    assert caught.value.what == f"Source 'data': no file matches {tmp_path}/*.csv."
+    with pytest.raises(SourceError) as caught:
+        open_files(engine, "data", Files(path="memory://me:s3cr3t@nowhere/a.csv?key=s3cr3t"), tmp_path)
+    assert "s3cr3t" not in str(caught.value)

@@ -141,8 +141,8 @@ def _quoted(lexeme: str) -> str:
     return "'" + lexeme.replace("\\", "\\\\").replace("'", "''") + "'"
 
 
-# All that is of a source within a root is within it: what an API's document describes may lie beside the document. Which
-# sources these are is found once; only what is of others is compared with the roots, dataset by dataset.
+# All that is of a source within a root is within it: what an API's document describes may lie beside the document.
+# Which sources these are is found once; only what is of others is compared with the roots, dataset by dataset.
 _WITHIN = """(%(roots)s::text[] IS NULL
     OR source = ANY (ARRAY(
         SELECT s.source FROM catalog_sources s, unnest(%(roots)s::text[]) AS root

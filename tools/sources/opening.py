@@ -23,6 +23,7 @@ from tools.sources.dialect import Encoding, delimiter_of, encoding_of
 from tools.sources.json_lines import JsonLinesReader
 from tools.sources.parquet import ParquetReader
 from tools.sources.reader import FileReader, Part, Reading, Surroundings, Unreadable, find_files
+from tools.url import public
 
 Kind = Literal["csv", "jsonl", "parquet"]
 FileSource = CsvSource | JsonLinesSource | ParquetSource
@@ -192,5 +193,5 @@ def _reachable(name: str, path: str) -> Iterator[None]:
         yield
     except (OSError, ValueError, ImportError) as error:
         # The latter two come of a protocol that nothing here speaks.
-        words = " ".join(str(getattr(error, "strerror", None) or error).split()).rstrip(".")
-        raise SourceError(name, f"{path} cannot be read: {words}.", remedy="Correct the path.") from error
+        words = " ".join(str(getattr(error, "strerror", None) or error).replace(path, public(path)).split()).rstrip(".")
+        raise SourceError(name, f"{public(path)} cannot be read: {words}.", remedy="Correct the path.") from error

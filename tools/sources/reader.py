@@ -12,6 +12,7 @@ from core.spec.source import CsvSource, JsonLinesSource, ParquetSource, Postgres
 from tools.engine.engine import Engine
 from tools.engine.files import SourceFile, find, refresh
 from tools.engine.rowid import ROW
+from tools.url import public
 
 Part = SourceFile
 
@@ -113,9 +114,10 @@ def find_files(name: str, pattern: str, surroundings: Surroundings) -> list[Part
     """The files of a source. Raises SourceError if there are none, or if one has no content at all."""
     files = find(pattern, surroundings.base_dir)
     if not files:
+        absolute = "://" in pattern or Path(pattern).is_absolute()
         raise SourceError(
             name,
-            f"no file matches {pattern} in {surroundings.base_dir}.",
+            f"no file matches {public(pattern)}" + ("." if absolute else f" in {surroundings.base_dir}."),
             remedy="Correct `path`, or bring the files.",
         )
     if empty := [file.path for file in files if file.size == 0]:
