@@ -15,6 +15,9 @@ from tools.discovery.vocabulary import Word
 # page to be read, and their number is most of what a search costs.
 CAP = 1000
 
+# The share of all datasets from which on a filter by sources leaves the index alone.
+_COMMON = 0.2
+
 
 class Filters(NamedTuple):
     """What a dataset must be. Empty lists and None filter nothing. `roots` are folders and URL prefixes."""
@@ -46,12 +49,14 @@ class Hits(NamedTuple):
 def search(database: Database, words: Sequence[Word], filters: Filters, limit: int, *, every: bool = True) -> Hits:
     """Datasets with these words: all of them, or any unless `every`. Without words, all that the filters leave."""
     domains = _domains(database, filters.domains)
+    marked = () if _common(database, filters.source_types) else filters.source_types
     meant = (" & " if every else " | ").join(_alternatives(word) for word in words)
     row = _one(
         database,
         _SEARCH,
         {
-            "query": _query(meant, filters.source_types, domains) or None,
+            "query": _query(meant, marked, domains) or None,
+            "sources": list(filters.source_types),
             "words": meant or None,
             "domains": list(domains),
             "domain_queries": list(domains.values()),
@@ -124,6 +129,15 @@ def _domains(database: Database, domains: Sequence[str]) -> dict[str, str]:
     }
 
 
+def _common(database: Database, sources: Sequence[SourceType]) -> bool:
+    """Whether so many datasets are of these sources, as far as the planner knows, that it is quicker to look at each
+    candidate's than to have the index intersect its words with such long lists."""
+    if not sources:
+        return False
+    (found,) = database.query(_SHARE, (list(sources),))
+    return bool(found["share"] >= _COMMON)
+
+
 def _query(words: str, sources: Sequence[SourceType], domains: dict[str, str]) -> str:
     wanted = [
         words,
@@ -162,12 +176,20 @@ _COUNTS = ", ".join(
     f'count(*) FILTER (WHERE {condition}) AS "{name}"' for name, condition in (*_SOURCES.items(), *_LEVELS.items())
 )
 
+_SHARE = """
+SELECT coalesce(sum(share), 0) AS share
+FROM pg_stats, unnest(most_common_vals::text::text[], most_common_freqs) AS known (source_type, share)
+WHERE schemaname = current_schema() AND tablename = 'catalog_datasets' AND attname = 'source_type' AND inherited
+    AND source_type = ANY (%s)
+"""
+
 _SEARCH = f"""
 WITH candidates AS MATERIALIZED (
     SELECT location, source, source_type, domain, annotations, quality, schema_completeness, updated_at,
         classification, search
     FROM catalog_datasets
     WHERE gone_at IS NULL AND (%(query)s::tsquery IS NULL OR search @@ %(query)s::tsquery)
+        AND (cardinality(%(sources)s::text[]) = 0 OR source_type = ANY (%(sources)s::text[]))
         AND (quality >= %(quality)s OR quality IS NULL)
         AND (%(since)s::timestamptz IS NULL OR updated_at >= %(since)s) AND {_WITHIN}
     LIMIT %(cap)s
