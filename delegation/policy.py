@@ -6,6 +6,7 @@ from itertools import islice
 from typing import Any, Protocol
 
 from core.classification import Classification
+from core.errors import InputError
 from delegation.card import AgentCard, Authority
 from delegation.decision import Compliance, Decision, Impact, Verdict
 from delegation.rights import Rights
@@ -27,7 +28,7 @@ class Workload(Protocol):
     """How busy agents are."""
 
     def load(self, agent_id: str) -> int:
-        """The tasks that the agent has now."""
+        """The tasks that the agent has now. Raises InputError for an agent that it does not know."""
         ...
 
 
@@ -113,8 +114,15 @@ class Policy:
                 remedy=tuple(f"Register a card for {agent}." for agent in unknown),
                 escalates_to=ESCALATION,
             )
-        delegate = self._cards[case.delegate]
-        case.impact = Impact(load=self._workload.load(delegate.id), capacity=delegate.capacity)
+        load = self._load(case.delegate)
+        if load is None:
+            return case.closed(
+                Verdict.UNKNOWN_AGENT,
+                f"the workload of {case.delegate} is not known",
+                remedy=(f"Register {case.delegate} with the workload.",),
+                escalates_to=ESCALATION,
+            )
+        case.impact = Impact(load=load, capacity=self._cards[case.delegate].capacity)
         lacking = _lacking(case)
         if lacking:
             return case.closed(
@@ -145,7 +153,7 @@ class Policy:
                 remedy=("Give the facts by their names.",),
                 escalates_to=ESCALATION,
             )
-        facts = self._facts(case, case.delegate)
+        facts = self._facts(case, self._cards[case.delegate], _known(case))
         failed = [_failing(rule, facts) for rule in candidates]
         nearest = min(range(len(candidates)), key=lambda index: len(failed[index]))
         case.rule = candidates[nearest]
@@ -170,8 +178,7 @@ class Policy:
         return case.closed(verdict, reason, remedy=(remedy,), escalates_to=ESCALATION)
 
     def _capacity(self, case: _Case) -> Decision | None:
-        impact = case.impact
-        assert impact is not None, "the step before found it"
+        impact = _known(case)
         if impact.load < impact.capacity:
             return None
         alternatives = tuple(islice(self._free(case), ALTERNATIVES))
@@ -193,10 +200,12 @@ class Policy:
             else roster.best(rule.delegate, case.task_type)
         )
         for card in islice(ranked, LOOKED_AT):
-            eligible = card.authority is rule.delegate and card.id not in (case.delegator, case.delegate)
-            if not eligible or self._workload.load(card.id) >= card.capacity:
+            if card.authority is not rule.delegate or card.id in (case.delegator, case.delegate):
                 continue
-            if not _failing(rule, self._facts(case, card.id)):
+            load = self._load(card.id)
+            if load is None or load >= card.capacity:
+                continue
+            if not _failing(rule, self._facts(case, card, Impact(load=load, capacity=card.capacity))):
                 yield card.id
 
     def _limits(self, case: _Case) -> Decision | None:
@@ -233,12 +242,20 @@ class Policy:
             escalates_to=rule.escalates_to,
         )
 
-    def _facts(self, case: _Case, delegate: str) -> dict[str, Any]:
-        card = self._cards[delegate]
-        impact = case.impact if delegate == case.delegate else None
-        impact = impact or Impact(load=self._workload.load(delegate), capacity=card.capacity)
+    def _load(self, agent: str) -> int | None:
+        try:
+            return self._workload.load(agent)
+        except InputError:
+            return None
+
+    def _facts(self, case: _Case, card: AgentCard, impact: Impact) -> dict[str, Any]:
         measured = {"workload": impact.before, "expertise_match": card.skills.get(case.task_type, 0.0)}
         return {**case.context, **measured}
+
+
+def _known(case: _Case) -> Impact:
+    assert case.impact is not None, "the first step finds it"
+    return case.impact
 
 
 def _applying(case: _Case) -> Rule:
