@@ -4,15 +4,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from graphs.adaptive.makers import default_maker
+    from graphs.adaptive.workflow import AdaptiveWorkflow
     from graphs.branch import Branch, SyncPoint
     from graphs.checkpoints import Checkpoints
     from graphs.parallel.options import Options
     from graphs.parallel.workflow import ParallelWorkflow
     from graphs.runs import GraphReport, Question, aresume, arun, conduct, resume, run
     from graphs.worker import Attempt, FunctionWorker, Result, Worker
+    from graphs.workers import default_workers
 
 # LangGraph takes a second to import: naming this package must not cost it.
 _HOMES = {
+    "AdaptiveWorkflow": "graphs.adaptive.workflow",
     "Attempt": "graphs.worker",
     "Branch": "graphs.branch",
     "Checkpoints": "graphs.checkpoints",
@@ -27,11 +31,14 @@ _HOMES = {
     "aresume": "graphs.runs",
     "arun": "graphs.runs",
     "conduct": "graphs.runs",
+    "default_maker": "graphs.adaptive.makers",
+    "default_workers": "graphs.workers",
     "resume": "graphs.runs",
     "run": "graphs.runs",
 }
 
 __all__ = [
+    "AdaptiveWorkflow",
     "Attempt",
     "Branch",
     "Checkpoints",
@@ -46,6 +53,8 @@ __all__ = [
     "aresume",
     "arun",
     "conduct",
+    "default_maker",
+    "default_workers",
     "resume",
     "run",
 ]

@@ -89,13 +89,7 @@ async def arun(
     """See `run`."""
     workflow.check(branches, syncs)
     identity = run_id or runs.new_id(workflow.name)
-    definition = {
-        "graph": workflow.name,
-        "workers": {worker.name: sorted(worker.kinds) for worker in workflow.workers},
-        "options": workflow.options.model_dump(exclude_defaults=True),
-        "review": sorted(workflow.review),
-        "branches": len(branches),
-    }
+    definition = {**workflow.definition, "branches": len(branches)}
     return await _worked(workflow, identity, database, stop, {}, definition, branches, syncs)
 
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -263,6 +264,30 @@ def test_an_embedded_server_starts_again_although_its_pid_is_another_programs_no
         server = start_server(home / "postgres")
         with psycopg.connect(server.get_uri()) as connection:
             assert connection.execute("SELECT 1").fetchone() == (1,)
+        server.cleanup()
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def test_an_embedded_server_has_memory_by_the_machines_at_its_next_start_too() -> None:
+    """One that an earlier version made has the server's own default; what somebody has set by hand stays."""
+    home = Path(tempfile.gettempdir()) / f"crewline-tests-memory-{os.getpid()}"
+    fair = round(min(max(psutil.virtual_memory().total / 2**20 / 4, 128), 1024))
+    shown = "SELECT setting::int * 8 / 1024 FROM pg_settings WHERE name = 'shared_buffers'"
+    try:
+        server = start_server(home / "postgres")
+        with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+            assert connection.execute(shown).fetchall() == [(fair,)]
+            connection.execute("ALTER SYSTEM SET shared_buffers = '200MB'")
+        server.cleanup()
+        configuration = home / "postgres/postgresql.conf"
+        configuration.write_text(configuration.read_text().replace("include_if_exists = 'crewline.conf'\n", ""))
+        (home / "postgres/crewline.conf").unlink()
+        server = start_server(home / "postgres")
+        with psycopg.connect(server.get_uri()) as connection:
+            assert connection.execute(shown).fetchall() == [(200,)]
+            given = "SELECT setting FROM pg_file_settings WHERE name = 'shared_buffers' ORDER BY seqno"
+            assert connection.execute(given).fetchall() == [("128MB",), (f"{fair}MB",), ("200MB",)]
         server.cleanup()
     finally:
         shutil.rmtree(home, ignore_errors=True)

@@ -3,7 +3,6 @@
 import math
 from collections import defaultdict
 from collections.abc import Mapping
-from statistics import NormalDist
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -22,7 +21,7 @@ _UNMEASURED = 0.5
 class Estimate(BaseModel):
     """A number that several branches found: their weighted mean, and where it lies with a confidence of 0.95.
 
-    The interval is that of a weighted mean with the effective number of branches, (sum w)^2 / sum w^2, by the normal
+    The interval is that of a weighted mean of the effective number of branches, (sum w)^2 / sum w^2, by Student's
     distribution; from one branch there is none.
     """
 
@@ -84,7 +83,10 @@ def _estimate(weighed: list[tuple[float, float]]) -> Estimate:
     if len(weighed) < 2 or effective <= 1:
         return Estimate(mean=mean, low=None, high=None, branches=len(weighed))
     variance = sum(w * (v - mean) ** 2 for v, w in weighed) / total * effective / (effective - 1)
-    reach = NormalDist().inv_cdf((1 + CONFIDENCE) / 2) * math.sqrt(variance / effective)
+    # SciPy takes a while to import, which nobody needs who merges no numbers.
+    from scipy.special import stdtrit
+
+    reach = float(stdtrit(effective - 1, (1 + CONFIDENCE) / 2)) * math.sqrt(variance / effective)
     return Estimate(mean=mean, low=mean - reach, high=mean + reach, branches=len(weighed))
 
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from langgraph.types import Send, interrupt
+from langgraph.types import interrupt
 
 from core.errors import InputError
 from graphs.branch import Branch, SyncPoint, check_branches
@@ -31,12 +31,6 @@ def next_wave(dispatch: Dispatch, state: State) -> Update:
     checkpoint = dict(state.get("checkpoint_data", {}))
     checkpoint["waves"] = checkpoint.get("waves", 0) + 1
     return {"active_branches": active, "checkpoint_data": checkpoint}
-
-
-def sends(state: State) -> list[Send] | str:
-    """Each branch of the wave to its worker's node; with nobody to send, the sync points may have something to say."""
-    active = state["active_branches"]
-    return [Send(worker, {"key": key}) for key, worker in active] if active else "sync_point_manager"
 
 
 async def meet(dispatch: Dispatch, state: State, *, ask: bool) -> Update:
