@@ -32,10 +32,10 @@ def known_workers(database: Database, context: ToolContext) -> dict[str, Worker]
 
 
 def staff_for(run_id: str, definition: Mapping[str, Any], known: Mapping[str, Worker]) -> list[Worker]:
-    """The workers of a run, as they are on record with it. Raises InputError if one is unknown, or is another by now."""
+    """The workers of a run, as they are on record with it. Raises InputError if one is unknown, or has changed."""
     wanted: dict[str, list[str]] = definition["workers"]
     remedy = (
-        f"Resume it from Python, with workers of these names: graphs.resume(workflow, {run_id!r}, ...); or let a package"
+        f"Resume it from Python, with workers of these names: graphs.resume(workflow, {run_id!r}); or let a package"
         f" provide them, by an entry point of the group {GROUP}."
     )
     if unknown := sorted(wanted.keys() - known.keys()):

@@ -67,6 +67,16 @@ def sizes(database: Database) -> list[RunSize]:
     return sorted(by_run.values(), key=lambda size: (-size.bytes, size.run_id or ""))
 
 
+def threads_of(database: Database, run_id: str) -> list[str]:
+    """The threads of a run that have a checkpoint: of a pipeline's, one for each pass, the last first."""
+    if len(database.query(_TABLES, (list(TABLES),))) < len(TABLES):
+        return []
+    rows = database.query(
+        "SELECT DISTINCT thread_id FROM checkpoints WHERE split_part(thread_id, '/', 1) = %s", (run_id,)
+    )
+    return sorted((row["thread_id"] for row in rows), key=lambda thread: (len(thread), thread), reverse=True)
+
+
 _TABLES = (
     'SELECT relname AS "table", pg_total_relation_size(oid) AS bytes, pg_indexes_size(oid) AS indexes FROM pg_class'
     " WHERE relname = ANY(%s) AND oid = to_regclass(relname::text) ORDER BY bytes DESC"
