@@ -178,8 +178,7 @@ async def conduct(
             graph = workflow.graph(checkpoints.saver())
             config = workflow.config(thread_id, max(1, len(branches)))
             before = await graph.aget_state(config)
-            queue = await asyncio.to_thread(_queue, workflow, ledger, branches, syncs)
-            given = _given(before, queue, answers or {}, ledger)
+            given = _given(workflow, before, branches, syncs, answers or {}, ledger)
             await graph.ainvoke(given, config, durability="sync")
             after = await graph.aget_state(config)
     finally:
@@ -197,8 +196,13 @@ async def conduct(
 
 
 def _given(
-    before: StateSnapshot, queue: dict[str, Any] | None, answers: Mapping[str, Any], ledger: Ledger
-) -> dict[str, Any] | Command[Any] | None:
+    workflow: ParallelWorkflow,
+    before: StateSnapshot,
+    branches: Sequence[Branch],
+    syncs: Sequence[SyncPoint],
+    answers: Mapping[str, Any],
+    ledger: Ledger,
+) -> Any:
     """What the graph is invoked with: its input, or answers, or nothing, to go on."""
     run_id = ledger.lease.run_id
     asked = {interrupt.id: interrupt.value for interrupt in before.interrupts}
@@ -223,25 +227,16 @@ def _given(
         return Command(resume=dict(answers))
     if before.next:
         return None
-    if queue is None:
+    # Without a checkpoint, the ledger still knows what was asked.
+    if not branches and not workflow.queued(ledger):
         raise InputError(
             f"Run {run_id} has nothing to do: no branches were given, and none are on record.",
             remedy="Give it its branches once more, with graphs.run(..., run_id=...).",
         )
-    return queue
-
-
-def _queue(
-    workflow: ParallelWorkflow, ledger: Ledger, branches: Sequence[Branch], syncs: Sequence[SyncPoint]
-) -> dict[str, Any] | None:
-    """The graph's input: what is given now, or what was put on record when it was first analyzed."""
-    if branches:
-        return {
-            "task_queue": [branch.model_dump(mode="json", exclude_defaults=True) for branch in branches],
-            "sync_points": [sync.model_dump(mode="json", exclude_defaults=True) for sync in syncs],
-        }
-    recorded = ledger.recorded(f"{workflow.name}/queue")
-    return recorded and {key: recorded[key] for key in ("task_queue", "sync_points")}
+    return {
+        "task_queue": [branch.model_dump(mode="json", exclude_defaults=True) for branch in branches],
+        "sync_points": [sync.model_dump(mode="json", exclude_defaults=True) for sync in syncs],
+    }
 
 
 def _claimed(
