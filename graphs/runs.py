@@ -50,6 +50,10 @@ class GraphReport(BaseModel):
     seconds: float
     outcomes: dict[str, Outcome] = Field(default_factory=dict, exclude=True)
 
+    def as_json(self) -> str:
+        """The report as one JSON object; what came of each branch is in the ledger."""
+        return self.model_dump_json()
+
 
 def run(
     workflow: ParallelWorkflow,

@@ -84,6 +84,10 @@ class AdaptiveWorkflow(ParallelWorkflow):
         self._specifier = specifier
         self._make = make
 
+    @property
+    def definition(self) -> dict[str, Any]:
+        return {**super().definition, "maker": self._make.__module__}
+
     async def _analyze(self, state: ParallelState, config: RunnableConfig) -> dict[str, Any]:
         update = await super()._analyze(state, config)
         binding = await self._binding(config)
