@@ -20,10 +20,10 @@ from tools.discovery.annotations import Annotations
 from tools.discovery.catalog import Entry
 from tools.discovery.clearance import allowed
 from tools.discovery.dataset import Description, merge
-from tools.discovery.url import without_user
 from tools.engine.engine import Engine
 from tools.engine.rowid import ROW
 from tools.sources.opening import Files, Opened, open_files
+from tools.url import without_user
 
 # Of a source that is no file, so many rows are looked at; of a dataset with more files, only its first.
 SAMPLE = 100_000
