@@ -178,3 +178,10 @@ def test_a_context_does_not_change_once_it_is_given() -> None:
         ToolContext().roots = ("/",)  # type: ignore[misc]
     with pytest.raises(ValueError, match="Extra inputs"):
         ToolContext(root="/")  # type: ignore[call-arg]
+
+
+def test_a_root_may_be_all_that_a_protocol_reaches() -> None:
+    context = ToolContext(roots=("s3://",))
+    assert context.path("s3://lake/raw/a.parquet") == "s3://lake/raw/a.parquet"
+    with pytest.raises(Refused):
+        context.path("gs://lake/raw/a.parquet")

@@ -13,6 +13,7 @@ from core.classification import Classification
 from core.errors import Refused
 from core.stop import Stop
 from tools.engine.limits import Limits
+from tools.url import public
 
 __all__ = ["Classification", "Thresholds", "ToolContext"]
 
@@ -61,7 +62,9 @@ class ToolContext(BaseModel):
         """
         place = self._resolved(text)
         if not any(_within(place, self._resolved(root)) for root in self.roots):
-            raise self._refused(f"{text!r} is outside of the allowed roots", f"Use a path below {self._shown()}.")
+            raise self._refused(
+                f"{public(text)!r} is outside of the allowed roots", f"Use a path below {self._shown()}."
+            )
         return place
 
     def admit(self, name: str, classification: Classification | None) -> None:
@@ -101,10 +104,10 @@ class ToolContext(BaseModel):
 
     def _resolved(self, text: str) -> str:
         if "\0" in text or not text.strip() or len(text) > 4096:
-            raise self._refused(f"{text[:80]!r} is no path", "Give the path of a file or folder.")
+            raise self._refused(f"{public(text)[:80]!r} is no path", "Give the path of a file or folder.")
         if "::" in text:
             # fsspec would unwrap it: `simplecache::file:///etc/passwd` is a file outside after all.
-            raise self._refused(f"{text!r} chains protocols", "Give one plain path or URL.")
+            raise self._refused(f"{public(text)!r} chains protocols", "Give one plain path or URL.")
         protocol, is_url, rest = text.partition("://")
         if not is_url or protocol == "file":
             try:
@@ -114,8 +117,8 @@ class ToolContext(BaseModel):
                 raise self._refused(f"{text[:80]!a} leads nowhere", "Give the path of a file or folder.") from error
         # Object stores have no `..`, and web servers decode it: who writes it means to leave.
         if ".." in unquote(rest).split("/"):
-            raise self._refused(f"{text!r} goes up with '..'", "Give the URL without it.")
-        return f"{protocol.lower()}://{posixpath.normpath(rest)}"
+            raise self._refused(f"{public(text)!r} goes up with '..'", "Give the URL without it.")
+        return f"{protocol.lower()}://{posixpath.normpath(rest) if rest else ''}"
 
     def _folder(self) -> Path:
         return next((Path(root) for root in self.roots if "://" not in root), Path.cwd())
@@ -124,7 +127,7 @@ class ToolContext(BaseModel):
         return Refused(self.agent, reason, remedy=remedy)
 
     def _shown(self) -> str:
-        return " or ".join(self.roots)
+        return " or ".join(map(public, self.roots))
 
 
 def _within(place: str, root: str) -> bool:

@@ -27,8 +27,8 @@ from tools.discovery.governance import judge, summary
 from tools.discovery.metrics import metrics
 from tools.discovery.request import DiscoveryRequest
 from tools.discovery.search import Filters, Hits, left_out, search
-from tools.discovery.url import without_user
 from tools.discovery.vocabulary import Word, understand
+from tools.url import public
 
 
 def discover(
@@ -60,7 +60,7 @@ def _source(root: str) -> str:
         return adapter(root).source
     except InputError:
         # A prefix of URLs, such as a whole server, need not be a source itself.
-        return without_user(root)
+        return public(root)
 
 
 def _refresh(
@@ -130,6 +130,8 @@ def _answer(request: DiscoveryRequest, context: ToolContext, roots: Sequence[str
 
 def _hits(database: Database, words: Sequence[Word], filters: Filters, limit: int) -> tuple[Hits, str]:
     hits = search(database, words, filters, limit)
+    if not words:
+        return hits, "everything"
     if hits.found or len(words) < 2:
         return hits, "all"
     return search(database, words, filters, limit, every=False), "any"
