@@ -77,8 +77,8 @@ def _finite(engine: Engine, table: Table) -> tuple[Table, list[str]]:
     floats = [name for name in table.columns if table[name].type().is_floating()]
     if not floats:
         return table, []
-    unfit = {(name,): _unfit(table[name]).sum().fill_null(0) for name in floats}
-    counts = {name: n for (name,), n in aggregated(engine, table, unfit).items() if n}
+    unfit: dict[tuple[str, ...], Value] = {(name,): _unfit(table[name]).sum().fill_null(0) for name in floats}
+    counts = {key[0]: n for key, n in aggregated(engine, table, unfit).items() if n}
     if not counts:
         return table, []
     fit = {name: ibis.ifelse(_unfit(table[name]), ibis.null("float64"), table[name]) for name in counts}
