@@ -59,7 +59,8 @@ class Backend(Protocol):
 
 
 class Engine:
-    """A session. Use it in a `with` block and in one thread; a requested stop interrupts what it is doing.
+    """A session. Use it in a `with` block and in one thread; a requested stop interrupts what it is doing, and lets it
+    compute nothing more.
 
     `scratch` is a folder for what does not fit into memory; `spec` says what computes, DuckDB if nothing. Raises
     InputError if that is not installed here. The methods raise DataError when a value has no room in its type,
@@ -140,6 +141,8 @@ class Engine:
 
     def hold(self, table: Table) -> Table:
         """Compute the table once, for this session, and return it as computed."""
+        # An interrupt between two statements is lost on the engine.
+        self._asked.check()
         with self.translating():
             return self._backend.hold(table)
 
@@ -159,6 +162,7 @@ class Engine:
 
     def arrow(self, table: Table) -> pa.Table:
         """The rows in memory."""
+        self._asked.check()
         with self.translating():
             return self._backend.arrow(table)
 
