@@ -40,7 +40,7 @@ def repeated(engine: Engine, table: Table, key: tuple[str, ...]) -> Table | None
         return None
     keyed = table.filter([table[name].notnull() for name in key])
     found = engine.hold(keyed.group_by(list(key)).having(keyed.count() > 1).aggregate(_n=keyed.count()))
-    return found if engine.row(found.aggregate(n=found.count()))["n"] else None
+    return found if engine.count(found) else None
 
 
 def _all_different(engine: Engine, table: Table, key: tuple[str, ...]) -> bool:

@@ -72,7 +72,7 @@ def measure(
         raise attributed(engine, rows, row_tests, dataset, error) from error
     cells = {name: came(rows, name) for name in columns}
     return Measured(
-        rows=int(engine.row(raw.aggregate(n=raw.count()))["n"]),
+        rows=engine.count(raw),
         verdicts={test.index: of_rows(test.check, failed[test.index], parts.get(test.index, [])) for test in row_tests}
         | of_wholes(engine, table, checks, at),
         faults=faults,
