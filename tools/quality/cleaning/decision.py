@@ -23,6 +23,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from tools.quality.cleaning import corruption, exchange, notation, outlier, shape, spill, typo, unit, variant, vote
+from tools.quality.cleaning.company import Company
 from tools.quality.cleaning.comparison import compared
 from tools.quality.cleaning.contradiction import contradictions
 from tools.quality.cleaning.dependency import dependencies
@@ -88,8 +89,10 @@ def _heard(columns: list[Column], replaced: set[tuple[str, str]]) -> Iterator[Fi
     for index, column in enumerate(columns):
         yield from _forms(index, column)
         yield from _rows(index, columns, variant.variants(column), sound, variant.RULE, "another spelling of {}")
-        yield from _rows(index, columns, typo.misspellings(column), sound, typo.RULE, "rare, and almost {}")
-        yield from _rows(index, columns, _in_skeleton(column, typo.misspellings), sound, typo.RULE, "almost {}")
+        others = columns[:index] + columns[index + 1 :]
+        misspelt = partial(_misspelt, others=others)
+        yield from _rows(index, columns, misspelt(column), sound, typo.RULE, "rare, and almost {}")
+        yield from _rows(index, columns, _in_skeleton(column, misspelt), sound, typo.RULE, "almost {}")
     replaced.update(
         (columns[f.column].texts[code], f.after)
         for f in told
@@ -126,6 +129,10 @@ def _forms(index: int, column: Column) -> Iterator[Finding]:
         for row in np.flatnonzero(np.isin(column.codes, list(texts))).tolist():
             found = texts[int(column.codes[row])]
             yield Finding(row, index, found.meant, rule, "in another form than most", found.confidence)
+
+
+def _misspelt(column: Column, others: list[Column]) -> dict[int, Verdict]:
+    return typo.misspellings(column, Company(column, others))
 
 
 def _in_skeleton(column: Column, evidence: Callable[[Column], dict[int, Verdict]]) -> dict[int, Verdict]:

@@ -20,9 +20,10 @@ def exchanges(columns: list[Column]) -> Iterator[Finding]:
     closed = {index: _strangers(column) for index, column in enumerate(columns) if column.present}
     closed = {i: rows for i, rows in closed.items() if len(rows) <= _STRANGERS * columns[i].present}
     for index, rows in closed.items():
+        others = [other for other in closed if other > index and not _alike(columns[index], columns[other])]
         for row in rows.tolist():
-            for other in closed:
-                if other > index and _exchanged(columns[index], columns[other], row):
+            for other in others:
+                if _exchanged(columns[index], columns[other], row):
                     yield _finding(columns, row, index, other)
                     yield _finding(columns, row, other, index)
 
@@ -30,6 +31,12 @@ def exchanges(columns: list[Column]) -> Iterator[Finding]:
 def _strangers(column: Column) -> np.ndarray:
     rare = np.append(column.counts < _AT_HOME, False)
     return np.flatnonzero(rare[column.codes] & (column.codes != MISSING))
+
+
+def _alike(one: Column, other: Column) -> bool:
+    """Whether columns have many texts in common, as origin and destination have: any is at home in both."""
+    common = [(int(one.counts[code]), other.number[text]) for code, text in enumerate(one.texts) if text in other.number]
+    return sum(min(rows, int(other.counts[code])) for rows, code in common) > _STRANGERS * min(one.present, other.present)
 
 
 def _exchanged(one: Column, other: Column, row: int) -> bool:
