@@ -128,7 +128,8 @@ def _forms(index: int, column: Column) -> Iterator[Finding]:
     for texts, rule in ((notation.notations(column), notation.RULE), (unit.units(column), unit.RULE)):
         for row in np.flatnonzero(np.isin(column.codes, list(texts))).tolist():
             found = texts[int(column.codes[row])]
-            yield Finding(row, index, found.meant, rule, "in another form than most", found.confidence)
+            reason = "in another form than most" if found.meant is not None else "in another unit than all others"
+            yield Finding(row, index, found.meant, rule, reason, found.confidence)
 
 
 def _misspelt(column: Column, others: list[Column]) -> dict[int, Verdict]:
