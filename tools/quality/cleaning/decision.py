@@ -11,8 +11,9 @@ that repairs a cell has decided on it:
 5. misspellings in closed vocabularies, of texts and of their skeletons (`typo`)
 6. a corruption learned from all repairs so far (`corruption`)
 
-After the rounds, blanks around a text are cut (`padding`), and what is off the shape of its column (`shape`), far from
-its numbers or of broken encoding (`outlier`) is flagged. A flag holds only where nothing repaired.
+After the rounds, blanks around a text are cut (`padding`). Dates of which nothing tells the day (`calendar`), what is
+off the shape of its column (`shape`), far from its numbers or of broken encoding (`outlier`) is flagged. A flag holds
+only where nothing repaired.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -22,7 +23,19 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from tools.quality.cleaning import corruption, exchange, notation, outlier, shape, spill, typo, unit, variant, vote
+from tools.quality.cleaning import (
+    calendar,
+    corruption,
+    exchange,
+    notation,
+    outlier,
+    shape,
+    spill,
+    typo,
+    unit,
+    variant,
+    vote,
+)
 from tools.quality.cleaning.company import Company
 from tools.quality.cleaning.comparison import compared
 from tools.quality.cleaning.contradiction import contradictions
@@ -155,6 +168,9 @@ def _odd(columns: list[Column]) -> Iterator[Finding]:
     for index, column in enumerate(columns):
         for off, rule, reason in (
             (outlier.broken(column), outlier.ENCODING, "its encoding is broken"),
+            (calendar.ambiguous(column), calendar.RULE, "a date that can be read in two ways"),
+            (calendar.disordered(column), calendar.RULE, "day and month in another order than in all others"),
+            (calendar.impossible(column), calendar.RULE, "a date of no calendar"),
             (shape.misshapen(column), shape.RULE, "off the shape of its column"),
             (outlier.outliers(column), outlier.OUTLIER, "far from all other numbers of its column"),
         ):

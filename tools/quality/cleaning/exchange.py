@@ -35,8 +35,10 @@ def _strangers(column: Column) -> np.ndarray:
 
 def _alike(one: Column, other: Column) -> bool:
     """Whether columns have many texts in common, as origin and destination have: any is at home in both."""
-    common = [(int(one.counts[code]), other.number[text]) for code, text in enumerate(one.texts) if text in other.number]
-    return sum(min(rows, int(other.counts[code])) for rows, code in common) > _STRANGERS * min(one.present, other.present)
+    there = other.number
+    common = [(int(one.counts[code]), there[text]) for code, text in enumerate(one.texts) if text in there]
+    shared = sum(min(rows, int(other.counts[code])) for rows, code in common)
+    return shared > _STRANGERS * min(one.present, other.present)
 
 
 def _exchanged(one: Column, other: Column, row: int) -> bool:

@@ -1,7 +1,7 @@
 """When one text may be a misspelling of another."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Collection
 
 from rapidfuzz.distance import OSA
 
@@ -39,7 +39,7 @@ def words(text: str) -> list[str]:
     return _WORD.findall(text)
 
 
-def misspelt(text: str, other: str, known: Callable[[str], bool]) -> bool:
+def misspelt(text: str, other: str, known: Collection[str]) -> bool:
     """Whether one may be a misspelling of the other word by word: what differs are words that are not `known`.
 
     What has digits is a code, whose letters are as good as others. A blank may be lost, or made a letter.
@@ -49,6 +49,6 @@ def misspelt(text: str, other: str, known: Callable[[str], bool]) -> bool:
         return "".join(one) == "".join(two) or (len(one) < len(two) and len(text) == len(other))
     differing = [(a, b) for a, b in zip(one, two, strict=True) if a != b]
     return all(
-        not known(a) and not _CODE.search(a + b) and OSA.distance(a, b) <= max(slips(len(b)), len(b) > 2)
+        a not in known and not _CODE.search(a + b) and OSA.distance(a, b) <= max(slips(len(b)), len(b) > 2)
         for a, b in differing
     )

@@ -83,7 +83,7 @@ def _frequent_and_rare(column: Column) -> tuple[list[int], list[int]]:
 
 
 def _suspects(column: Column, company: Company, near_rare: dict[int, list[int]]) -> dict[int, dict[int, float]]:
-    """Those that may be misspelt, each with the texts that may be meant, and the chance that another word is as alike."""
+    """Those that may be misspelt, each with the texts that may be meant, and the chance of another word in its place."""
     known: Counter[str] = Counter()
     for text, count in zip(column.texts, column.counts.tolist(), strict=True):
         for word in set(words(text)) if count else ():
@@ -91,11 +91,11 @@ def _suspects(column: Column, company: Company, near_rare: dict[int, list[int]])
     found = {}
     for code, others in near_rare.items():
         text, rows = column.texts[code], int(column.counts[code])
+        elsewhere = {word for word in words(text) if known[word] - rows >= _ELSEWHERE}
         chances = {
             other: chance
             for other in others
-            if misspelt(text, column.texts[other], lambda word, rows=rows: known[word] - rows >= _ELSEWHERE)
-            and (chance := company.chance(code, other)) is not None
+            if misspelt(text, column.texts[other], elsewhere) and (chance := company.chance(code, other)) is not None
         }
         if chances:
             found[code] = chances

@@ -56,9 +56,7 @@ def units(column: Column) -> dict[int, Verdict]:
     return found | _respelt(good, dominant, alike, round(succession(most, rows), 3))
 
 
-def _respelt(
-    good: dict[int, re.Match[str]], dominant: str, alike: set[str], confidence: float
-) -> dict[int, Verdict]:
+def _respelt(good: dict[int, re.Match[str]], dominant: str, alike: set[str], confidence: float) -> dict[int, Verdict]:
     """The quantities in a form that is `alike`, in the dominant one, if they are of its numbers."""
     of_dominant = sorted(float(match[1]) for match in good.values() if _form(match) == dominant)
     others = {code: match for code, match in good.items() if _form(match) in alike}
@@ -83,4 +81,6 @@ def _one_unit(form: str, other: str) -> bool:
         return long.startswith(short)
     letters = iter(long)
     abbreviated = long[0] == short[0] and all(letter in letters for letter in short)
-    return len(long) > _SHORT and short != _AMBIGUOUS and (abbreviated or long.startswith(_SIGNS.get(short, "?")))
+    if len(long) <= _SHORT or short == _AMBIGUOUS:
+        return False
+    return abbreviated or bool(long.startswith(_SIGNS.get(short, "?")))
