@@ -25,7 +25,8 @@ _DATE, _NUMBER = re.compile(pattern("date")), re.compile(r"[+-]?\d+(\.\d+)?", re
 def notations(column: Column) -> dict[int, Verdict]:
     """The texts, by code, that are a date or number of a column of such, in the plain notation.
 
-    Only texts that can be read in one way, by themselves or as others of the column tell, and whose value lies within the range of the plain ones.
+    Only texts that can be read in one way, by themselves or as others of the column tell, and whose value lies within
+    the range of the plain ones.
     """
     if column.present < _ROWS:
         return {}

@@ -83,7 +83,7 @@ def _frequent_and_rare(column: Column) -> tuple[list[int], list[int]]:
 
 
 def _suspects(column: Column, company: Company, near_rare: dict[int, list[int]]) -> dict[int, dict[int, float]]:
-    """Those that may be misspelt, each with the texts that may be meant, and the chance of another word in its place."""
+    """Those that may be misspelt, each with the texts that may be meant, and the chance that it is another word."""
     known: Counter[str] = Counter()
     for text, count in zip(column.texts, column.counts.tolist(), strict=True):
         for word in set(words(text)) if count else ():

@@ -73,8 +73,8 @@ def _form(match: re.Match[str]) -> str:
 
 def _one_unit(form: str, other: str) -> bool:
     """Whether two forms begin with the same unit: `oz.`, `OZ` and `ounces`, but not `mg` and `ml`."""
-    one, two = (_NAME.findall(text)[0].casefold() for text in (form, other))
-    short, long = sorted((one, two), key=len)
+    names: list[str] = [_NAME.findall(text)[0].casefold() for text in (form, other)]
+    short, long = sorted(names, key=len)
     if long in (short, short + "s"):
         return True
     if len(short) > _SHORT:
@@ -83,4 +83,4 @@ def _one_unit(form: str, other: str) -> bool:
     abbreviated = long[0] == short[0] and all(letter in letters for letter in short)
     if len(long) <= _SHORT or short == _AMBIGUOUS:
         return False
-    return abbreviated or bool(long.startswith(_SIGNS.get(short, "?")))
+    return abbreviated or long.startswith(_SIGNS.get(short, short))
