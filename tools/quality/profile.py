@@ -22,7 +22,7 @@ _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 _TOP = 20
 # Columns measured in one statement; and how many cells may be listed in one, a row for each.
 _MEASURED = 20
-_CELLS = 2_000_000
+_CELLS = 1_000_000
 # A code, not a number: as a number it would lose its zeros.
 _LEADING_ZERO = r"^[+-]?0[0-9]"
 

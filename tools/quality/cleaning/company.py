@@ -4,7 +4,7 @@ A misspelt word keeps its company. A word of its own has its own: `Iraq` is no `
 """
 
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +24,7 @@ class Company:
 
     def __init__(self, column: Column, others: Sequence[Column]) -> None:
         self._codes = column.codes
-        self._order = np.argsort(column.codes, kind="stable")
-        self._others = [other for other in others if len(other.texts) > 1]
+        self._others = others
         self.companions = cache(self._companions)
 
     def chance(self, code: int, other: int) -> float | None:
@@ -51,6 +50,10 @@ class Company:
         """For each other column the text that stands beside this one, MISSING if there is no such."""
         rows = self._rows(code)
         return [_companion(column, rows) for column in self._others]
+
+    @cached_property
+    def _order(self) -> NDArray[np.int64]:
+        return np.argsort(self._codes, kind="stable")
 
     def _rows(self, code: int) -> NDArray[np.int64]:
         first = np.searchsorted(self._codes, code, sorter=self._order)

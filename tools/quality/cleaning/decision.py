@@ -102,8 +102,7 @@ def _heard(columns: list[Column], replaced: set[tuple[str, str]]) -> Iterator[Fi
     for index, column in enumerate(columns):
         yield from _forms(index, column)
         yield from _rows(index, columns, variant.variants(column), sound, variant.RULE, "another spelling of {}")
-        others = columns[:index] + columns[index + 1 :]
-        misspelt = partial(_misspelt, others=others)
+        misspelt = partial(_misspelt, index=index, columns=columns)
         yield from _rows(index, columns, misspelt(column), sound, typo.RULE, "rare, and almost {}")
         yield from _rows(index, columns, _in_skeleton(column, misspelt), sound, typo.RULE, "almost {}")
     replaced.update(
@@ -145,8 +144,8 @@ def _forms(index: int, column: Column) -> Iterator[Finding]:
             yield Finding(row, index, found.meant, rule, reason, found.confidence)
 
 
-def _misspelt(column: Column, others: list[Column]) -> dict[int, Verdict]:
-    return typo.misspellings(column, Company(column, others))
+def _misspelt(column: Column, index: int, columns: list[Column]) -> dict[int, Verdict]:
+    return typo.misspellings(column, Company(column, columns[:index] + columns[index + 1 :]))
 
 
 def _in_skeleton(column: Column, evidence: Callable[[Column], dict[int, Verdict]]) -> dict[int, Verdict]:
