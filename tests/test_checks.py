@@ -111,6 +111,21 @@ KEYS: list[tuple[dict[str, list[Any]], int]] = [
 ]
 
 
+def test_hundreds_of_checks_are_measured_as_a_few_are() -> None:
+    rng = random.Random(3)
+    table = {f"c{place}": rng.choices(["1", "2", "30", "x", None], k=60) for place in range(70)}
+    wanted = [check("not_null", column=name) for name in table]
+    wanted += [check("matches", column=name, pattern=r"\d") for name in table]
+    wanted += [check("expression", expression="c1 = c2"), check("unique", columns=["c3", "c4"])]
+    pairs = list(zip(table["c3"], table["c4"], strict=True))
+    expected = [cells.count(None) for cells in table.values()]
+    expected += [cells.count("30") + cells.count("x") for cells in table.values()]
+    expected += [sum(None not in (a, b) and a != b for a, b in zip(table["c1"], table["c2"], strict=True))]
+    expected += [sum(None not in pair and pairs.count(pair) > 1 for pair in pairs)]
+    verdicts = check_dataset(pa.table(table), wanted, sample=0, at=AT).verdicts
+    assert [verdict.failed for verdict in verdicts] == expected
+
+
 @pytest.mark.parametrize(("columns", "failed"), KEYS)
 def test_all_rows_of_a_repeated_key_fail_and_rows_without_a_whole_key_do_not(
     columns: dict[str, list[Any]], failed: int
