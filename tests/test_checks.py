@@ -111,6 +111,14 @@ KEYS: list[tuple[dict[str, list[Any]], int]] = [
 ]
 
 
+@pytest.mark.parametrize(("columns", "failed"), KEYS)
+def test_all_rows_of_a_repeated_key_fail_and_rows_without_a_whole_key_do_not(
+    columns: dict[str, list[Any]], failed: int
+) -> None:
+    """As in SQL: null is no value, and so equal to none."""
+    assert only(pa.table(columns), "unique", columns=["a", "b"]).failed == failed
+
+
 def test_hundreds_of_checks_are_measured_as_a_few_are() -> None:
     rng = random.Random(3)
     table = {f"c{place}": rng.choices(["1", "2", "30", "x", None], k=60) for place in range(70)}
@@ -124,14 +132,6 @@ def test_hundreds_of_checks_are_measured_as_a_few_are() -> None:
     expected += [sum(None not in pair and pairs.count(pair) > 1 for pair in pairs)]
     verdicts = check_dataset(pa.table(table), wanted, sample=0, at=AT).verdicts
     assert [verdict.failed for verdict in verdicts] == expected
-
-
-@pytest.mark.parametrize(("columns", "failed"), KEYS)
-def test_all_rows_of_a_repeated_key_fail_and_rows_without_a_whole_key_do_not(
-    columns: dict[str, list[Any]], failed: int
-) -> None:
-    """As in SQL: null is no value, and so equal to none."""
-    assert only(pa.table(columns), "unique", columns=["a", "b"]).failed == failed
 
 
 def test_orphans_of_a_foreign_key_fail_by_name() -> None:
