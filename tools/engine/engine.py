@@ -175,6 +175,10 @@ class Engine:
         """The one row of an aggregation."""
         return self.rows(table)[0]
 
+    def count(self, table: Table) -> int:
+        """How many rows there are."""
+        return int(self.row(table.aggregate(n=table.count()))["n"])
+
     def distinct(self, number: IntegerValue, size: int) -> IntegerValue:
         """An aggregate: how many different values a column has, all of them from 0 to below `size`.
 
