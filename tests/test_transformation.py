@@ -290,6 +290,27 @@ def test_rows_that_share_a_unique_key_go_to_quarantine(run: Run) -> None:
     assert done.account[0].leaving["quarantined:unique(state)"] == 4
 
 
+def test_rows_whose_key_is_in_no_other_file_go_to_quarantine(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "people.csv").write_text("name,n\nann,1\nbob,2\n")
+    key = {"check": "foreign_key", "dataset": "people", "on": {"customer": "name"}}
+    done = run(checks=[key], datasets={"people": "people.csv"})
+    # 4 has no customer, and so refers to nobody.
+    assert [row["id"] for row in rows(done)] == [1, 2, 4]
+    assert done.account[0].leaving["quarantined:foreign_key(customer)"] == 1
+    for wrong, words in [
+        ({"dataset": "persons"}, r"checks.0.dataset: there is no dataset 'persons'; there are people"),
+        ({"on": {"customer": "nome"}}, r"'people' has no column nome; it has name, n"),
+        ({"on": {"id": "name"}}, r"id is of type int64, and name of 'people' of type string"),
+    ]:
+        with pytest.raises(InputError, match=words):
+            run(checks=[key | wrong], datasets={"people": "people.csv"})
+
+
+def test_a_file_that_nothing_is_looked_up_in_is_told(run: Run) -> None:
+    with pytest.raises(SpecError, match="datasets.people: no rule or check looks anything up in it"):
+        run(datasets={"people": "orders.csv"})
+
+
 def test_a_check_of_a_column_that_is_not_there_is_told(run: Run) -> None:
     with pytest.raises(InputError, match=r"not_null\(nope\): the result has no column nope"):
         run(checks=[{"check": "not_null", "column": "nope"}])
@@ -494,3 +515,43 @@ def test_folders_beside_the_output_that_lead_out_of_the_roots_are_refused(run: R
 def test_a_text_is_not_padded_without_bound(run: Run) -> None:
     with pytest.raises(RuleError, match="padded to 10,000 characters at most"):
         run({"rule": "derive", "columns": {"x": "lpad(customer, 2000000000, 'x')"}})
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"rule": "derive", "columns": {"customer": "customer || customer"}},
+        {"rule": "derive", "columns": {"customer": "concat(customer, upper(customer))"}},
+        {"rule": "derive", "columns": {"customer": "replace(customer, 'n', customer || 'nn')"}},
+        {"rule": "derive", "columns": {"customer": "regexp_replace(customer, '(n)', '\\1\\1\\1')"}},
+        {"rule": "replace", "columns": ["customer"], "text": "n", "by": "n" * 1000},
+        {"rule": "replace", "columns": ["customer"], "pattern": "n*", "by": "nn"},
+        {"rule": "merge", "columns": ["customer", "customer"], "into": "customer"},
+    ],
+)
+def test_a_text_does_not_grow_without_bound(run: Run, rule: dict[str, Any]) -> None:
+    with pytest.raises(RuleError, match="a text would be longer than 100,000 characters"):
+        run(*[rule] * 40)
+
+
+def test_functions_that_let_texts_grow_nest(run: Run) -> None:
+    """Each of their texts stands in the statement several times: ten times that, it would have no end."""
+    nest = "customer"
+    for number in range(10):
+        nest = f"regexp_replace(replace({nest}, '{number}', '{number}.'), 'n', 'nn') || {number}"
+    assert rows(run({"rule": "derive", "columns": {"x": nest}}))[0]["x"] == "a" + "n" * 2048 + "0" + "".join(
+        f"{number}" for number in range(1, 10)
+    )
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"rule": "cast", "columns": {"id": "integer"}},
+        {"rule": "filter", "where": "id < 5"},
+        {"rule": "derive", "columns": {"id": "id + 0"}},
+    ],
+)
+def test_there_may_be_very_many_rules(run: Run, rule: dict[str, Any]) -> None:
+    done = run(*[rule] * 100)
+    assert account(done) == ((6, 3, 2, 0, 1) if rule["rule"] == "filter" else (6, 4, 2, 0, 0))

@@ -4,9 +4,11 @@ An agent gets JSON text back whatever happens: the answer, or `{"error": {"kind"
 says what was wrong and what to do. What the context refuses is on record in the journal.
 """
 
+import contextvars
 import json
 import threading
 from abc import abstractmethod
+from concurrent.futures import Future, wait
 from typing import Any
 
 from crewai.tools import BaseTool
@@ -14,13 +16,15 @@ from crewai.types.callback import SerializableCallable
 from pydantic import BaseModel, Field, PrivateAttr, ValidationError
 
 from core import journal
-from core.errors import CrewlineError, Refused
+from core.errors import CrewlineError, Interrupted, Refused
 from core.store import Database, open_database
 from tools.arguments import problems
 from tools.context import ToolContext
 
 # A model reads all of it each time, characters.
 _MAX_MESSAGE = 1000
+# How long a call whose time is over may take to clean up, before its agent gets an answer without it.
+_PATIENCE_S = 3.0
 
 
 def _never(arguments: Any = None, result: Any = None) -> bool:
@@ -68,7 +72,7 @@ class Tool(BaseTool):
         except RecursionError:
             return _failure("InvalidArguments", "the arguments are nested too deeply")
         try:
-            return self.act(request).model_dump_json()
+            return self._in_time(request).model_dump_json()
         except RecursionError:
             return _failure("InvalidArguments", "they ask for more steps than fit into one expression; ask for fewer")
         except Refused as error:
@@ -79,6 +83,26 @@ class Tool(BaseTool):
             return _failure("Refused", str(error))
         except CrewlineError as error:
             return _failure(type(error).__name__, str(error))
+
+    def _in_time(self, request: Any) -> BaseModel:
+        """What `act` answers, in a thread of its own: what does not notice that its time is over is not waited for."""
+        answer: Future[BaseModel] = Future()
+
+        def work() -> None:
+            try:
+                answer.set_result(self.act(request))
+            except BaseException as error:
+                answer.set_exception(error)
+
+        thread = threading.Thread(target=contextvars.copy_context().run, args=(work,), name=self.name, daemon=True)
+        thread.start()
+        wait([answer], self.context.timeout_s + _PATIENCE_S)
+        if not answer.done():
+            raise Interrupted(
+                f"Stopped: a call may take {self.context.timeout_s:g} s, and this one is still ending.",
+                remedy="Look what became of it before trying again; ask for less.",
+            )
+        return answer.result()
 
     async def _arun(self, *values: Any, **arguments: Any) -> str:
         import asyncio

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 import ibis
+from ibis.expr.datatypes import DataType
 from ibis.expr.types import BooleanValue, StringValue, Table
 from pydantic import BaseModel
 
@@ -101,7 +102,7 @@ def judge(
     """Send rows that fail a critical or major check to quarantine; count these and all other faults.
 
     Checks of the whole are made on the rows that go on; `at` is what ages are measured from. Raises InputError for
-    checks that do not fit the columns, or refer to a dataset that was not given.
+    checks that do not fit the columns, theirs or those of the dataset that they refer to.
     """
     by_rules = list(passage.exits)
     row_tests = _tests(passage, checks)
@@ -127,17 +128,32 @@ def _tests(passage: Passage, checks: tuple[Check, ...]) -> list[Test]:
         if absent := [name for name in reads if name not in passage.columns]:
             there = ", ".join(passage.columns)
             raise InputError(f"{check.name}: the result has no column {', '.join(absent)}; it has {there}.")
-        if isinstance(check, ForeignKey) and check.dataset not in passage.others:
-            there = ", ".join(passage.others) or "none"
-            raise InputError(
-                f"{check.name}: there is no dataset '{check.dataset}'; there are {there}.",
-                remedy="Give it in `others`.",
-            )
+        if isinstance(check, ForeignKey):
+            _check_key(passage, check)
         read |= dict.fromkeys(reads)
     # What came is what rules have made: here it is of its type already.
     passage.change(**{CAME + name: passage.marked[name] for name in read})
     passage.marked = with_orphans(passage.marked, checks, passage.others)
     return sorted(tests(passage.marked, checks), key=lambda test: _GRAVITY[test.check.severity])
+
+
+def _check_key(passage: Passage, check: ForeignKey) -> None:
+    other = passage.others[check.dataset]
+    for own, theirs in check.on.items():
+        if theirs.startswith("_") or theirs not in other.columns:
+            there = ", ".join(name for name in other.columns if not name.startswith("_"))
+            raise InputError(f"{check.name}: '{check.dataset}' has no column {theirs}; it has {there}.")
+        kinds = passage.marked[own].type(), other[theirs].type()
+        if len({_family(kind) for kind in kinds}) > 1:
+            raise InputError(
+                f"{check.name}: {own} is of type {kinds[0]}, and {theirs} of '{check.dataset}' of type {kinds[1]}.",
+                remedy="Declare the `columns` of both, or cast one.",
+            )
+
+
+def _family(kind: DataType) -> str:
+    """What two types must share for their values to be compared."""
+    return "number" if kind.is_numeric() else "time" if kind.is_timestamp() or kind.is_date() else type(kind).__name__
 
 
 def _mark(passage: Passage, row_tests: list[Test]) -> None:

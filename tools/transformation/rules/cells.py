@@ -11,10 +11,12 @@ from tools.engine.types import constant, ibis_type, typed
 from tools.transformation.functions import checked_pattern
 from tools.transformation.rules.date_format import parsed
 from tools.transformation.rules.passage import Passage
+from tools.transformation.text import replaced, substituted
 
 
 def cast(passage: Passage, rule: Cast) -> None:
     for name, declared in rule.columns.items():
+        passage.pause()
         value = as_declared(passage.marked[name], declared)
         _become(passage, name, value, f"cast({name})", f"not of type {declared}")
 
@@ -34,12 +36,12 @@ def case(passage: Passage, rule: Case) -> None:
 
 
 def replace(passage: Passage, rule: Replace) -> None:
-    def replaced(text: StringValue) -> StringValue:
+    def changed(text: StringValue) -> StringValue:
         if rule.pattern is None:
-            return text.replace(rule.text, rule.by)
-        return text.re_replace(checked_pattern(rule.pattern), rule.by)
+            return replaced(text, rule.text, rule.by)
+        return substituted(text, checked_pattern(rule.pattern), rule.by)
 
-    passage.change(**{name: replaced(passage.text(name)) for name in rule.columns})
+    passage.change(**{name: changed(passage.text(name)) for name in rule.columns})
 
 
 def replace_values(passage: Passage, rule: Map) -> None:
@@ -58,6 +60,7 @@ def replace_values(passage: Passage, rule: Map) -> None:
 
 def parse_dates(passage: Passage, rule: ParseDates) -> None:
     for name in rule.columns:
+        passage.pause()
         value = parsed(passage.text(name), rule.formats, rule.to)
         what = f"not a {rule.to} of the form {' or '.join(rule.formats)}"
         _become(passage, name, value, f"parse_dates({name})", what)

@@ -95,8 +95,10 @@ def _applied(passage: Passage, rules: tuple[Change, ...], dataset: str, *, each:
     if each:
         passage.hold()
     for index, rule in enumerate(rules):
+        passage.engine.check()
         with blamed(dataset, index, rule, engine=each):
             check_names(passage, rule)
+            passage.pause()
             _APPLY[rule.rule](passage, rule)
             if each:
                 passage.hold()
