@@ -53,9 +53,7 @@ SCALARS: dict[str, Function] = {
     "quarter": lambda x: x.quarter(),
     "regexp_extract": lambda x, pattern, group: _extracted(x, pattern, group),
     "regexp_matches": lambda x, pattern: x.re_search(checked_pattern(text_constant(pattern))),
-    "regexp_replace": lambda x, pattern, by: substituted(
-        x, checked_pattern(text_constant(pattern)), text_constant(by)
-    ),
+    "regexp_replace": lambda x, pattern, by: substituted(x, checked_pattern(text_constant(pattern)), text_constant(by)),
     "replace": replaced,
     "reverse": lambda x: x.reverse(),
     "right": lambda x, n: x.right(_count(n)),

@@ -8,7 +8,7 @@ import ibis
 from ibis.expr.types import Table
 
 from core.errors import SourceError
-from core.spec.column import Column
+from core.spec.column import Column, check_given
 from core.task import Fate
 from tools.engine.engine import Engine
 from tools.engine.rowid import ROW, unreadable_row
@@ -66,14 +66,16 @@ def looked_up(engine: Engine, name: str, files: Files, allowed: Callable[[str], 
 
 
 def _usable(name: str, raw: Table) -> Table:
-    taken = [column for column in raw.columns if column.startswith("_") and column != ROW]
-    if taken:
-        raise SourceError(
-            name,
-            f"column {', '.join(taken)} begins with '_', which is kept for Crewline's own columns.",
-            remedy="Declare the `columns` that are wanted, without it.",
-        )
-    return raw
+    for column in raw.columns:
+        if column == ROW:
+            continue
+        try:
+            check_given(column)
+        except ValueError as error:
+            raise SourceError(name, f"{error}.", remedy="Declare the `columns` that are wanted, without it.") from error
+    # A Parquet file may have a column that is of no type, because nothing is in it.
+    empty = [column for column, kind in raw.schema().items() if kind.is_null() or kind.is_unknown()]
+    return raw.mutate(**{column: ibis.null("string") for column in empty}) if empty else raw
 
 
 def _typed(raw: Table, columns: dict[str, Column]) -> tuple[Table, list[Table]]:

@@ -9,17 +9,19 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 import ibis
-from ibis.expr.datatypes import DataType
 from ibis.expr.types import BooleanValue, StringValue, Table
 from pydantic import BaseModel
 
-from core.errors import InputError
-from core.spec.check import Check, Expression, ForeignKey, Unique
+from core.errors import InputError, SpecError
+from core.spec.check import Check, Expression, ForeignKey, Type, Unique
+from core.spec.checklist import misfits
+from core.spec.column import Column
 from core.task import Dimension, Fate, Severity, Violation
 from tools.context import Thresholds
 from tools.engine.engine import Engine
 from tools.engine.rowid import ROW
-from tools.quality.checks import CAME, ORPHAN, Test, row_test, tests, with_orphans
+from tools.engine.types import declared_type
+from tools.quality.checks import CAME, ORPHAN, Test, check_patterns, row_test, tests, with_orphans
 from tools.quality.copies import copies
 from tools.quality.measurement import of_rows, of_wholes
 from tools.quality.validation import violation
@@ -102,10 +104,11 @@ def judge(
     """Send rows that fail a critical or major check to quarantine; count these and all other faults.
 
     Checks of the whole are made on the rows that go on; `at` is what ages are measured from. Raises InputError for
-    checks that do not fit the columns, theirs or those of the dataset that they refer to.
+    checks that do not fit the columns, theirs or those of the dataset that they refer to; CheckError for a pattern that
+    is none.
     """
     by_rules = list(passage.exits)
-    row_tests = _tests(passage, checks)
+    row_tests = _tests(passage, dataset, checks)
     _mark(passage, row_tests)
     flags = [f"{_FAILS}{test.index}" for test in row_tests if test.check.severity == Severity.MINOR]
     flags += _null_flags(passage, target or {})
@@ -120,7 +123,7 @@ def judge(
     return judged
 
 
-def _tests(passage: Passage, checks: tuple[Check, ...]) -> list[Test]:
+def _tests(passage: Passage, dataset: str, checks: tuple[Check, ...]) -> list[Test]:
     """The tests of rows, the gravest first. The passage gets, beside its columns, those that tests are made on."""
     read: dict[str, None] = {}
     for check in checks:
@@ -128,32 +131,32 @@ def _tests(passage: Passage, checks: tuple[Check, ...]) -> list[Test]:
         if absent := [name for name in reads if name not in passage.columns]:
             there = ", ".join(passage.columns)
             raise InputError(f"{check.name}: the result has no column {', '.join(absent)}; it has {there}.")
-        if isinstance(check, ForeignKey):
-            _check_key(passage, check)
         read |= dict.fromkeys(reads)
+    _check_fit(passage, checks)
+    check_patterns(passage.engine, dataset, checks)
     # What came is what rules have made: here it is of its type already.
     passage.change(**{CAME + name: passage.marked[name] for name in read})
     passage.marked = with_orphans(passage.marked, checks, passage.others)
     return sorted(tests(passage.marked, checks), key=lambda test: _GRAVITY[test.check.severity])
 
 
-def _check_key(passage: Passage, check: ForeignKey) -> None:
-    other = passage.others[check.dataset]
-    for own, theirs in check.on.items():
-        if theirs.startswith("_") or theirs not in other.columns:
-            there = ", ".join(name for name in other.columns if not name.startswith("_"))
-            raise InputError(f"{check.name}: '{check.dataset}' has no column {theirs}; it has {there}.")
-        kinds = passage.marked[own].type(), other[theirs].type()
-        if len({_family(kind) for kind in kinds}) > 1:
-            raise InputError(
-                f"{check.name}: {own} is of type {kinds[0]}, and {theirs} of '{check.dataset}' of type {kinds[1]}.",
-                remedy="Declare the `columns` of both, or cast one.",
-            )
+def _check_fit(passage: Passage, checks: tuple[Check, ...]) -> None:
+    """Raise SpecError with a line for each check that cannot be made on columns of these types."""
+    columns = _declared(passage.marked)
+    problems = []
+    for index, check in enumerate(checks):
+        others = _declared(passage.others[check.dataset]) if isinstance(check, ForeignKey) else None
+        # What came as another type has left before, so that its severity cannot matter.
+        found = [] if isinstance(check, Type) else misfits(check, columns, others)
+        problems += [f"checks.{index}: {problem}" for problem in found]
+    if problems:
+        raise SpecError("transformation", problems)
 
 
-def _family(kind: DataType) -> str:
-    """What two types must share for their values to be compared."""
-    return "number" if kind.is_numeric() else "time" if kind.is_timestamp() or kind.is_date() else type(kind).__name__
+def _declared(table: Table) -> dict[str, Column]:
+    """The columns as a spec would declare them; those of types that it does not have, by their names."""
+    kinds = {name: kind for name, kind in table.schema().items() if not name.startswith("_")}
+    return {name: Column.model_construct(type=declared_type(kind) or str(kind)) for name, kind in kinds.items()}
 
 
 def _mark(passage: Passage, row_tests: list[Test]) -> None:

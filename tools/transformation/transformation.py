@@ -6,6 +6,7 @@ Where rules make other rows of the rows, each stretch between such rules has its
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -35,6 +36,9 @@ from tools.transformation.rules.group import ROWS, mapped, rows_behind
 from tools.transformation.schema import conformed, mismatches
 
 _NAME = "source"
+
+# 255 bytes in most file systems, less what the names of the folders beside the target have more.
+_LONGEST_NAME = 240
 
 Result = TypeVar("Result")
 
@@ -121,7 +125,7 @@ def transform_dataset(
         bytes_in=work.bytes_in,
         bytes_out=size,
         compression_ratio=work.bytes_in / size if size else None,
-        notes=work.notes,
+        notes=[*work.notes, *_emptiness(work.account)],
     )
 
 
@@ -267,11 +271,21 @@ def _target_path(text: str, context: ToolContext) -> Path:
     folder, _, name = text.rstrip("/").rpartition("/")
     if name in ("", ".", ".."):
         raise TargetError(f"The target {text} names no folder to be made.", remedy="Name one.")
+    if len(name.encode()) > _LONGEST_NAME:
+        raise TargetError(f"The target's name, {name[:20]}..., is too long for a file system.", remedy="Shorten it.")
     path = Path(context.path(folder or ("/" if text.startswith("/") else "."))) / name
     for beside in (versions_dir(path), evidence_dir(path)):
         # Somebody may have put a link there.
         context.path(str(beside))
     return path
+
+
+def _emptiness(account: list[Stretch]) -> Iterator[str]:
+    """A note if nothing is left of the rows that came: that may well be what the rules say, and not what was meant."""
+    if account[0].rows_in and not account[-1].rows_out:
+        leaving = sum((Counter(stretch.leaving) for stretch in account), Counter())
+        told = ", ".join(f"{n} {key.replace(':', ' by ', 1)}" for key, n in leaving.most_common(3))
+        yield f"no row of {account[0].rows_in} is in the result: {told}"
 
 
 @contextmanager
