@@ -112,6 +112,12 @@ def test_values_without_names_are_checked_like_those_with() -> None:
     assert json.loads(EchoTool().run("a", [], 1, None, "more"))["error"]["kind"] == "InvalidArguments"
 
 
+def test_no_name_of_an_argument_gets_in_the_way() -> None:
+    for name in ("self", "values", "arguments", "context"):
+        told = json.loads(EchoTool().answer({"path": "a.csv", name: 1}))["error"]["message"]
+        assert told == f"{name}: unknown argument (got 1)"
+
+
 def test_a_nest_of_arguments_without_end_is_refused() -> None:
     nest: list[Any] = []
     for _ in range(100_000):

@@ -314,7 +314,7 @@ def test_rows_whose_key_is_in_no_other_file_go_to_quarantine(run: Run, tmp_path:
 
 
 def test_a_file_that_nothing_is_looked_up_in_is_told(run: Run) -> None:
-    with pytest.raises(SpecError, match="datasets.people: no rule or check looks anything up in it"):
+    with pytest.raises(SpecError, match="no rule or check looks anything up in it"):
         run(datasets={"people": "orders.csv"})
 
 

@@ -45,28 +45,10 @@ class Tool(BaseTool):
     def act(self, request: Any) -> BaseModel:
         """Do what the validated arguments ask for. Raises CrewlineError."""
 
-    def database(self) -> Database:
-        """Crewline's database, opened when it is first needed. `close` gives it back."""
-        with self._opening:
-            if self._database is None:
-                self._database = open_database()
-            return self._database
-
-    def close(self) -> None:
-        """Give back the database, if it was opened. The tool can be used again."""
-        with self._opening:
-            if self._database is not None:
-                self._database.close()
-                self._database = None
-
-    def _run(self, *values: Any, **arguments: Any) -> str:
-        if len(values) > len(self.args_schema.model_fields):
-            return _failure(
-                "InvalidArguments", f"{len(values)} values for {len(self.args_schema.model_fields)} arguments"
-            )
-        named = {**dict(zip(self.args_schema.model_fields, values, strict=False)), **arguments}
+    def answer(self, arguments: dict[str, Any]) -> str:
+        """Do what the arguments ask for, and return JSON: the answer, or what was wrong."""
         try:
-            request = self.args_schema.model_validate(named)
+            request = self.args_schema.model_validate(arguments)
         except ValidationError as error:
             return _failure("InvalidArguments", problems(error))
         except RecursionError:
@@ -84,6 +66,28 @@ class Tool(BaseTool):
         except CrewlineError as error:
             return _failure(type(error).__name__, str(error))
 
+    def database(self) -> Database:
+        """Crewline's database, opened when it is first needed. `close` gives it back."""
+        with self._opening:
+            if self._database is None:
+                self._database = open_database()
+            return self._database
+
+    def close(self) -> None:
+        """Give back the database, if it was opened. The tool can be used again."""
+        with self._opening:
+            if self._database is not None:
+                self._database.close()
+                self._database = None
+
+    # Nothing that an argument is called may get in the way of `self`.
+    def _run(self, /, *values: Any, **arguments: Any) -> str:
+        if len(values) > len(self.args_schema.model_fields):
+            return _failure(
+                "InvalidArguments", f"{len(values)} values for {len(self.args_schema.model_fields)} arguments"
+            )
+        return self.answer({**dict(zip(self.args_schema.model_fields, values, strict=False)), **arguments})
+
     def _in_time(self, request: Any) -> BaseModel:
         """What `act` answers, in a thread of its own: what does not notice that its time is over is not waited for."""
         answer: Future[BaseModel] = Future()
@@ -91,7 +95,7 @@ class Tool(BaseTool):
         def work() -> None:
             try:
                 answer.set_result(self.act(request))
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
                 answer.set_exception(error)
 
         thread = threading.Thread(target=contextvars.copy_context().run, args=(work,), name=self.name, daemon=True)
@@ -104,7 +108,7 @@ class Tool(BaseTool):
             )
         return answer.result()
 
-    async def _arun(self, *values: Any, **arguments: Any) -> str:
+    async def _arun(self, /, *values: Any, **arguments: Any) -> str:
         import asyncio
 
         return await asyncio.to_thread(self._run, *values, **arguments)

@@ -75,7 +75,10 @@ def _substituted(text: Any, pattern: str, by: str) -> Any:
 
 
 def _bounded(most: Any, text: Any, length: Any = None) -> Any:
-    """The text, if it is not too long: it has `most` so many characters, or `length` more exactly. Else the engine fails."""
+    """The text, if it is not too long; else the engine fails. It has at most `most` characters.
+
+    `length`, if given, is closer to it, and computed only if `most` is too many.
+    """
     refused = _raise_error(f"a text would be longer than {LONGEST:,} characters")
     fits = refused if length is None else ibis.ifelse(length > LONGEST, refused, text)
     return ibis.ifelse(most > LONGEST, fits, text)

@@ -26,7 +26,7 @@ from tools.engine.rowid import ROW
 from tools.publication.target import versions_dir
 from tools.quality.departure import count, record
 from tools.transformation.commit import Target, evidence_dir, writing
-from tools.transformation.input import looked_up, opened
+from tools.transformation.input import Input, looked_up, opened
 from tools.transformation.judgement import Assessment, judge
 from tools.transformation.kind import check_kind
 from tools.transformation.request import TransformationRequest
@@ -106,7 +106,13 @@ def transform_dataset(
         Engine(context.limits, target.scratch, stop) as engine,
     ):
         work = _Work(engine, request, context, allowed or context.path, target)
-        folder = work.perform()
+        try:
+            folder = work.perform()
+        except AccountingError:
+            # Files that change under way let rows not add up: then it is they that are to blame.
+            work.confirm()
+            raise
+        work.confirm()
         stop.check()
         files = target.commit(engine, folder)
     seconds, size = time.perf_counter() - started, sum(file.stat().st_size for file in files)
@@ -146,6 +152,7 @@ class _Work:
         self._allowed = allowed
         self._target = target
         self._others: dict[str, Table] = {}
+        self._inputs: list[Input] = []
         self.account: list[Stretch] = []
         self.columns: dict[str, str] = {}
         self.quality: Assessment | None = None
@@ -156,7 +163,8 @@ class _Work:
         """Stage the result; return its folder, once every row is accounted for."""
         engine, request, allowed, scratch = self._engine, self._request, self._allowed, self._target.scratch
         source = opened(engine, _NAME, request.files, allowed, scratch)
-        self._others = {name: looked_up(engine, name, of, allowed, scratch) for name, of in request.others.items()}
+        others = [looked_up(engine, name, of, allowed, scratch) for name, of in request.others.items()]
+        self._others, self._inputs = {other.name: other.rows for other in others}, [source, *others]
         self.bytes_in, self.notes = source.size, source.notes
         rows, arrivals, first = source.rows, _Arrivals(source.raw, source.arrived, source.left), 0
         for end, rule in enumerate(request.rules):
@@ -164,6 +172,11 @@ class _Work:
                 rows = self._mapped(rows, arrivals, first, end)
                 arrivals, first = _Arrivals(rows, self.account[-1].produced or 0, []), end + 1
         return self._staged(rows, arrivals, first)
+
+    def confirm(self) -> None:
+        """Raise SourceError or Refused if what was read is no longer what was asked for."""
+        for read in self._inputs:
+            read.confirm(self._allowed)
 
     def _mapped(self, rows: Table, arrivals: "_Arrivals", first: int, end: int) -> Table:
         """What the rule at the end of a stretch makes of the rows that come through it."""
