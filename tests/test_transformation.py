@@ -132,6 +132,13 @@ def test_a_delta_table_gets_a_version_with_each_commit(run: Run, tmp_path: Path)
         run()
 
 
+def test_a_type_that_delta_tables_do_not_have_is_told(run: Run, tmp_path: Path) -> None:
+    pq.write_table(pa.table({"at": pa.array([1, 2], pa.time64("us"))}), tmp_path / "a.parquet")
+    with pytest.raises(TargetError, match="no type for column 'at', which is of type time64"):
+        run(source="a.parquet", output_format="delta")
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("form", ["parquet", "csv", "json"])
 def test_partitions_are_hive_folders(run: Run, tmp_path: Path, form: str) -> None:
     done = run(partition_by=["state"], output_format=form)
