@@ -39,9 +39,11 @@ def replaced(text: Any, old: Any, new: Any) -> Any:
 
 def substituted(text: Any, pattern: str, by: str) -> Any:
     """The text with `by` in the place of all that matches the pattern; in it, `\\1` is the first group."""
-    if not by:
+    # Spark finds patterns by a function of Python's, which cannot stand in what is computed once: around a text that is
+    # bounded already, the bound is left to whatever grows it next.
+    if not by or text.op().find(_is_guard, filter=Value):
         return text.re_replace(pattern, by)
-    return _once(lambda once: _substituted(once, pattern, by), text)
+    return _substituted(text, pattern, by)
 
 
 def padded(text: Any, width: int, fill: str, *, left: bool) -> Any:
