@@ -1,0 +1,39 @@
+"""Why a try failed, and whether trying again makes sense."""
+
+from typing import Literal
+
+from core.errors import (
+    CircuitOpen,
+    InputError,
+    Interrupted,
+    LeaseLost,
+    OutOfMemory,
+    Refused,
+    StateError,
+    StoreUnavailable,
+    TimedOut,
+)
+from core.task import Failure
+
+# These are about the run as a whole, not about the stage or branch that met them.
+ABOUT_THE_RUN = (Interrupted, LeaseLost, StoreUnavailable)
+
+# What says itself that it would fail again the same way, or should not be tried for a while.
+_SETTLED = (CircuitOpen, InputError, Refused, StateError)
+
+
+def worth_retrying(error: BaseException) -> bool:
+    """Whether another try may end otherwise: true of whatever does not say that it would not."""
+    return isinstance(error, Exception) and not isinstance(error, (*ABOUT_THE_RUN, *_SETTLED))
+
+
+def failure_of(error: BaseException) -> Failure:
+    """The error as an outcome keeps it."""
+    message = str(error).strip() or type(error).__name__
+    return Failure(error=type(error).__name__, message=message, kind=_kind(error))
+
+
+def _kind(error: BaseException) -> Literal["resource", "transient", "permanent"]:
+    if isinstance(error, (OutOfMemory, MemoryError)):
+        return "resource"
+    return "transient" if isinstance(error, (TimedOut, CircuitOpen, OSError)) else "permanent"
