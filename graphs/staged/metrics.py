@@ -29,7 +29,7 @@ class StageEvent:
 
 
 class MetricsCollector(Protocol):
-    """Gets all events, on the event loop's thread: `record` must be quick. What it raises is logged and ends nothing."""
+    """Gets all events on the event loop's thread: `record` must be quick. What it raises is logged and ends nothing."""
 
     def record(self, event: StageEvent) -> None: ...
 

@@ -1,7 +1,7 @@
 """A staged pipeline, compiled to a LangGraph graph: one node for each stage, a checkpoint after each."""
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypedDict
 
 from langchain_core.runnables import RunnableConfig
@@ -189,8 +189,12 @@ def _with_late(records: Sequence[StageRecord], live: Live) -> dict[str, Any]:
     return changed
 
 
-def _next(after: str) -> Callable[[dict[str, Any]], str]:
-    return lambda state: after if state["status"] == "running" else END
+def _next(after: str) -> Callable[[dict[str, Any]], Awaitable[str]]:
+    # A coroutine, though it waits for nothing: LangGraph would put a plain function on a thread.
+    async def route(state: dict[str, Any]) -> str:
+        return after if state["status"] == "running" else END
+
+    return route
 
 
 def _thread(run_id: str) -> RunnableConfig:

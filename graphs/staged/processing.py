@@ -1,6 +1,7 @@
 """Spreading independent branches over agents, by how busy each is."""
 
 import asyncio
+import functools
 import logging
 import secrets
 from collections import deque
@@ -15,12 +16,16 @@ from graphs.branch import Branch, check_branches
 from graphs.clock import Clock, SystemClock
 from graphs.staged.call import called, within
 from graphs.staged.failure import ABOUT_THE_RUN, failure_of
+from graphs.staged.name import check_name
 from graphs.staged.plain import plain
 from graphs.worker import Attempt, Result, Worker
 
 _log = logging.getLogger(__name__)
 
 _PRIORITY = {"high": 0, "medium": 1, "low": 2}
+
+# For each kind the rank and index of its branches, in the order in which they are to begin.
+_Queues = dict[str, deque[tuple[int, int]]]
 
 
 class ParallelProcessing:
@@ -60,16 +65,14 @@ class ParallelProcessing:
         """
         self._check(branches)
         stop, run_id = stop or Stop(), run_id or f"parallel-{secrets.token_hex(6)}"
+        check_name(run_id, "run")
         waiting = self._queues(branches)
         outcomes: dict[int, Outcome] = {}
         under_way: set[asyncio.Task[None]] = set()
         freed, loop = asyncio.Event(), asyncio.get_running_loop()
 
         async def process(index: int, agent: Worker) -> None:
-            try:
-                outcomes[index] = await self._outcome(branches[index], agent, run_id, stop)
-            finally:
-                self._release(agent)
+            outcomes[index] = await self._outcome(branches[index], agent, run_id, stop)
 
         def wake() -> None:
             loop.call_soon_threadsafe(freed.set)
@@ -81,7 +84,10 @@ class ParallelProcessing:
                     freed.clear()
                     stop.check()
                     while assignment := self._assign(waiting):
-                        under_way.add(asyncio.create_task(process(*assignment)))
+                        task = asyncio.create_task(process(*assignment))
+                        # Not within the task, for one that is cancelled before it starts never runs.
+                        task.add_done_callback(functools.partial(self._release, assignment[1]))
+                        under_way.add(task)
                     await freed.wait()
                     for task in [task for task in under_way if task.done()]:
                         under_way.remove(task)
@@ -108,30 +114,29 @@ class ParallelProcessing:
                     remedy=f"The agents perform {', '.join(sorted(performed))}.",
                 )
 
-    def _queues(self, branches: Sequence[Branch]) -> dict[str, deque[int]]:
-        """The indices of the branches of each kind, in the order in which they are to begin."""
-        queues: dict[str, deque[int]] = {}
-        for index in sorted(range(len(branches)), key=lambda index: _PRIORITY[branches[index].priority]):
-            queues.setdefault(branches[index].kind, deque()).append(index)
+    def _queues(self, branches: Sequence[Branch]) -> _Queues:
+        queues: _Queues = {}
+        for rank, index in sorted((_PRIORITY[branch.priority], index) for index, branch in enumerate(branches)):
+            queues.setdefault(branches[index].kind, deque()).append((rank, index))
         return queues
 
-    def _assign(self, waiting: dict[str, deque[int]]) -> tuple[int, Worker] | None:
+    def _assign(self, waiting: _Queues) -> tuple[int, Worker] | None:
         """Take the next branch that an agent is free for, and the least loaded of these agents; None if there is none.
 
         A kind whose agents are all busy does not hold up the others.
         """
-        for kind, queue in waiting.items():
+        for kind, queue in sorted(((kind, queue) for kind, queue in waiting.items() if queue), key=lambda of: of[1][0]):
             free = [agent for agent in self._agents if kind in agent.kinds and self._load(agent) < 1]
-            if queue and free:
+            if free:
                 agent = min(free, key=self._load)
                 self._active[agent.name] += 1
-                return queue.popleft(), agent
+                return queue.popleft()[1], agent
         return None
 
     def _load(self, agent: Worker) -> float:
         return self._active[agent.name] / agent.capacity
 
-    def _release(self, agent: Worker) -> None:
+    def _release(self, agent: Worker, _: asyncio.Task[None]) -> None:
         self._active[agent.name] -= 1
         for event in self._freed:
             event.set()
@@ -139,13 +144,13 @@ class ParallelProcessing:
     async def _outcome(self, branch: Branch, agent: Worker, run_id: str, stop: Stop) -> Outcome:
         start = self._clock.now()
         name, own = f"Branch {branch.key}", Stop()
-        folder = settings().runs_dir / run_id / "branches" / f"{branch.key}-{secrets.token_hex(4)}"
+        folder = settings().runs_dir / run_id / "branches" / secrets.token_hex(8)
         attempt = Attempt(run_id=run_id, number=1, stop=own, folder=folder)
 
         def late(error: BaseException | None) -> None:
             seconds = self._clock.now() - start
             _log.warning(
-                "%s ended %.1f s after it began (%r), given up before; its result is lost", name, seconds, error
+                "%s was given up and ended %.1f s after it began (%r); its result is lost", name, seconds, error
             )
 
         try:
