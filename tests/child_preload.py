@@ -2,6 +2,7 @@
 
 import duckdb  # noqa: F401
 import ibis.backends.duckdb  # noqa: F401
+import langgraph.checkpoint.postgres.aio  # noqa: F401
 
 import flows.audit
 import flows.pipeline  # noqa: F401

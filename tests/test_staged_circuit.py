@@ -22,7 +22,7 @@ POLICY = CircuitPolicy(failures=3, reset_s=10)
 
 
 class CircuitMachine(RuleBasedStateMachine):
-    """Any order of tries that succeed, fail or are cancelled, and of time that passes, against a model of the circuit."""
+    """Tries that succeed, fail or are cancelled, and time that passes, in any order, against a model of the circuit."""
 
     def __init__(self) -> None:
         super().__init__()

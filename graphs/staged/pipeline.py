@@ -1,16 +1,18 @@
 """A staged pipeline, compiled to a LangGraph graph: one node for each stage, a checkpoint after each."""
 
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypedDict
 
+import psycopg
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Durability
 
-from core.errors import InputError, RunNotFound, SpecChanged
+from core.errors import InputError, RunNotFound, SpecChanged, StoreUnavailable
 from core.stop import Stop
 from graphs.staged.circuit import Circuit
 from graphs.staged.name import check_name
@@ -130,7 +132,8 @@ class Pipeline:
         # By default it is thousands; one step for each stage, and LangGraph wants one to spare.
         config["recursion_limit"] = len(self._stages) + 1
         durability: Durability | None = "sync" if self._checkpointer else None
-        values = await self.graph.ainvoke(state, config, context=live, durability=durability)
+        with _reaching_checkpoints(live.run_id):
+            values = await self.graph.ainvoke(state, config, context=live, durability=durability)
         return self._run(live.run_id, values)
 
     async def _reopen(self, run_id: str, found: PipelineRun) -> None:
@@ -138,7 +141,8 @@ class Pipeline:
         names = [stage.name for stage in self._stages]
         index = next(index for index, record in enumerate(found.stages) if record.stopped)
         changes = {"status": "running", **_running(found.stages[index])}
-        await self.graph.aupdate_state(_thread(run_id), changes, as_node=names[index - 1] if index else START)
+        with _reaching_checkpoints(run_id):
+            await self.graph.aupdate_state(_thread(run_id), changes, as_node=names[index - 1] if index else START)
 
     async def _kept(self, run_id: str) -> dict[str, Any]:
         if not self._checkpointer:
@@ -150,7 +154,8 @@ class Pipeline:
         return values
 
     async def _values(self, run_id: str) -> dict[str, Any]:
-        return dict((await self.graph.aget_state(_thread(run_id))).values)
+        with _reaching_checkpoints(run_id):
+            return dict((await self.graph.aget_state(_thread(run_id))).values)
 
     def _check_definition(self, run_id: str, kept: dict[str, Any]) -> None:
         now = {"version": VERSION, "pipeline": self.name, "stages": [stage.name for stage in self._stages]}
@@ -166,6 +171,18 @@ class Pipeline:
         records = tuple(self._records(values))
         status: Status = values["status"]
         return PipelineRun(run_id=run_id, pipeline=self.name, status=status, input=values.get("input"), stages=records)
+
+
+@contextmanager
+def _reaching_checkpoints(run_id: str) -> Iterator[None]:
+    """Turn what a lost database raises, which comes of no stage, into StoreUnavailable."""
+    try:
+        yield
+    except psycopg.OperationalError as error:
+        raise StoreUnavailable(
+            f"The checkpoints of {run_id} cannot be reached: {str(error).strip()}",
+            remedy="Resume the run when the database is back.",
+        ) from error
 
 
 def _channel(stage: str) -> str:
