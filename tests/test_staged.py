@@ -527,3 +527,43 @@ def test_a_builder_is_not_changed_by_what_is_built_on_it() -> None:
     start = built()
     assert len(run(start.stage("b", add).build().run({"n": 1})).stages) == 2
     assert len(run(start.build().run({"n": 1})).stages) == 1
+
+
+def test_what_a_stage_does_to_its_input_the_next_try_and_the_record_do_not_see() -> None:
+    async def spoil(value: Any, context: Context) -> Any:
+        seen.append((dict(value), dict(context.input), dict(context.outputs["first"])))
+        value["n"] = context.input["n"] = context.outputs["first"]["n"] = -1
+        if context.number == 1:
+            raise ValueError("no")
+        return value
+
+    clock, seen = TurnedClock(), list[Any]()
+    pipeline = StagedPipeline("spoil").stage("first", add).stage("second", spoil).build(clock=clock)
+    result = run(clock.run_out(pipeline.run({"n": 1})))
+    assert seen == [({"n": 2}, {"n": 1}, {"n": 2})] * 2
+    assert (result.input, result.stage("first").output, result.output) == ({"n": 1}, {"n": 2}, {"n": -1})
+
+
+def test_many_runs_of_one_pipeline_at_a_time_do_not_see_one_another() -> None:
+    pipeline = (
+        StagedPipeline("many").stage("first", add).stage("second", lambda value, context: {"n": value["n"] + 1})
+    ).build(checkpointer=InMemorySaver())
+
+    async def scenario() -> list[PipelineRun]:
+        return await asyncio.gather(*(pipeline.run({"n": n}, run_id=f"r{n}") for n in range(30)))
+
+    results = run(scenario())
+    assert [(result.run_id, result.output) for result in results] == [(f"r{n}", {"n": n + 2}) for n in range(30)]
+
+
+def test_the_graph_runs_without_its_pipeline_as_in_studio_and_tells_its_schema() -> None:
+    seen: list[str] = []
+
+    async def look(value: Any, context: Context) -> Any:
+        seen.append(context.run_id)
+        return value
+
+    graph = StagedPipeline("bare").stage("first", add).stage("second", look).build(checkpointer=InMemorySaver()).graph
+    values = run(graph.ainvoke({"input": {"n": 1}}, {"configurable": {"thread_id": "t"}}))
+    assert (values["status"], values["second:record"]["output"], seen) == ("success", {"n": 2}, ["t"])
+    assert "input" in graph.get_input_jsonschema()["properties"]

@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypedDict
+from typing import Any
 
 import psycopg
 from langchain_core.runnables import RunnableConfig
@@ -11,6 +11,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Durability
+from typing_extensions import TypedDict
 
 from core.errors import InputError, RunNotFound, SpecChanged, StoreUnavailable
 from core.stop import Stop
@@ -95,7 +96,7 @@ class Pipeline:
         kept = {"definition": dict[str, Any], "input": Any, "status": str, **channels}
         # The names are known at run time only, which type checkers do not provide for.
         schema: Any = TypedDict
-        graph: StateGraph[Any, Any, Any, Any] = StateGraph(schema("State", kept), context_schema=Live)
+        graph: StateGraph[Any, Any, Any, Any] = StateGraph(schema("State", kept))
         graph.add_edge(START, self._stages[0].name)
         for stage, after in zip(self._stages, [*(stage.name for stage in self._stages[1:]), END], strict=True):
             graph.add_node(stage.name, self._node(stage, after))
@@ -104,8 +105,10 @@ class Pipeline:
 
     def _node(self, stage: Stage, after: str) -> Any:
         async def node(state: dict[str, Any], config: RunnableConfig, runtime: Runtime[Live]) -> dict[str, Any]:
-            # The LangGraph server and Studio call the graph without it.
-            live = runtime.context or Live(str(config["configurable"].get("thread_id", self.name)))
+            live = runtime.context
+            if not isinstance(live, Live):
+                # The graph is called by somebody else than this pipeline: the LangGraph server, say.
+                live = Live(str(config["configurable"].get("thread_id", self.name)))
             records = self._records(state)
             index = self._stages.index(stage)
             visit = Visit(

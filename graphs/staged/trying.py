@@ -1,5 +1,6 @@
 """Trying a stage: its tries, the waits between them, its time limit, its circuit, and what comes of them."""
 
+import copy
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -114,14 +115,17 @@ class Visit:
     async def _output(self, number: int, late: Callable[[BaseException | None], None]) -> Any:
         """What one try returns, through the middleware, in time, and plain."""
         name = f"Stage {self.stage.name}"
+        # Copies, for a stage may change what it is given, and the next try must not see that.
+        given, value = copy.deepcopy((self.input, passed_on(self.input, self.before)))
+        outputs = {record.stage: record.output for record in self.before if record.status == "success"}
         context = Context(
             pipeline=self.setting.pipeline,
             run_id=self.live.run_id,
             stage=self.stage.name,
             number=number,
             stop=Stop(),
-            input=self.input,
-            outputs={record.stage: record.output for record in self.before if record.status == "success"},
+            input=given,
+            outputs=copy.deepcopy(outputs),
             history=(*(entry for record in self.before for entry in record.tries), *self.tries),
         )
 
@@ -131,10 +135,9 @@ class Visit:
         proceed: Proceed = work
         for middleware in reversed(self.stage.middleware):
             proceed = _around(middleware, context, proceed)
-        trying = proceed(passed_on(self.input, self.before))
         try:
             output = await within(
-                trying,
+                proceed(value),
                 self.stage.timeout_s,
                 name=name,
                 clock=self.setting.clock,
