@@ -248,11 +248,11 @@ def circular() -> list[Any]:
     return loop
 
 
-def deep() -> list[Any]:
-    nested: list[Any] = []
-    for _ in range(100_000):
-        nested = [nested]
-    return nested
+def nested(depth: int) -> list[Any]:
+    value: list[Any] = []
+    for _ in range(depth - 1):
+        value = [value]
+    return value
 
 
 UNKEPT: list[Any] = [
@@ -265,7 +265,8 @@ UNKEPT: list[Any] = [
     "\ud800",
     b"a",
     circular(),
-    deep(),
+    nested(101),
+    nested(100_000),
     "x" * 2**21,
 ]
 
@@ -301,6 +302,43 @@ def test_plain_json_passes_unchanged(value: Any) -> None:
     result = run(pipeline.run(value, run_id="r"))
     assert (result.input, result.output) == (value, value)
     assert run(pipeline.inspect("r")) == result
+
+
+def test_what_is_nested_as_deep_as_may_be_passes_and_leaves_the_run_as_json() -> None:
+    pipeline = StagedPipeline("deep").stage("same", scripted(nested(100))).build(checkpointer=InMemorySaver())
+    result = run(pipeline.run(nested(100)))
+    assert result.output == result.input == nested(100)
+    assert PipelineRun.model_validate_json(result.model_dump_json()) == result
+
+
+def test_an_error_whose_text_cannot_be_kept_or_is_endless_is_kept_as_far_as_can_be() -> None:
+    for text, kept in (("no file \udcff", "no file \\udcff"), ("x" * 10_000, "x" * 2000), ("", "ValueError")):
+        pipeline = StagedPipeline("text").stage("failing", scripted(ValueError(text)), on_failure="stop")
+        (entry,) = run(pipeline.build(checkpointer=InMemorySaver()).run()).errors
+        assert entry.failure is not None
+        assert entry.failure.message == kept
+
+
+def test_a_run_whose_task_is_cancelled_stays_where_it_was_and_can_be_resumed() -> None:
+    async def scenario() -> None:
+        began = asyncio.Event()
+
+        async def hang(value: Any, context: Context) -> Any:
+            if not began.is_set():
+                began.set()
+                await asyncio.Event().wait()
+            return value
+
+        pipeline = StagedPipeline("task").stage("first", add).stage("second", hang).build(checkpointer=InMemorySaver())
+        task = asyncio.create_task(pipeline.run({"n": 1}, run_id="r"))
+        await began.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert (await pipeline.inspect("r")).status == "running"
+        assert (await pipeline.resume("r")).output == {"n": 2}
+
+    run(scenario())
 
 
 def test_middleware_goes_around_each_try_the_first_one_outermost() -> None:
@@ -479,7 +517,7 @@ async def passing(value: Any, context: Context, proceed: Any) -> Any:
         (lambda: StagedPipeline("p").build(), "no stages"),
         (lambda: StagedPipeline(""), "no name"),
         (lambda: built().stage("a", add), "two stages a"),
-        (lambda: built().stage("input", add), "called input"),
+        (lambda: built().stage("status", add), "called status"),
         (lambda: built().stage("a:b", add), "no name"),
         (lambda: built().stage("__end__", add), "no name"),
         (lambda: built().stage(None, add), "no name"),  # type: ignore[arg-type]
@@ -564,6 +602,6 @@ def test_the_graph_runs_without_its_pipeline_as_in_studio_and_tells_its_schema()
         return value
 
     graph = StagedPipeline("bare").stage("first", add).stage("second", look).build(checkpointer=InMemorySaver()).graph
-    values = run(graph.ainvoke({"input": {"n": 1}}, {"configurable": {"thread_id": "t"}}))
+    values = run(graph.ainvoke({"definition": {"input": {"n": 1}}}, {"configurable": {"thread_id": "t"}}))
     assert (values["status"], values["second:record"]["output"], seen) == ("success", {"n": 2}, ["t"])
-    assert "input" in graph.get_input_jsonschema()["properties"]
+    assert "definition" in graph.get_input_jsonschema()["properties"]

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from langgraph.checkpoint.memory import InMemorySaver
 from opentelemetry import metrics
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
@@ -203,6 +204,24 @@ def test_collectors_hear_of_each_try_and_each_stage_and_one_that_fails_ends_noth
     ]
     assert {(event.pipeline, event.run_id) for event in heard} == {("m", "r")}
     assert "broken" in caplog.text
+
+
+def test_a_resumed_stage_reports_the_tries_of_this_time_alone() -> None:
+    heard: list[StageEvent] = []
+
+    class Hearing:
+        def record(self, event: StageEvent) -> None:
+            heard.append(event)
+
+    async def scenario() -> None:
+        pipeline = StagedPipeline("again").stage("once", fail_once, on_failure="stop").metrics(Hearing())
+        built = pipeline.build(checkpointer=InMemorySaver())
+        await built.run(run_id="r")
+        await built.resume("r")
+
+    asyncio.run(scenario())
+    ended = [(event.number, event.status) for event in heard if event.kind == "ended"]
+    assert ended == [(1, "failed"), (1, "success")]
 
 
 def test_open_telemetry_gets_durations_and_counts(monkeypatch: pytest.MonkeyPatch) -> None:

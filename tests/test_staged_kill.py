@@ -128,3 +128,19 @@ def test_a_database_that_goes_away_in_mid_run_is_said_and_the_run_goes_on_when_i
         assert (result.status, begun) == ("success", ["a", "b", "b", "c"])
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("value", ["a\x00b", 1e22, 1e-320, 2**63 - 1, 0.1, None, {"k\x00": ["\U0001f600"]}])
+def test_what_postgres_would_change_in_its_own_json_comes_back_as_it_was(url: str, value: Any) -> None:
+    async def same(given: Any, context: Context) -> Any:
+        return given
+
+    async def scenario() -> None:
+        async with AsyncPostgresSaver.from_conn_string(url) as saver:
+            pipeline = StagedPipeline("exact").stage("same", same).build(checkpointer=saver)
+            await pipeline.run(value, run_id="r")
+            kept = await pipeline.inspect("r")
+        assert [kept.input, kept.output] == [value, value]
+        assert {type(kept.input), type(kept.output)} == {type(value)}
+
+    asyncio.run(scenario())

@@ -18,6 +18,8 @@ from core.task import Failure
 # These are about the run as a whole, not about the stage or branch that met them.
 ABOUT_THE_RUN = (Interrupted, LeaseLost, StoreUnavailable)
 
+LONGEST_MESSAGE = 2000
+
 # What says itself that it would fail again the same way, or should not be tried for a while.
 _SETTLED = (CircuitOpen, InputError, Refused, StateError)
 
@@ -29,7 +31,9 @@ def worth_retrying(error: BaseException) -> bool:
 
 def failure_of(error: BaseException) -> Failure:
     """The error as an outcome keeps it."""
-    message = str(error).strip() or type(error).__name__
+    text = str(error).strip() or type(error).__name__
+    # Names of files that are no UTF-8 come as surrogates, which cannot be kept.
+    message = text.encode(errors="backslashreplace").decode()[:LONGEST_MESSAGE]
     return Failure(error=type(error).__name__, message=message, kind=_kind(error))
 
 

@@ -26,7 +26,7 @@ from graphs.staged.trying import Live, Setting, Visit
 VERSION = 1
 
 # Channels of the state that are no stage's.
-RESERVED = frozenset({"definition", "input", "status"})
+RESERVED = frozenset({"definition", "status"})
 
 
 class Pipeline:
@@ -64,8 +64,9 @@ class Pipeline:
         if self._checkpointer and await self._values(run_id):
             raise InputError(f"There is a run {run_id} already.", remedy="Resume it, or choose another run id.")
         first = self._stages[0].name
-        definition = {"version": VERSION, "pipeline": self.name, "stages": [stage.name for stage in self._stages]}
-        state = {"definition": definition, "input": value, "status": "running", **_running(StageRecord(stage=first))}
+        # Within an object, for the saver keeps bare texts and numbers as JSON of PostgreSQL, which changes some.
+        definition = {**self._definition, "input": value}
+        state = {"definition": definition, "status": "running", **_running(StageRecord(stage=first))}
         return await self._invoke(state, Live(run_id, stop or Stop()))
 
     async def resume(self, run_id: str, *, stop: Stop | None = None) -> PipelineRun:
@@ -91,9 +92,13 @@ class Pipeline:
         """The graph as a Mermaid diagram."""
         return self.graph.get_graph().draw_mermaid()
 
+    @property
+    def _definition(self) -> dict[str, Any]:
+        return {"version": VERSION, "pipeline": self.name, "stages": [stage.name for stage in self._stages]}
+
     def _drawn(self) -> StateGraph[Any, Any, Any, Any]:
         channels = {_channel(stage.name): dict[str, Any] for stage in self._stages}
-        kept = {"definition": dict[str, Any], "input": Any, "status": str, **channels}
+        kept = {"definition": dict[str, Any], "status": str, **channels}
         # The names are known at run time only, which type checkers do not provide for.
         schema: Any = TypedDict
         graph: StateGraph[Any, Any, Any, Any] = StateGraph(schema("State", kept))
@@ -116,7 +121,7 @@ class Pipeline:
                 self._setting,
                 live,
                 self._circuits.get(stage.name),
-                state.get("input"),
+                _input(state),
                 tuple(records[:index]),
                 list(records[index].tries),
             )
@@ -161,7 +166,7 @@ class Pipeline:
             return dict((await self.graph.aget_state(_thread(run_id))).values)
 
     def _check_definition(self, run_id: str, kept: dict[str, Any]) -> None:
-        now = {"version": VERSION, "pipeline": self.name, "stages": [stage.name for stage in self._stages]}
+        now = self._definition
         changes = [f"{key} was {kept.get(key)}, is {now[key]}" for key in now if kept.get(key) != now[key]]
         if changes:
             raise SpecChanged(run_id, changes)
@@ -173,7 +178,7 @@ class Pipeline:
     def _run(self, run_id: str, values: dict[str, Any]) -> PipelineRun:
         records = tuple(self._records(values))
         status: Status = values["status"]
-        return PipelineRun(run_id=run_id, pipeline=self.name, status=status, input=values.get("input"), stages=records)
+        return PipelineRun(run_id=run_id, pipeline=self.name, status=status, input=_input(values), stages=records)
 
 
 @contextmanager
@@ -186,6 +191,10 @@ def _reaching_checkpoints(run_id: str) -> Iterator[None]:
             f"The checkpoints of {run_id} cannot be reached: {str(error).strip()}",
             remedy="Resume the run when the database is back.",
         ) from error
+
+
+def _input(state: dict[str, Any]) -> Any:
+    return (state.get("definition") or {}).get("input")
 
 
 def _channel(stage: str) -> str:

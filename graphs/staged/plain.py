@@ -9,6 +9,8 @@ from core.errors import StateError
 
 # Each checkpoint holds what every stage has returned. More than this is data, and belongs into files.
 LIMIT_BYTES = 2**20
+# What is nested deeper, some of the libraries that a state passes through take for a circle.
+LIMIT_DEPTH = 100
 
 _SERIALIZER = JsonPlusSerializer()
 
@@ -17,7 +19,7 @@ def plain(value: Any, whose: str) -> Any:
     """The value as it will come back from a checkpoint; `whose` names it, as in `The input`.
 
     Raises StateError if it is no plain JSON (objects, tuples, keys that are no text, NaN, integers beyond 64 bits, lone
-    surrogates), or takes more than LIMIT_BYTES.
+    surrogates), takes more than LIMIT_BYTES, or is nested deeper than LIMIT_DEPTH.
     """
     try:
         text = json.dumps(value, allow_nan=False)
@@ -30,7 +32,18 @@ def plain(value: Any, whose: str) -> Any:
             raise StateError(whose, f"would come back from a checkpoint changed, at {_changed(value, copy)}")
     if len(text) > LIMIT_BYTES:
         raise StateError(whose, f"has {len(text):,} bytes as JSON, more than {LIMIT_BYTES:,}")
+    if _is_deep(back):
+        raise StateError(whose, f"is nested more than {LIMIT_DEPTH} deep")
     return back
+
+
+def _is_deep(value: Any) -> bool:
+    """Whether there are lists or objects below LIMIT_DEPTH levels of them."""
+    level = [value]
+    for _ in range(LIMIT_DEPTH):
+        inner = [item.values() if isinstance(item, dict) else item for item in level if isinstance(item, (dict, list))]
+        level = [item for items in inner for item in items]
+    return any(isinstance(item, (dict, list)) for item in level)
 
 
 def _changed(value: Any, copy: Any, path: str = "$") -> str:

@@ -65,7 +65,7 @@ def work_of(stage: str, performer: Worker | Work) -> Work:
     An agent gets a branch with the stage's input, an object, as payload. Its kind is the agent's only one, or else the
     one that is called like the stage. Raises InputError for an agent without such a kind, and for what is neither.
     """
-    if hasattr(performer, "perform"):
+    if hasattr(performer, "perform") and hasattr(performer, "kinds"):
         return _performed(stage, cast(Worker, performer))
     if not callable(performer):
         raise InputError(
