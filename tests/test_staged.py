@@ -319,6 +319,17 @@ def test_an_error_whose_text_cannot_be_kept_or_is_endless_is_kept_as_far_as_can_
         assert entry.failure.message == kept
 
 
+def test_an_error_that_fails_to_say_what_it_is_is_on_record_all_the_same() -> None:
+    class Speechless(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError("no text")
+
+    pipeline = StagedPipeline("mute").stage("failing", scripted(Speechless()), on_failure="stop").build()
+    (entry,) = run(pipeline.run()).errors
+    assert entry.failure is not None
+    assert (entry.failure.error, entry.failure.message) == ("Speechless", "Speechless")
+
+
 def test_a_run_whose_task_is_cancelled_stays_where_it_was_and_can_be_resumed() -> None:
     async def scenario() -> None:
         began = asyncio.Event()

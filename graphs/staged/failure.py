@@ -31,10 +31,17 @@ def worth_retrying(error: BaseException) -> bool:
 
 def failure_of(error: BaseException) -> Failure:
     """The error as an outcome keeps it."""
-    text = str(error).strip() or type(error).__name__
+    text = _text(error) or type(error).__name__
     # Names of files that are no UTF-8 come as surrogates, which cannot be kept.
     message = text.encode(errors="backslashreplace").decode()[:LONGEST_MESSAGE]
     return Failure(error=type(error).__name__, message=message, kind=_kind(error))
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error).strip()
+    except Exception:  # noqa: BLE001 - an error that fails to say what it is must not hide that it was there
+        return ""
 
 
 def _kind(error: BaseException) -> Literal["resource", "transient", "permanent"]:
