@@ -616,3 +616,59 @@ def test_the_graph_runs_without_its_pipeline_as_in_studio_and_tells_its_schema()
     values = run(graph.ainvoke({"definition": {"input": {"n": 1}}}, {"configurable": {"thread_id": "t"}}))
     assert (values["status"], values["second:record"]["output"], seen) == ("success", {"n": 2}, ["t"])
     assert "definition" in graph.get_input_jsonschema()["properties"]
+
+
+ENDS = st.sampled_from(["fails", "crashes", "is cancelled"])
+
+
+@settings(max_examples=50)
+@given(ends=st.tuples(st.lists(ENDS, max_size=3), st.lists(ENDS, max_size=3), st.lists(ENDS, max_size=3)))
+def test_however_often_a_run_is_broken_off_each_stage_succeeds_once_and_the_result_is_the_same(
+    ends: tuple[list[str], list[str], list[str]],
+) -> None:
+    """Each stage is broken off some times, in any way, before it succeeds. Each time the pipeline is built anew.
+
+    What it tried in a process that died is not on record: the window is the stage that the process was in.
+    """
+    succeeded: list[str] = []
+    left = {name: list(script) for name, script in zip("abc", ends, strict=True)}
+    holder = {"stop": Stop()}
+
+    async def stage(value: Any, context: Context) -> Any:
+        match left[context.stage].pop(0) if left[context.stage] else "succeeds":
+            case "fails":
+                raise ValueError("no")
+            case "crashes":
+                raise LeaseLost("r")
+            case "is cancelled":
+                holder["stop"].request("a test")
+                await asyncio.Event().wait()
+        succeeded.append(context.stage)
+        return {"n": value["n"] * 2}
+
+    async def scenario() -> PipelineRun:
+        saver, result = InMemorySaver(), None
+        for visit in range(1 + sum(map(len, ends))):
+            built = StagedPipeline("broken")
+            for name in "abc":
+                built = built.stage(name, stage, on_failure="stop")
+            pipeline, holder["stop"] = built.build(checkpointer=saver), Stop()
+            try:
+                if visit == 0:
+                    result = await pipeline.run({"n": 1}, run_id="r", stop=holder["stop"])
+                else:
+                    result = await pipeline.resume("r", stop=holder["stop"])
+            except LeaseLost:
+                result = await pipeline.inspect("r")
+                assert result.status == "running"
+            assert await pipeline.inspect("r") == result
+        assert result is not None
+        return result
+
+    result = run(scenario())
+    assert (result.status, result.output, succeeded) == ("success", {"n": 8}, ["a", "b", "c"])
+    for record, script in zip(result.stages, ends, strict=True):
+        names = {"fails": "ValueError", "is cancelled": "Interrupted"}
+        kept = [names[end] for end in script if end in names]
+        assert [entry.failure.error for entry in record.tries if entry.failure] == kept
+        assert [entry.number for entry in record.tries] == list(range(1, len(kept) + 2))
