@@ -6,3 +6,5 @@ import langgraph.checkpoint.postgres.aio  # noqa: F401
 
 import flows.audit
 import flows.pipeline  # noqa: F401
+import graphs.runs
+import graphs.staged  # noqa: F401

@@ -16,7 +16,7 @@ from graphs.branch import Branch
 from graphs.staged import Context, PipelineRun, StagedPipeline
 from graphs.staged.trying import FIRST_WAIT_S, JITTER_S, LONGEST_WAIT_S
 from graphs.worker import Attempt, FunctionWorker, Result
-from tests.clock import TurnedClock
+from tests.turned_clock import TurnedClock
 
 T = TypeVar("T")
 Scripted = Callable[[Any, Context], Awaitable[Any]]
@@ -167,7 +167,7 @@ def test_a_blocking_stage_that_takes_too_long_is_given_up_and_what_it_returns_at
         task = asyncio.create_task(pipeline.run({"n": 1}))
         while not clock.slept:
             await asyncio.sleep(0)
-        clock.turn(5)
+        clock.advance(5)
         return await task
 
     heard: list[Any] = []

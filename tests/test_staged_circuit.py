@@ -17,7 +17,7 @@ from core.errors import CircuitOpen
 from core.stop import Stop
 from graphs.staged import Circuits, Context, OpenTelemetryMetrics, StagedPipeline, StageEvent
 from graphs.staged.circuit import CircuitPolicy
-from tests.clock import TurnedClock
+from tests.turned_clock import TurnedClock
 
 POLICY = CircuitPolicy(failures=3, reset_s=10)
 
@@ -67,7 +67,7 @@ class CircuitMachine(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([1, 4, 10]))
     def time_passes(self, seconds: int) -> None:
-        self.clock.turn(seconds)
+        self.clock.advance(seconds)
 
     @invariant()
     def refuses_exactly_while_open(self) -> None:
@@ -85,7 +85,7 @@ def test_only_one_try_goes_through_a_circuit_on_trial() -> None:
     circuit = Circuits(clock).circuit("one", CircuitPolicy(failures=1, reset_s=10))
     with pytest.raises(ValueError, match="no"), circuit.trying():
         raise ValueError("no")
-    clock.turn(10)
+    clock.advance(10)
     with circuit.trying(), pytest.raises(CircuitOpen), circuit.trying():
         pytest.fail("two at a time")
     with circuit.trying():
@@ -122,7 +122,7 @@ def test_runs_share_the_circuits_of_pipelines_of_one_name_and_no_others() -> Non
         assert calls == ["r0", "r1"]
         await failing(clock, circuits, calls, "other").run(run_id="r3")
         assert calls == ["r0", "r1", "r3"]
-        clock.turn(100)
+        clock.advance(100)
         assert (await failing(clock, circuits, calls).run(run_id="r4")).output == "back"
 
     asyncio.run(scenario())

@@ -10,6 +10,7 @@ import pytest
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 
 from core.errors import RunNotFound, StoreUnavailable
+from graphs.checkpoints import Checkpoints
 from graphs.staged import Context, PipelineRun, StagedPipeline
 from tests import staged_child
 from tests.staged_child import STAGES
@@ -20,8 +21,8 @@ def url(database_url: str) -> str:
     """A database with the tables of the checkpoints."""
 
     async def prepare() -> None:
-        async with AsyncPostgresSaver.from_conn_string(database_url) as saver:
-            await saver.setup()
+        async with Checkpoints(database_url):
+            pass
 
     asyncio.run(prepare())
     return database_url
@@ -102,10 +103,8 @@ def test_a_run_that_succeeded_has_one_checkpoint_more_than_it_has_stages_and_no_
     assert 0 < size[0] < 8192
 
 
-def test_a_database_that_goes_away_in_mid_run_is_said_and_the_run_goes_on_when_it_is_back(
-    url: str, tmp_path: Path
-) -> None:
-    """The stage during which it went is begun again, for its end could not be kept."""
+def test_a_database_that_goes_away_in_mid_run_is_waited_for_or_said_and_the_run_goes_on(url: str) -> None:
+    """The saver of `Checkpoints` waits. With one that does not, the stage during which it went is begun again."""
     begun: list[str] = []
 
     async def stage(value: Any, context: Context) -> Any:
@@ -120,11 +119,15 @@ def test_a_database_that_goes_away_in_mid_run_is_said_and_the_run_goes_on_when_i
 
     async def scenario() -> None:
         built = StagedPipeline("away").stage("a", stage).stage("b", stage).stage("c", stage)
+        async with Checkpoints(url) as checkpoints:
+            result = await built.build(checkpointer=checkpoints.saver()).run({"n": 1}, run_id="waited")
+        assert (result.status, begun) == ("success", ["a", "b", "c"])
+        begun.clear()
         async with AsyncPostgresSaver.from_conn_string(url) as saver:
             with pytest.raises(StoreUnavailable, match="Resume the run"):
-                await built.build(checkpointer=saver).run({"n": 1}, run_id="r")
-        async with AsyncPostgresSaver.from_conn_string(url) as saver:
-            result = await built.build(checkpointer=saver).resume("r")
+                await built.build(checkpointer=saver).run({"n": 1}, run_id="said")
+        async with Checkpoints(url) as checkpoints:
+            result = await built.build(checkpointer=checkpoints.saver()).resume("said")
         assert (result.status, begun) == ("success", ["a", "b", "b", "c"])
 
     asyncio.run(scenario())

@@ -15,7 +15,7 @@ from core.task import Outcome
 from graphs.branch import Branch
 from graphs.staged import ParallelProcessing
 from graphs.worker import Attempt, FunctionWorker, Result
-from tests.clock import TurnedClock
+from tests.turned_clock import TurnedClock
 
 WORK = frozenset({"work"})
 
