@@ -8,7 +8,6 @@ from datetime import datetime
 from pathlib import Path
 
 from ibis.expr.types import Table
-from tools.discovery.url import without_user
 
 from core.errors import EngineError, Refused, SourceError
 from core.stop import Stop
@@ -21,6 +20,7 @@ from tools.discovery.annotations import Annotations
 from tools.discovery.catalog import Entry
 from tools.discovery.clearance import allowed
 from tools.discovery.dataset import Description, merge
+from tools.discovery.url import without_user
 from tools.engine.engine import Engine
 from tools.engine.rowid import ROW
 from tools.sources.opening import Files, Opened, open_files
