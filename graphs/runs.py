@@ -163,7 +163,7 @@ async def conduct(
             graph = workflow.graph(checkpoints.saver())
             config = workflow.config(thread_id, max(1, len(branches)))
             before = await graph.aget_state(config)
-            given = _given(before, branches, syncs, answers or {}, ledger)
+            given = _given(workflow, before, branches, syncs, answers or {}, ledger)
             await graph.ainvoke(given, config, durability="sync")
             after = await graph.aget_state(config)
     finally:
@@ -181,6 +181,7 @@ async def conduct(
 
 
 def _given(
+    workflow: ParallelWorkflow,
     before: StateSnapshot,
     branches: Sequence[Branch],
     syncs: Sequence[SyncPoint],
@@ -210,9 +211,10 @@ def _given(
         return Command(resume=dict(answers))
     if before.next:
         return None
-    if not branches:
+    # Without a checkpoint, the ledger still knows what was asked.
+    if not branches and not workflow.queued(ledger):
         raise InputError(
-            f"Run {ledger.lease.run_id} has nothing to do: no branches were given, and no checkpoint has any.",
+            f"Run {ledger.lease.run_id} has nothing to do: no branches were given, and none are on record.",
             remedy="Give it its branches once more, with graphs.run(..., run_id=...).",
         )
     return {

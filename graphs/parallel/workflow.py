@@ -91,6 +91,10 @@ class ParallelWorkflow:
             "review": sorted(self.review),
         }
 
+    def queued(self, ledger: Ledger) -> bool:
+        """Whether the task queue of a run is on record."""
+        return ledger.recorded(f"{self.name}/queue") is not None
+
     async def release(self, thread_id: str) -> dict[str, Outcome]:
         """Let go of a thread: ask all to stop who are at work for it, wait for them, and return what came of each."""
         binding = self._bound.pop(thread_id, None)
@@ -170,11 +174,11 @@ class ParallelWorkflow:
 
     def _keep(self, binding: "Binding") -> None:
         """Put the task queue on record; or take it from there, if it was before."""
-        if binding.ledger.recorded(f"{self.name}/queue") is None:
+        if self.queued(binding.ledger):
+            _recall(binding, self.name)
+        else:
             self._completed(binding)
             _record(binding, self.name)
-        else:
-            _recall(binding, self.name)
 
     def _completed(self, binding: "Binding") -> None:
         """What a workflow adds to its task queue before that is put on record."""
