@@ -171,7 +171,7 @@ def apply_rules(engine: Engine, task: Task, work: Work) -> Outcome:
         task=task.key,
         status="done",
         rows=_account(
-            sum(ref.rows for ref in work.inputs) if task.shards == 1 else _count(engine, rows),
+            sum(ref.rows for ref in work.inputs) if task.shards == 1 else engine.count(rows),
             output,
             leaving,
         ),
@@ -213,10 +213,6 @@ def _keys(engine: Engine, work: Work, dataset: str, refs: list[DatasetRef]) -> T
     rows = engine.read(refs)
     columns = work.spec.sources[dataset].columns
     return testable(rows, {name: column for name, column in columns.items() if name in rows.columns})
-
-
-def _count(engine: Engine, rows: Table) -> int:
-    return int(engine.row(rows.aggregate(n=rows.count()))["n"])
 
 
 def _account(rows_in: int, output: DatasetRef, leaving: dict[str, int]) -> RowCount:

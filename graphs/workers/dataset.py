@@ -143,7 +143,7 @@ def _found(described: Description, source: str, parts: Sequence[str], known: Ent
 def _admit(dataset: Dataset, context: ToolContext, database: Database) -> None:
     """Raise Refused for what is outside of the roots, or above the clearance.
 
-    What is of a source within a root is within it, as for discovery; the catalog knows URLs without user and password.
+    What is of a source within a root is within it, as for discovery; the catalog knows URLs as they may be shown.
     """
     context.admit(dataset.location, dataset.said.classification)
     if "://" not in dataset.location:

@@ -59,7 +59,8 @@ class Backend(Protocol):
 
 
 class Engine:
-    """A session. Use it in a `with` block and in one thread; a requested stop interrupts what it is doing.
+    """A session. Use it in a `with` block and in one thread; a requested stop interrupts what it is doing, and lets it
+    compute nothing more.
 
     `scratch` is a folder for what does not fit into memory; `spec` says what computes, DuckDB if nothing. Raises
     InputError if that is not installed here. The methods raise DataError when a value has no room in its type,
@@ -79,7 +80,7 @@ class Engine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stop.__exit__(kind, error, trace)
-        with self.translating():
+        with self._told():
             self._backend.close()
 
     @property
@@ -101,7 +102,15 @@ class Engine:
 
     @contextmanager
     def translating(self) -> Iterator[None]:
-        """Within the block, what the engine raises comes out as one of our errors."""
+        """Within the block, what the engine raises comes out as one of our errors. Raises Interrupted at its start too:
+        what is asked for after a stop would not be interrupted by it.
+        """
+        self._asked.check()
+        with self._told():
+            yield
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
         try:
             yield
         except Exception as error:
@@ -140,6 +149,8 @@ class Engine:
 
     def hold(self, table: Table) -> Table:
         """Compute the table once, for this session, and return it as computed."""
+        # An interrupt between two statements is lost on the engine.
+        self._asked.check()
         with self.translating():
             return self._backend.hold(table)
 
@@ -159,6 +170,7 @@ class Engine:
 
     def arrow(self, table: Table) -> pa.Table:
         """The rows in memory."""
+        self._asked.check()
         with self.translating():
             return self._backend.arrow(table)
 
@@ -170,6 +182,10 @@ class Engine:
     def row(self, table: Table) -> dict[str, Any]:
         """The one row of an aggregation."""
         return self.rows(table)[0]
+
+    def count(self, table: Table) -> int:
+        """How many rows there are."""
+        return int(self.row(table.aggregate(n=table.count()))["n"])
 
     def distinct(self, number: IntegerValue, size: int) -> IntegerValue:
         """An aggregate: how many different values a column has, all of them from 0 to below `size`.

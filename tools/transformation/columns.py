@@ -1,7 +1,8 @@
-"""Which columns later stages need: a stage writes no others."""
+"""Which columns rules and checks read, and which of them later stages need: a stage writes no others."""
 
 from collections.abc import Iterable
 
+from core.spec.check import Check, Expression
 from core.spec.pipeline import PipelineSpec
 from core.spec.rule import Rule
 from core.task import Stage
@@ -36,8 +37,16 @@ def needed_after(spec: PipelineSpec, stage: Stage, dataset: str, columns: Iterab
     return [column for column in columns if column in mentioned]
 
 
+def read_by_rule(rule: Rule) -> list[str]:
+    """The columns that a rule reads, those of its expressions included, each once. Raises ExpressionError."""
+    mentioned = (name for text in rule.expressions() for name in sorted(names(text)))
+    return list(dict.fromkeys((*rule.reads(), *mentioned)))
+
+
+def read_by_check(check: Check) -> list[str]:
+    """The columns that a check looks at, those of its expression included. Raises ExpressionError."""
+    return sorted(names(check.expression)) if isinstance(check, Expression) else list(check.reads)
+
+
 def _mentioned(rules: Iterable[Rule]) -> set[str]:
-    found: set[str] = set()
-    for rule in rules:
-        found |= {*rule.reads(), *(name for text in rule.expressions() for name in names(text))}
-    return found
+    return {name for rule in rules for name in read_by_rule(rule)}
