@@ -69,7 +69,19 @@ def _drawn(graph: str) -> str:
     return restored({"graph": graph, "options": {}, "review": ()}, workers).graph().get_graph().draw_mermaid()
 
 
+def _staged() -> str:
+    from graphs.staged.builder import StagedPipeline
+
+    def stage(value: Any, context: Any) -> Any:
+        return value
+
+    # Its stages are whoever builds it to name.
+    pipeline = StagedPipeline("staged").stage("first", stage).stage("second", stage).stage("third", stage)
+    return pipeline.build().mermaid()
+
+
 _DRAWN: dict[str, Callable[[], str]] = {
     "parallel": lambda: _drawn("parallel"),
     "adaptive": lambda: _drawn("adaptive"),
+    "staged": _staged,
 }

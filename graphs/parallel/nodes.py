@@ -14,6 +14,9 @@ from graphs.parallel.options import WAVE
 from graphs.parallel.state import TIMELINE, ParallelState
 from graphs.parallel.validation import Verdict, validate
 
+# The kinds of branches that a question is enough for.
+QUESTIONS = frozenset({"research.technical", "research.market"})
+
 State = ParallelState
 Update = dict[str, Any]
 
