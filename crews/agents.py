@@ -19,7 +19,7 @@ from tools.engine.rowid import ROW, unreadable_row
 from tools.engine.shard import shard
 from tools.orchestration.columns import keys
 from tools.quality.checks import testable
-from tools.quality.departure import count, record, unreadable
+from tools.quality.departure import count, record, remaining, unreadable
 from tools.quality.validation import validate
 from tools.sources import Part, Surroundings, reader
 from tools.transformation.aggregation import aggregated
@@ -131,8 +131,12 @@ def validate_dataset(engine: Engine, task: Task, work: Work) -> Outcome:
         table = ibis.union(*found.changes) if len(found.changes) > 1 else found.changes[0]
         repairs = engine.write(table.order_by(ROW, "column"), work.path / "repairs.parquet")
     keep = needed_after(work.spec, Stage.VALIDATION, task.dataset, columns)
-    output = engine.write(found.fit.select(ROW, *keep), work.path / "output.parquet")
     left, leaving = record(engine, found.left, work.path / "left.parquet")
+    if found.as_came:
+        # Nothing is there to be written but who left.
+        output = remaining(work.inputs, keep, left)
+    else:
+        output = engine.write(found.fit.select(ROW, *keep), work.path / "output.parquet")
     return Outcome(
         task=task.key,
         status="done",
@@ -150,6 +154,7 @@ def validate_dataset(engine: Engine, task: Task, work: Work) -> Outcome:
 def apply_rules(engine: Engine, task: Task, work: Work) -> Outcome:
     """Apply the dataset's rules of the task's stage to the shard's rows."""
     rows = shard(engine, work.inputs, task.shard, task.shards)
+    rows_in = sum(ref.rows for ref in work.inputs) if task.shards == 1 else _count(engine, rows)
     stage_rules = work.spec.transformation if task.stage == Stage.TRANSFORMATION else work.spec.enrichment
     others = {dataset: engine.read(refs) for dataset, refs in work.context.items()}
 
@@ -157,7 +162,9 @@ def apply_rules(engine: Engine, task: Task, work: Work) -> Outcome:
         columns = [name for name in done.rows.columns if not name.startswith("_")]
         keep = needed_after(work.spec, task.stage, task.dataset, columns)
         output = engine.write(done.rows.select(ROW, *keep), work.path / "output.parquet")
-        left, leaving = record(engine, done.left, work.path / "left.parquet")
+        # Where as many go on as came, nobody needs to be looked for who left: no rule here makes more rows of them.
+        gone = done.left if output.rows != rows_in else []
+        left, leaving = record(engine, gone, work.path / "left.parquet")
         found = {
             other: engine.write(table, work.path / f"used-{other}.parquet") for other, table in done.used().items()
         }
@@ -170,11 +177,7 @@ def apply_rules(engine: Engine, task: Task, work: Work) -> Outcome:
     return Outcome(
         task=task.key,
         status="done",
-        rows=_account(
-            sum(ref.rows for ref in work.inputs) if task.shards == 1 else _count(engine, rows),
-            output,
-            leaving,
-        ),
+        rows=_account(rows_in, output, leaving),
         output=output,
         left=left,
         leaving=leaving,

@@ -534,6 +534,17 @@ def test_what_is_published_without_an_aggregation_keeps_all_its_columns() -> Non
     assert needed_after(spec, Stage.VALIDATION, "items", ["key", "name", "x", "y"]) == ["key", "name"]
 
 
+def test_what_is_published_keeps_no_column_that_a_later_select_drops() -> None:
+    spec = pipeline(
+        transformation={"orders": (where("b > 0"),)},
+        enrichment={"orders": (derive(d="a + 1"), select("c", "d"), derive(e="d * 2"))},
+    )
+    columns = ["k", "a", "b", "c"]
+    assert needed_after(spec, Stage.VALIDATION, "orders", columns) == ["a", "b", "c"]
+    assert needed_after(spec, Stage.TRANSFORMATION, "orders", columns) == ["a", "c"]
+    assert needed_after(spec, Stage.ENRICHMENT, "orders", ["c", "d", "e"]) == ["c", "d", "e"]
+
+
 def test_an_expression_that_cannot_be_parsed_is_told_before_columns_are_dropped() -> None:
     spec = pipeline(transformation={"orders": (where("a +"),)}, enrichment=ENRICHMENT, aggregation=AGGREGATION)
     with pytest.raises(ExpressionError):

@@ -16,22 +16,19 @@ def shard(engine: Engine, refs: Sequence[DatasetRef], index: int, of: int) -> Ta
     Every row is in one shard, whatever the order of the files. Mostly they are in that of the ids, and tell for each
     stretch of rows where its ids begin and end: so a shard reads its own rows, and hardly any others.
     """
-    rows = engine.read(refs)
-    bounds = _bounds(refs, of)
-    if index > 0 and bounds:
-        rows = rows.filter(rows[ROW] >= bounds[index - 1])
-    if index < of - 1 and bounds:
-        rows = rows.filter(rows[ROW] < bounds[index])
-    return rows
+    bounds = [None, *_bounds(refs, of), None]
+    return engine.read(refs, *bounds[index : index + 2]) if len(bounds) > 2 else engine.read(refs)
 
 
 def _bounds(refs: Sequence[DatasetRef], of: int) -> list[int]:
     """The ids at which all shards but the first begin; none if there are no rows."""
-    total = sum(ref.rows for ref in refs)
+    paths = [path for ref in refs for path in ref.paths]
+    # Also those who have left stand in the files.
+    total = sum(pq.read_metadata(path).num_rows for path in paths)
     places = [total * number // of for number in range(1, of)]
     found: list[int] = []
     before = 0
-    for path in (path for ref in refs for path in ref.paths):
+    for path in paths:
         with pq.ParquetFile(path) as file:
             for group in range(file.num_row_groups):
                 after = before + file.metadata.row_group(group).num_rows

@@ -13,6 +13,7 @@ from core.spec.column import Column
 from core.task import Dimension, Fate, Severity, Violation
 from tools.engine.engine import Engine
 from tools.engine.rowid import ROW
+from tools.engine.types import missing, typed
 from tools.quality.checks import Test, attributed, testable, tests, with_orphans, with_types
 from tools.quality.copies import copies
 from tools.quality.departure import departures
@@ -29,8 +30,9 @@ _GRAVITY = {Severity.CRITICAL: 0, Severity.MAJOR: 1, Severity.MINOR: 2}
 class Validated:
     """What validation found.
 
-    `fit` are the rows that go on: `_row` and all columns, as values of their types. `left` are departures, `changes`
-    the repaired cells, each once. `faults` counts the rows with a fault, for each dimension that a check measures.
+    `fit` are the rows that go on: `_row` and all columns, as values of their types; `as_came` says that these are the
+    very cells that came. `left` are departures, `changes` the repaired cells, each once. `faults` counts the rows with
+    a fault, for each dimension that a check measures.
     """
 
     fit: Table
@@ -38,6 +40,7 @@ class Validated:
     left: list[Table]
     changes: list[Table]
     faults: dict[Dimension, int]
+    as_came: bool
     violations: list[Violation] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -77,7 +80,7 @@ def validate(
     except DataError as error:
         raise attributed(engine, table, row_tests, dataset, error) from error
     values = testable(raw, columns).select(ROW, *columns)
-    result = _measured(engine, values, failing, row_tests)
+    result = _measured(engine, values, failing, row_tests, as_came=not repair and _unchanged(engine, raw, columns))
     result.violations = [violation(verdict, dataset, handled=repair) for verdict in verdicts if not verdict.passed]
     result.changes, result.notes = done.changes, done.notes
     faulty = {d: failing.filter(failing[f"_fault_{d}"]).select(ROW) for d in Dimension}
@@ -116,7 +119,18 @@ def _verdicts(engine: Engine, table: Table, failing: Table, row_tests: list[Test
     return [of_rows(t.check, failed[t.index], parts.get(t.index, [])) for t in row_tests]
 
 
-def _measured(engine: Engine, values: Table, failing: Table, row_tests: list[Test]) -> Validated:
+def _unchanged(engine: Engine, raw: Table, columns: Mapping[str, Column]) -> bool:
+    """Whether all cells are values of their types as they came."""
+    if any(typed(raw[name], column.type).type() != raw[name].type() for name, column in columns.items()):
+        return False
+    texts = [raw[name] for name in columns if raw[name].type().is_string()]
+    blank = raw.filter(ibis.or_(ibis.literal(False), *(text.notnull() & missing(text) for text in texts))).limit(1)
+    return not texts or _count(engine, blank) == 0
+
+
+def _measured(
+    engine: Engine, values: Table, failing: Table, row_tests: list[Test], *, as_came: bool
+) -> Validated:
     dimensions = by_dimension(row_tests)
     sums = {f"_fault_{d}": failing[f"_fault_{d}"].sum().fill_null(0) for d in dimensions}
     counts = engine.row(failing.aggregate(rows=failing.count(), **sums))
@@ -127,6 +141,7 @@ def _measured(engine: Engine, values: Table, failing: Table, row_tests: list[Tes
         left=[departures(caught, Fate.QUARANTINED, caught["_rule"], caught["_reason"])],
         changes=[],
         faults={d: int(counts[f"_fault_{d}"]) for d in dimensions},
+        as_came=as_came,
     )
 
 
