@@ -10,6 +10,7 @@ import ibis
 from ibis.expr.types import Table
 
 from core.dataset import DatasetRef
+from core.errors import AccountingError
 from core.spec import PipelineSpec
 from core.stop import Stop
 from core.task import Dimension, Fate, Outcome, RowCount, Severity, Stage, Task, Violation
@@ -25,6 +26,7 @@ from tools.sources import Part, Surroundings, reader
 from tools.transformation.aggregation import aggregated
 from tools.transformation.columns import needed_after
 from tools.transformation.rules import Passage, carry_out
+from tools.transformation.rules.passage import FOUND
 
 
 @dataclass(frozen=True)
@@ -161,12 +163,15 @@ def apply_rules(engine: Engine, task: Task, work: Work) -> Outcome:
     def write(done: Passage) -> tuple[DatasetRef, DatasetRef | None, dict[str, int], dict[str, DatasetRef]]:
         columns = [name for name in done.rows.columns if not name.startswith("_")]
         keep = needed_after(work.spec, task.stage, task.dataset, columns)
-        output = engine.write(done.rows.select(ROW, *keep), work.path / "output.parquet")
+        if _is_published(task, work.spec):
+            output, written = _for_target(engine, done.rows, keep, work.path)
+        else:
+            output, written = engine.write(done.rows.select(ROW, *keep), work.path / "output.parquet"), None
         # Where as many go on as came, nobody needs to be looked for who left: no rule here makes more rows of them.
         gone = done.left if output.rows != rows_in else []
         left, leaving = record(engine, gone, work.path / "left.parquet")
         found = {
-            other: engine.write(table, work.path / f"used-{other}.parquet") for other, table in done.used().items()
+            other: engine.write(table, work.path / f"used-{other}.parquet") for other, table in done.used(written).items()
         }
         return output, left, leaving, found
 
@@ -195,6 +200,24 @@ def apply_rules(engine: Engine, task: Task, work: Work) -> Outcome:
             for rule, n in caught.items()
         ],
     )
+
+
+def _is_published(task: Task, spec: PipelineSpec) -> bool:
+    """Whether the target gets the rows as they come out of this task's stage, in one folder."""
+    last = Stage.ENRICHMENT if spec.enrichment.get(task.dataset) else Stage.TRANSFORMATION
+    whole = spec.aggregation is None and not spec.target.partition_by
+    return whole and task.dataset == spec.result and task.stage == last
+
+
+def _for_target(engine: Engine, rows: Table, columns: list[str], path: Path) -> tuple[DatasetRef, Table]:
+    """Write rows as the target gets them, and their ids, and what they found, beside them; return the latter too."""
+    ordered = rows.order_by(ROW)
+    output = engine.write(ordered.select(*columns), path / "output.parquet")
+    own = [name for name in rows.columns if name == ROW or name.startswith(FOUND)]
+    ids = engine.write(ordered.select(*own), path / "ids.parquet")
+    if ids.rows != output.rows:
+        raise AccountingError(f"{output.rows} rows are on file, but {ids.rows} ids, at {path}.")
+    return output.model_copy(update={"ids": ids.paths}), engine.read([ids])
 
 
 def aggregate(engine: Engine, task: Task, work: Work) -> Outcome:

@@ -187,7 +187,7 @@ def _arrived(
 ) -> Table:
     if dataset == result:
         refs = outputs(last_stage(tasks, dataset, grouped=False), outcomes)
-        return engine.read(refs).select(ROW)
+        return engine.ids(refs)
     if not history.used:
         return engine.read(history.ingested).select(ROW).limit(0)
     return engine.read(history.used).select(ROW).distinct()

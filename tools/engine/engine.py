@@ -33,6 +33,13 @@ class Backend(Protocol):
 
     def read(self, paths: list[str]) -> Table: ...
 
+    def ids(self, refs: Iterable[DatasetRef]) -> Table:
+        """The `_row`s of committed datasets, which may stand in files of their own."""
+        given = list(refs)
+        aside = [path for ref in given for path in ref.ids]
+        with self.translating():
+            return (self._backend.read(aside) if aside else self.read(given)).select(ROW)
+
     def read_folders(self, folder: Path) -> Table: ...
 
     def table(self, data: pa.Table) -> Table: ...
@@ -125,6 +132,13 @@ class Engine:
                 return rows
             gone = _within(self._backend.read(without), first, end)
             return rows.anti_join(gone, ROW).select(ROW, *given[0].columns)
+
+    def ids(self, refs: Iterable[DatasetRef]) -> Table:
+        """The `_row`s of committed datasets, which may stand in files of their own."""
+        given = list(refs)
+        aside = [path for ref in given for path in ref.ids]
+        with self.translating():
+            return (self._backend.read(aside) if aside else self.read(given)).select(ROW)
 
     def read_folders(self, folder: Path) -> Table:
         """The rows of all Parquet files under a folder; the names of its Hive folders become columns."""
