@@ -134,9 +134,9 @@ def validate_dataset(engine: Engine, task: Task, work: Work) -> Outcome:
         repairs = engine.write(table.order_by(ROW, "column"), work.path / "repairs.parquet")
     keep = needed_after(work.spec, Stage.VALIDATION, task.dataset, columns)
     left, leaving = record(engine, found.left, work.path / "left.parquet")
-    if found.as_came:
+    if found.as_came and task.shards == 1:
         # Nothing is there to be written but who left.
-        output = remaining(work.inputs, keep, left)
+        output = remaining(engine, work.inputs, keep, left)
     else:
         output = engine.write(found.fit.select(ROW, *keep), work.path / "output.parquet")
     return Outcome(
@@ -170,10 +170,9 @@ def apply_rules(engine: Engine, task: Task, work: Work) -> Outcome:
         # Where as many go on as came, nobody needs to be looked for who left: no rule here makes more rows of them.
         gone = done.left if output.rows != rows_in else []
         left, leaving = record(engine, gone, work.path / "left.parquet")
-        found = {
-            other: engine.write(table, work.path / f"used-{other}.parquet") for other, table in done.used(written).items()
-        }
-        return output, left, leaving, found
+        found = done.used(written).items()
+        used = {other: engine.write(table, work.path / f"used-{other}.parquet") for other, table in found}
+        return output, left, leaving, used
 
     output, left, leaving, used = carry_out(
         engine, rows, stage_rules[task.dataset], write, dataset=task.dataset, others=others
@@ -203,10 +202,11 @@ def apply_rules(engine: Engine, task: Task, work: Work) -> Outcome:
 
 
 def _is_published(task: Task, spec: PipelineSpec) -> bool:
-    """Whether the target gets the rows as they come out of this task's stage, in one folder."""
+    """Whether the target gets the rows as they come out of this task's stage, and nobody else needs their ids."""
     last = Stage.ENRICHMENT if spec.enrichment.get(task.dataset) else Stage.TRANSFORMATION
-    whole = spec.aggregation is None and not spec.target.partition_by
-    return whole and task.dataset == spec.result and task.stage == last
+    as_they_are = spec.aggregation is None and not spec.target.partition_by
+    looked_up = {join.dataset for _, _, join in spec.joins()}
+    return as_they_are and task.dataset == spec.result and task.dataset not in looked_up and task.stage == last
 
 
 def _for_target(engine: Engine, rows: Table, columns: list[str], path: Path) -> tuple[DatasetRef, Table]:

@@ -33,13 +33,6 @@ class Backend(Protocol):
 
     def read(self, paths: list[str]) -> Table: ...
 
-    def ids(self, refs: Iterable[DatasetRef]) -> Table:
-        """The `_row`s of committed datasets, which may stand in files of their own."""
-        given = list(refs)
-        aside = [path for ref in given for path in ref.ids]
-        with self.translating():
-            return (self._backend.read(aside) if aside else self.read(given)).select(ROW)
-
     def read_folders(self, folder: Path) -> Table: ...
 
     def table(self, data: pa.Table) -> Table: ...
@@ -120,7 +113,7 @@ class Engine:
             raise told from error
 
     def read(self, refs: Iterable[DatasetRef], first: int | None = None, end: int | None = None) -> Table:
-        """The rows of committed datasets that share their columns; with bounds, those of ids from `first` to below `end`.
+        """The rows of committed datasets that share their columns; with bounds, only ids from `first` to below `end`.
 
         Where their types differ, as those of a source's files may, each column has one that holds the values of all.
         """

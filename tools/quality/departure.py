@@ -81,18 +81,22 @@ def record(engine: Engine, left: list[Table], path: Path) -> tuple[DatasetRef | 
     return engine.write(table.order_by(ROW), path), counts
 
 
-def remaining(rows: Sequence[DatasetRef], columns: Sequence[str], left: DatasetRef | None) -> DatasetRef:
-    """A reference to these columns of the rows without those that left, each of which is one of them, and left once.
+def remaining(
+    engine: Engine, rows: Sequence[DatasetRef], columns: Sequence[str], left: DatasetRef | None
+) -> DatasetRef:
+    """A reference to these columns of the rows without those that left; they are counted there.
 
     Nothing is written for it: the rows stay where they are.
     """
     types = rows[0].columns
-    return DatasetRef(
+    ref = DatasetRef(
         paths=tuple(path for ref in rows for path in ref.paths),
-        rows=sum(ref.rows for ref in rows) - (left.rows if left else 0),
+        rows=0,
         columns={name: types[name] for name in columns},
         without=(*(path for ref in rows for path in ref.without), *(left.paths if left else ())),
     )
+    here = engine.read([ref])
+    return ref.model_copy(update={"rows": int(engine.row(here.aggregate(n=here.count()))["n"])})
 
 
 def count(leaving: dict[str, int], fate: Fate) -> int:

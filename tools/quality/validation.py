@@ -128,9 +128,7 @@ def _unchanged(engine: Engine, raw: Table, columns: Mapping[str, Column]) -> boo
     return not texts or _count(engine, blank) == 0
 
 
-def _measured(
-    engine: Engine, values: Table, failing: Table, row_tests: list[Test], *, as_came: bool
-) -> Validated:
+def _measured(engine: Engine, values: Table, failing: Table, row_tests: list[Test], *, as_came: bool) -> Validated:
     dimensions = by_dimension(row_tests)
     sums = {f"_fault_{d}": failing[f"_fault_{d}"].sum().fill_null(0) for d in dimensions}
     counts = engine.row(failing.aggregate(rows=failing.count(), **sums))
