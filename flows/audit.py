@@ -207,6 +207,9 @@ def _published(
         groups = sum(ref.rows for ref in refs)
         detail = f"{arrived} rows arrived, and {grouped} stand behind {groups} groups"
         checks.append(Check(name="groups", passed=grouped == arrived, detail=detail))
+    else:
+        there, ids = (int(engine.row(t.aggregate(n=t.count()))["n"]) for t in (computed, engine.ids(refs)))
+        checks.append(Check(name="ids", passed=there == ids, detail=f"{there} rows were computed, with {ids} ids"))
     if not version.is_dir():
         checks.append(Check(name="target", passed=None, detail="this version was replaced by later runs"))
         return checks
