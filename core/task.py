@@ -1,7 +1,7 @@
 """Tasks and their outcomes: what is handed to an agent, and what comes back."""
 
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -133,11 +133,13 @@ class Failure(BaseModel):
 
 
 class Outcome(BaseModel):
-    """What came of a task: references, counts and scores, or a typed failure.
+    """What came of a task, or of another branch of a graph: references, counts and scores, or a typed failure.
 
     `faults` counts, for each dimension that the task measured, the rows with at least one fault in it. `leaving`
     counts the rows that left by `fate:rule`. `used` refers, for each dataset looked up, to the row ids that matched.
     `groups` is the number of rows that an aggregation mapped its input to; its `rows_out` counts them before.
+    `result` is what a branch found that is no data: plain JSON. `quality` is what it is worth, 0 to 1, where that
+    was measured.
     """
 
     task: str
@@ -154,5 +156,7 @@ class Outcome(BaseModel):
     leaving: dict[str, int] = Field(default_factory=dict)
     notes: list[str] = Field(default_factory=list)
     failure: Failure | None = None
+    result: dict[str, Any] | None = None
+    quality: float | None = Field(default=None, ge=0, le=1, allow_inf_nan=False)
     seconds: float = 0.0
     attempt: int = 0
