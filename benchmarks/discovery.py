@@ -96,6 +96,7 @@ def searches(database: Database, datasets: int, queries: int) -> None:
         quality=0.8,
     )
     filtered = [_timed(lambda query=query: _search(database, query, filters)) for query, _ in asked]
+    print(f"load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     trips = [_timed(lambda: database.query("SELECT 1")) for _ in asked]
     ratio = statistics.median(plain) / statistics.median(trips)
     print(f"a search at the median takes as long as {ratio:.0f} queries of SELECT 1")
@@ -110,7 +111,7 @@ def searches(database: Database, datasets: int, queries: int) -> None:
 
 def _answers(database: Database, queries: Sequence[str]) -> None:
     """Whole answers, with compatibility and governance; and the same once more, from the cache."""
-    context = ToolContext(roots=("bench://",), clearance=Classification.RESTRICTED)
+    context = ToolContext(roots=("bench://warehouse",), clearance=Classification.RESTRICTED)
     requests = [DiscoveryRequest(query=query, source_types=[], domains=[], quality_threshold=0) for query in queries]
     _tell("whole answer", [_timed(lambda r=r: discover(r, context, database)) for r in requests])
     _tell("whole answer, cached", [_timed(lambda r=r: discover(r, context, database)) for r in requests])

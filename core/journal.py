@@ -31,12 +31,20 @@ class Event(BaseModel):
 Listener = Callable[[Event], None]
 
 
-def write(connection: Connection, event: Event) -> None:
-    """Write within the caller's transaction, so that the event stands exactly when what it tells of stands."""
+def write(connection: Connection, *events: Event) -> None:
+    """Write within the caller's transaction, so that the events stand exactly when what they tell of stands."""
     connection.execute(
-        "INSERT INTO journal (event, run_id, kind, actor, step, data) VALUES (%s, %s, %s, %s, %s, %s)"
+        "INSERT INTO journal (event, run_id, kind, actor, step, data)"
+        " SELECT * FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::jsonb[])"
         " ON CONFLICT (event) DO NOTHING",
-        (event.event, event.run_id, event.kind, event.actor, event.step, jsonb(event.data)),
+        (
+            [event.event for event in events],
+            [event.run_id for event in events],
+            [event.kind for event in events],
+            [event.actor for event in events],
+            [event.step for event in events],
+            [jsonb(event.data) for event in events],
+        ),
     )
 
 

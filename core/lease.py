@@ -15,8 +15,8 @@ from typing import Any
 import psutil
 
 from core import journal
-from core.errors import LeaseLost, RunFinished, RunHeld, RunNotFound, StoreUnavailable
-from core.run import Status
+from core.errors import Interrupted, LeaseLost, RunFinished, RunHeld, RunNotFound, StoreUnavailable
+from core.run import FINISHED, Status
 from core.store.database import Connection, Database
 from core.store.value import jsonb, text
 
@@ -38,21 +38,25 @@ class Lease:
         if not self._holds(connection):
             raise LeaseLost(self.run_id)
 
-    def write(self, event: journal.Event, change: Callable[[Connection], None] | None = None) -> None:
-        """Make a change and write the event that tells of it, in one transaction. Raises LeaseLost.
+    def write(
+        self, events: journal.Event | list[journal.Event], change: Callable[[Connection], None] | None = None
+    ) -> None:
+        """Make a change and write the events that tell of it, in one transaction. Raises LeaseLost.
 
-        The change is made once, even when the connection is lost after the commit and before its answer.
+        The change is made once, even when the connection is lost after the commit and before its answer. It may put
+        others into the list of events, of the same identity: what is told can depend on what it finds.
         """
+        told = [events] if isinstance(events, journal.Event) else events
 
         def work(connection: Connection) -> None:
             holds = self._holds(connection)
-            if journal.written(connection, event):
+            if journal.written(connection, told[0]):
                 return
             if not holds:
                 raise LeaseLost(self.run_id)
             if change:
                 change(connection)
-            journal.write(connection, event)
+            journal.write(connection, *told)
 
         self.database.transaction(work)
 
@@ -65,7 +69,7 @@ class Lease:
     def release(self, status: Status, *, report: dict[str, Any] | None = None, error: str | None = None) -> None:
         """End the lease, and leave the run in `status`. Raises LeaseLost if another holder has it by now."""
         self._stop_beating()
-        ended = status in ("failed", "published")
+        ended = status == "failed" or status in FINISHED
         event = journal.Event(
             run_id=self.run_id, kind=f"run.{status}", actor="flow", data={"error": error} if error else {}
         )
@@ -84,6 +88,17 @@ class Lease:
             )
 
         self.write(event, end)
+
+    def give_up(self, error: BaseException) -> None:
+        """Leave a run that cannot go on now, because of `error`, in a state from which it can be resumed."""
+        if isinstance(error, (LeaseLost, StoreUnavailable)):
+            # There is nobody to tell, or nothing to tell.
+            self.abandon()
+            return
+        try:
+            self.release("interrupted" if isinstance(error, Interrupted) else "failed", error=str(error))
+        except (LeaseLost, StoreUnavailable):
+            self.abandon()
 
     def abandon(self) -> None:
         """Stop the heartbeat without a word to the store, which may be away. The lease runs out by itself."""
@@ -116,7 +131,7 @@ class Lease:
 def claim(database: Database, run_id: str, *, lease_s: float) -> Lease:
     """Take the run to work on. A holder that is dead, or silent for `lease_s` seconds, is taken over.
 
-    Raises RunHeld, naming the holder, while another one is alive; RunNotFound; RunFinished if it is published.
+    Raises RunHeld, naming the holder, while another one is alive; RunNotFound; RunFinished if it ended well.
     """
     me = _me()
     event = journal.Event(run_id=run_id, kind="run.claimed", actor="flow", data=dict(me))
@@ -131,8 +146,8 @@ def claim(database: Database, run_id: str, *, lease_s: float) -> Lease:
             raise RunNotFound(run_id)
         if journal.written(connection, event):
             return int(event.data["token"])
-        if row["status"] == "published":
-            raise RunFinished(run_id, row["status"], remedy=f"See what it did with: crewline audit {run_id}")
+        if row["status"] in FINISHED:
+            raise RunFinished(run_id, row["status"], remedy=f"See what it did with: crewline status {run_id}")
         holder = row["holder"]
         if holder and row["age"] < lease_s and not _dead(holder):
             raise RunHeld(run_id, f"process {holder['pid']} on {holder['host']}", row["age"])

@@ -10,7 +10,7 @@ After it: the outcome stands, a resume returns it.
 
 import shutil
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from core.task import Fate, Outcome
 
 
 class Step:
-    """An attempt at a step, begun and not yet committed. `path` is its own folder, empty, and nobody else's."""
+    """An attempt at a step, begun and not yet committed. `path` is its own folder, and nobody else's."""
 
     def __init__(self, key: str, attempt: int, path: Path) -> None:
         self.key = key
@@ -51,31 +51,42 @@ class Ledger:
 
     def begin(self, key: str, *, actor: str) -> Step:
         """Start a new attempt at a step that is not done. Raises LeaseLost."""
-        reached(f"step.begin.before {key}")
-        event = self._event("step.started", key, actor, {})
+        step = self.begin_all({key: actor})[0]
+        step.path.mkdir(parents=True)
+        return step
+
+    def begin_all(self, actors: Mapping[str, str]) -> list[Step]:
+        """Start attempts at steps, each by its actor, in one transaction; their folders are not made yet."""
+        for key in actors:
+            reached(f"step.begin.before {key}")
+        events = {key: self._event("step.started", key, actor, {}) for key, actor in actors.items()}
 
         def start(connection: Connection) -> None:
-            row = connection.execute(
+            rows = connection.execute(
                 "INSERT INTO steps (run_id, step_key, status, attempt, token, started_at)"
-                " VALUES (%s, %s, 'running', 1, %s, clock_timestamp())"
+                " SELECT %s, key, 'running', 1, %s, clock_timestamp() FROM unnest(%s::text[]) AS key"
                 " ON CONFLICT (run_id, step_key) DO UPDATE SET status = 'running', attempt = steps.attempt + 1,"
                 " token = excluded.token, outcome = NULL, started_at = excluded.started_at, finished_at = NULL"
-                " WHERE steps.status <> 'done' RETURNING attempt",
-                (self.lease.run_id, key, self.lease.token),
-            ).fetchone()
-            if row is None:
-                raise AccountingError(f"Step {key} is done already and cannot be begun again.")
-            event.data.update(attempt=row["attempt"], token=self.lease.token)
+                " WHERE steps.status <> 'done' RETURNING step_key, attempt",
+                (self.lease.run_id, self.lease.token, list(events)),
+            ).fetchall()
+            for row in rows:
+                events[row["step_key"]].data.update(attempt=row["attempt"], token=self.lease.token)
+            if done := [key for key, event in events.items() if not event.data]:
+                raise AccountingError(f"Step {', '.join(done)} is done already and cannot be begun again.")
 
-        self.lease.write(event, start)
-        attempt = int(event.data["attempt"])
-        path = self.root / key / f"attempt-{attempt}-{self.lease.token}"
-        # Attempt and token make the name nobody else's, but another database may have used it in the same home.
-        shutil.rmtree(path, ignore_errors=True)
-        path.mkdir(parents=True)
-        self._listener(event)
-        reached(f"step.begin.after {key}")
-        return Step(key, attempt, path)
+        self.lease.write(list(events.values()), start)
+        steps = []
+        for key, event in events.items():
+            attempt = int(event.data["attempt"])
+            path = self.root / key / f"attempt-{attempt}-{self.lease.token}"
+            # Attempt and token make the name nobody else's, but another database may have used it in the same home.
+            if path.exists():
+                shutil.rmtree(path)
+            self._listener(event)
+            reached(f"step.begin.after {key}")
+            steps.append(Step(key, attempt, path))
+        return steps
 
     def commit(
         self,
@@ -103,28 +114,55 @@ class Ledger:
         self._listener(event)
         reached(f"step.commit.after {step.key}")
 
-    def commit_task(self, step: Step, outcome: Outcome) -> None:
-        """Record a task as done. Raises AccountingError, and records nothing, if its rows do not add up."""
-        check_account(outcome)
-        self.commit(
-            step,
-            outcome.model_dump(mode="json"),
-            actor=outcome.agent,
-            told={
-                "rows": outcome.rows.model_dump(),
-                "leaving": outcome.leaving,
-                "notes": outcome.notes,
-                "seconds": round(outcome.seconds, 4),
-            },
-        )
+    def end(self, step: Step, outcome: Outcome) -> None:
+        """Record a task as done, or as failed. Raises LeaseLost.
 
-    def fail(self, step: Step, outcome: Outcome) -> None:
-        """Record that the attempt failed, and why. Raises LeaseLost."""
-        failure = outcome.failure.model_dump() if outcome.failure else {}
-        event = self._event("step.failed", step.key, outcome.agent, {"attempt": step.attempt, **failure})
+        Raises AccountingError, and records nothing, if its rows do not add up, or the attempt is not under way.
+        """
+        if self.end_all([(step, outcome)]):
+            raise AccountingError(_not_under_way(step))
 
-        self.lease.write(event, lambda c: self._finish(c, step, "failed", outcome.model_dump(mode="json")))
-        self._listener(event)
+    def end_all(self, ended: Sequence[tuple[Step, Outcome]]) -> list[Step]:
+        """Record tasks as done or failed, in one transaction; return the steps that were refused.
+
+        Refused is who comes late: an attempt that is not under way, because it ended before. Raises AccountingError,
+        and records nothing, if the rows of any do not add up.
+        """
+        for _, outcome in ended:
+            check_account(outcome)
+        events = [self._ending(step, outcome) for step, outcome in ended]
+        refused: list[Step] = []
+
+        def finish(connection: Connection) -> None:
+            rows = connection.execute(
+                "UPDATE steps SET status = new.status, outcome = new.outcome, finished_at = clock_timestamp()"
+                " FROM unnest(%s::text[], %s::int[], %s::text[], %s::json[]) AS new (key, attempt, status, outcome)"
+                " WHERE run_id = %s AND step_key = new.key AND steps.attempt = new.attempt AND token = %s"
+                " AND steps.status = 'running' RETURNING step_key",
+                (
+                    [step.key for step, _ in ended],
+                    [step.attempt for step, _ in ended],
+                    [outcome.status for _, outcome in ended],
+                    [json_in_order(outcome.model_dump(mode="json")) for _, outcome in ended],
+                    self.lease.run_id,
+                    self.lease.token,
+                ),
+            ).fetchall()
+            under_way = {row["step_key"] for row in rows}
+            refused[:] = [step for step, _ in ended if step.key not in under_way]
+            for i, (step, outcome) in enumerate(ended):
+                if step.key not in under_way:
+                    events[i] = events[i].model_copy(update={"kind": "step.refused"})
+                elif outcome.status == "done":
+                    reached(f"step.commit.before {step.key}")
+
+        self.lease.write(events, finish)
+        for event in events:
+            self._listener(event)
+        for step, outcome in ended:
+            if outcome.status == "done":
+                reached(f"step.commit.after {step.key}")
+        return refused
 
     def tell(self, kind: str, *, actor: str = "flow", step: str | None = None, **data: Any) -> None:
         """Write an event that is no step, such as a decision."""
@@ -151,10 +189,26 @@ class Ledger:
             (status, json_in_order(outcome), self.lease.run_id, step.key, step.attempt, self.lease.token),
         ).fetchone()
         if row is None:
-            raise AccountingError(f"Attempt {step.attempt} at step {step.key} is not under way: it has ended already.")
+            raise AccountingError(_not_under_way(step))
+
+    def _ending(self, step: Step, outcome: Outcome) -> journal.Event:
+        if outcome.status == "done":
+            told = {
+                "rows": outcome.rows.model_dump(),
+                "leaving": outcome.leaving,
+                "notes": outcome.notes,
+                "seconds": round(outcome.seconds, 4),
+            }
+            return self._event("step.committed", step.key, outcome.agent, {"attempt": step.attempt, **told})
+        failure = outcome.failure.model_dump() if outcome.failure else {}
+        return self._event("step.failed", step.key, outcome.agent, {"attempt": step.attempt, **failure})
 
     def _event(self, kind: str, key: str | None, actor: str, data: dict[str, Any]) -> journal.Event:
         return journal.Event(run_id=self.lease.run_id, kind=kind, actor=actor, step=key, data=data)
+
+
+def _not_under_way(step: Step) -> str:
+    return f"Attempt {step.attempt} at step {step.key} is not under way: it has ended already."
 
 
 def recorded(database: Database, run_id: str, key: str) -> dict[str, Any] | None:

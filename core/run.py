@@ -12,20 +12,26 @@ from core.spec import PipelineSpec
 from core.store.database import Connection, Database
 from core.store.value import json_in_order
 
-Status = Literal["created", "running", "interrupted", "waiting", "failed", "published"]
+# A pipeline's run ends well as published, a graph's as done.
+Status = Literal["created", "running", "interrupted", "waiting", "failed", "published", "done"]
+FINISHED = frozenset({"published", "done"})
 
 _COLUMNS = (
-    "run_id, pipeline, spec, fingerprint, document, base_dir, status, token, holder, heartbeat_at,"
+    "run_id, kind, pipeline, spec, fingerprint, document, base_dir, status, token, holder, heartbeat_at,"
     " created_at, finished_at, report, error"
 )
 
 
 class Run(BaseModel):
-    """A run as the store has it. `report` is there once it has ended, `error` when it did not end well."""
+    """A run as the store has it. `report` is there once it has ended, `error` when it did not end well.
+
+    The run of a graph has the graph's name as `pipeline`, and what the graph was asked to do as `spec`.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     run_id: str
+    kind: Literal["pipeline", "graph"]
     pipeline: str
     spec: dict[str, Any]
     fingerprint: str
@@ -47,19 +53,34 @@ def new_id(pipeline: str) -> str:
 
 
 def create(database: Database, run_id: str, spec: PipelineSpec, *, base_dir: str, document: str | None) -> None:
-    """Put a new run on record. Harmless to do twice."""
-    created = journal.Event(
-        run_id=run_id,
-        kind="run.created",
-        actor="flow",
-        data={"fingerprint": spec.fingerprint, "document": document},
-    )
+    """Put a new run of a pipeline on record. Harmless to do twice."""
+    told = {"fingerprint": spec.fingerprint, "document": document}
+    _insert(database, run_id, "pipeline", spec.name, spec.content(), spec.fingerprint, document, base_dir, told)
+
+
+def create_graph(database: Database, run_id: str, graph: str, definition: dict[str, Any]) -> None:
+    """Put a new run of a graph on record, with what it was asked to do. Harmless to do twice."""
+    _insert(database, run_id, "graph", graph, definition, "", None, "", {"graph": graph})
+
+
+def _insert(
+    database: Database,
+    run_id: str,
+    kind: str,
+    name: str,
+    spec: dict[str, Any],
+    fingerprint: str,
+    document: str | None,
+    base_dir: str,
+    told: dict[str, Any],
+) -> None:
+    created = journal.Event(run_id=run_id, kind="run.created", actor="flow", data=told)
 
     def work(connection: Connection) -> None:
         new = connection.execute(
-            "INSERT INTO runs (run_id, pipeline, spec, fingerprint, document, base_dir)"
-            " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (run_id) DO NOTHING",
-            (run_id, spec.name, json_in_order(spec.content()), spec.fingerprint, document, base_dir),
+            "INSERT INTO runs (run_id, kind, pipeline, spec, fingerprint, document, base_dir)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT (run_id) DO NOTHING",
+            (run_id, kind, name, json_in_order(spec), fingerprint, document, base_dir),
         )
         if new.rowcount:
             journal.write(connection, created)

@@ -156,7 +156,7 @@ def validate_dataset(engine: Engine, task: Task, work: Work) -> Outcome:
 def apply_rules(engine: Engine, task: Task, work: Work) -> Outcome:
     """Apply the dataset's rules of the task's stage to the shard's rows."""
     rows = shard(engine, work.inputs, task.shard, task.shards)
-    rows_in = sum(ref.rows for ref in work.inputs) if task.shards == 1 else _count(engine, rows)
+    rows_in = sum(ref.rows for ref in work.inputs) if task.shards == 1 else engine.count(rows)
     stage_rules = work.spec.transformation if task.stage == Stage.TRANSFORMATION else work.spec.enrichment
     others = {dataset: engine.read(refs) for dataset, refs in work.context.items()}
 
@@ -239,10 +239,6 @@ def _keys(engine: Engine, work: Work, dataset: str, refs: list[DatasetRef]) -> T
     rows = engine.read(refs)
     columns = work.spec.sources[dataset].columns
     return testable(rows, {name: column for name, column in columns.items() if name in rows.columns})
-
-
-def _count(engine: Engine, rows: Table) -> int:
-    return int(engine.row(rows.aggregate(n=rows.count()))["n"])
 
 
 def _account(rows_in: int, output: DatasetRef, leaving: dict[str, int]) -> RowCount:

@@ -1,100 +1,93 @@
-"""Performing a task: under the ledger, by its agent, with its failure as an outcome."""
+"""A run's tasks as branches of a graph, each performed by the agent that it was given to."""
 
-import time
-from collections.abc import Mapping
-
-import psycopg
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 from core.dataset import DatasetRef
-from core.errors import CrewlineError, Interrupted, LeaseLost, OutOfMemory, StoreUnavailable
-from core.ledger import check_account
-from core.task import Failure, Outcome, Task
-from crews import AGENTS, Work
+from core.task import Outcome, Task
+from crews import AGENTS, Agent, Work
 from flows.session import Session
+from graphs import Attempt, Branch, SyncPoint
 from tools.engine.limits import Limits
 from tools.orchestration.requirements import Plan, limits
-from tools.sources import SourceUnavailable
-
-# These are about the run as a whole, not about the task that met them.
-_FATAL = (Interrupted, LeaseLost, StoreUnavailable)
 
 
-class Performer:
-    """Performs the tasks of a plan in one session. `agents` maps a task's place to the agent that it was given to.
+@dataclass(frozen=True)
+class AgentWorker:
+    """An agent as a worker: its branches are those whose tasks were given to it.
 
     With `alone`, a task gets the whole machine: for tasks that failed for want of memory, one at a time.
     """
 
-    def __init__(self, session: Session, plan: Plan, agents: Mapping[str, str], *, alone: bool) -> None:
-        self._session = session
-        self._plan = plan
-        self._agents = agents
-        self._alone = alone
-        self.outcomes: dict[str, Outcome] = {}
+    agent: Agent
+    session: Session
+    plan: Plan
+    tasks: Mapping[str, Task]
+    alone: bool
+    capacity: int
 
-    def __call__(self, task: Task) -> Outcome:
-        """The task's outcome: as recorded, if it is done; otherwise perform it, and record what came of it.
+    @property
+    def name(self) -> str:
+        return self.agent.id
 
-        A failure is an outcome. Raises what is not about this task: Interrupted, LeaseLost, StoreUnavailable.
-        """
-        outcome = self._recorded(task) or self._performed(task)
-        self.outcomes[task.key] = outcome
-        return outcome
+    @property
+    def kinds(self) -> frozenset[str]:
+        return frozenset({self.agent.id})
 
-    def _recorded(self, task: Task) -> Outcome | None:
-        recorded = self._session.ledger.recorded(task.key)
-        return Outcome.model_validate(recorded) if recorded else None
-
-    def _performed(self, task: Task) -> Outcome:
-        agent = AGENTS[self._agents[task.place]]
-        ledger = self._session.ledger
-        self._session.stop.check()
-        step = ledger.begin(task.key, actor=agent.id)
-        started = time.monotonic()
+    def perform(self, branch: Branch, attempt: Attempt) -> Outcome:
+        """Perform the branch's task. Raises CrewlineError."""
+        task, session = self.tasks[branch.key], self.session
         work = Work(
-            spec=self._session.spec,
-            surroundings=self._session.surroundings,
-            parts=self._plan.parts[task.dataset],
-            inputs=self._outputs(task.inputs),
-            context={dataset: self._outputs(keys) for dataset, keys in task.context.items()},
-            path=step.path,
+            spec=session.spec,
+            surroundings=session.surroundings,
+            parts=self.plan.parts[task.dataset],
+            inputs=_outputs(attempt, task.inputs),
+            context={dataset: _outputs(attempt, keys) for dataset, keys in task.context.items()},
+            path=attempt.path,
             limits=self._limits(task),
-            stop=self._session.stop,
-            began=self._session.began,
+            stop=attempt.stop,
+            began=session.began,
         )
-        measured = {"attempt": step.attempt, "agent": agent.id}
-        try:
-            outcome = agent.perform(task, work)
-            outcome = outcome.model_copy(update={**measured, "seconds": time.monotonic() - started})
-            check_account(outcome)
-        except _FATAL:
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever a task meets is its outcome, and recorded
-            if self._session.stop.requested:
-                # The stop interrupted the engine, which calls that an error of its own.
-                self._session.stop.check()
-            outcome = Outcome(task=task.key, status="failed", failure=failure_of(error), **measured)
-            outcome = outcome.model_copy(update={"seconds": time.monotonic() - started})
-            ledger.fail(step, outcome)
-        else:
-            ledger.commit_task(step, outcome)
-        return outcome
-
-    def _outputs(self, keys: tuple[str, ...]) -> list[DatasetRef]:
-        return [output for key in keys if (output := self.outcomes[key].output) is not None]
+        return self.agent.perform(task, work)
 
     def _limits(self, task: Task) -> Limits:
-        session = self._session
-        return session.limits if self._alone else limits(task.stage, session.threads, session.memory_mb)
+        session = self.session
+        return session.limits if self.alone else limits(task.stage, session.threads, session.memory_mb)
 
 
-def failure_of(error: Exception) -> Failure:
-    """What kind of failure an error is, and so whether trying again makes sense."""
-    message = str(error).strip() or type(error).__name__
-    if isinstance(error, (OutOfMemory, MemoryError)):
-        return Failure(error=type(error).__name__, message=message, kind="resource")
-    if isinstance(error, (SourceUnavailable, psycopg.OperationalError, TimeoutError, ConnectionError)):
-        return Failure(error=type(error).__name__, message=message, kind="transient")
-    if isinstance(error, OSError) and not isinstance(error, CrewlineError):
-        return Failure(error=type(error).__name__, message=message, kind="transient")
-    return Failure(error=type(error).__name__, message=message, kind="permanent")
+def workers_for(
+    session: Session, plan: Plan, tasks: Sequence[Task], agents: Mapping[str, str], *, alone: bool, width: int
+) -> list[AgentWorker]:
+    """A worker for each agent that was given some of the tasks. `agents` maps a task's place to the agent's id."""
+    by_key = {task.key: task for task in tasks}
+    given = sorted({agents[task.place] for task in tasks})
+    return [AgentWorker(AGENTS[name], session, plan, by_key, alone, width) for name in given]
+
+
+def branches_for(tasks: Sequence[Task], agents: Mapping[str, str]) -> tuple[list[Branch], list[SyncPoint]]:
+    """The tasks as branches, with a sync point where one needs all shards of a dataset."""
+    syncs: dict[frozenset[str], SyncPoint] = {}
+
+    def met(keys: Collection[str]) -> list[str]:
+        if len(keys) < 2:
+            return list(keys)
+        point = syncs.setdefault(
+            frozenset(keys), SyncPoint(name=f"sync/{min(keys)}", branches=tuple(sorted(keys)), quorum=1.0)
+        )
+        return [point.name]
+
+    branches = [
+        Branch(
+            key=task.key,
+            kind=agents[task.place],
+            payload={"stage": str(task.stage), "dataset": task.dataset, "shard": task.shard},
+            needs=tuple(dict.fromkeys(need for keys in (task.inputs, *task.context.values()) for need in met(keys))),
+            priority=task.priority,
+        )
+        for task in tasks
+    ]
+    return branches, list(syncs.values())
+
+
+def _outputs(attempt: Attempt, keys: tuple[str, ...]) -> list[DatasetRef]:
+    return [output for key in keys if (output := attempt.needed[key].output) is not None]

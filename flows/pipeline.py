@@ -25,11 +25,11 @@ from delegation import Assigner, StageAssigner
 from flows.closing import publish_run, write_off
 from flows.gate import Route
 from flows.passage import failures, passed, repairable
-from flows.performance import Performer
+from flows.performance import branches_for, workers_for
 from flows.planning import planned
 from flows.session import Session, open_session
 from flows.state import PipelineState, Step
-from graphs import ThreadWorkflow, Workflow
+from graphs import Options, ParallelWorkflow, conduct
 from tools.engine.spark.requirement import check_engine
 from tools.orchestration.requirements import SHARES, branches, tasks_of
 
@@ -214,16 +214,26 @@ class DataPipelineFlow(Flow[PipelineState]):
     def execute(self) -> None:
         """Run the tasks of this round that are not done."""
         session, tasks = self._session, self._tasks()
-        alone = self.state.error_recovery.alone
-        performer = Performer(session, planned(session), self.state.team_assignments, alone=alone)
+        alone, agents = self.state.error_recovery.alone, self.state.team_assignments
         width = 1 if alone else branches(session.threads)
-        workflow: Workflow = ThreadWorkflow(width)
         self.state.active_tasks = [task.key for task in tasks]
         session.ledger.tell(
             "round.started", tasks=[task.key for task in tasks], branches=width, threads=session.threads
         )
         started = time.monotonic()
-        outcomes = workflow.run(tasks, performer, session.stop)
+        workers = workers_for(session, planned(session), tasks, agents, alone=alone, width=width)
+        # A task that fails is the gate's to judge, and to try again.
+        workflow = ParallelWorkflow(workers, options=Options(concurrency=width, attempts=1, revisions=0))
+        thread_id = f"{session.run_id}/{self.state.checkpoint_data.passes}"
+        work = conduct(
+            workflow,
+            session.ledger,
+            thread_id,
+            *branches_for(tasks, agents),
+            stop=session.stop,
+            url=session.lease.database.url,
+        )
+        outcomes = asyncio.run(work).outcomes
         self.state.take_note(tasks, outcomes, time.monotonic() - started, width)
         self._next("quality_gate")
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from core.errors import CrewlineError, Interrupted, LeaseLost, StoreUnavailable, WorkError
+from core.errors import CrewlineError, Interrupted, WorkError
 from core.report import RunReport
 from flows.persistence import last_state
 from flows.session import Session
@@ -25,11 +25,11 @@ async def held(session: Session) -> AsyncIterator[None]:
         yield
     except asyncio.CancelledError:
         session.stop.request("cancelled")
-        await asyncio.to_thread(give_up, session, Interrupted("Stopped: cancelled."))
+        await asyncio.to_thread(session.lease.give_up, Interrupted("Stopped: cancelled."))
         raise
     except Exception as error:
         own = own_error(error)
-        await asyncio.to_thread(give_up, session, own)
+        await asyncio.to_thread(session.lease.give_up, own)
         raise own from error
 
 
@@ -49,15 +49,3 @@ def own_error(error: BaseException) -> BaseException:
             return WorkError(f"The machine could not do the work: {words}.", remedy="Free the disk or the memory.")
         seen = seen.__cause__
     return error
-
-
-def give_up(session: Session, error: BaseException) -> None:
-    """Leave a run that cannot go on now in a state from which it can be resumed."""
-    if isinstance(error, (LeaseLost, StoreUnavailable)):
-        # There is nobody to tell, or nothing to tell.
-        session.lease.abandon()
-        return
-    try:
-        session.lease.release("interrupted" if isinstance(error, Interrupted) else "failed", error=str(error))
-    except (LeaseLost, StoreUnavailable):
-        session.lease.abandon()

@@ -73,5 +73,6 @@ class FunctionWorker:
     function: Callable[[Branch, Attempt], Answer | Awaitable[Answer]]
     capacity: int = 8
 
-    def perform(self, branch: Branch, attempt: Attempt) -> Answer | Awaitable[Answer]:
-        return self.function(branch, attempt)
+    @property
+    def perform(self) -> Callable[[Branch, Attempt], Answer | Awaitable[Answer]]:
+        return self.function

@@ -8,6 +8,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable
 from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -34,9 +35,12 @@ def start(
     that was passed, and last the error that ended the process, if one did.
     """
     options = {"kill_at": kill_at, "kill_after_s": kill_after_s, "slow_s": slow_s, "trace": trace}
-    process = _context.Process(
-        target=_work, args=(environment, str(spec) if spec else None, run_id, options), daemon=True
-    )
+    return forked(_work, environment, str(spec) if spec else None, run_id, options)
+
+
+def forked(work: Callable[..., None], *arguments: Any) -> BaseProcess:
+    """Start a process that does this work; it ends with this one."""
+    process = _context.Process(target=work, args=arguments, daemon=True)
     process.start()
     return process
 

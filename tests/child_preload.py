@@ -5,3 +5,4 @@ import ibis.backends.duckdb  # noqa: F401
 
 import flows.audit
 import flows.pipeline  # noqa: F401
+import graphs.runs  # noqa: F401

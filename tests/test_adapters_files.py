@@ -20,6 +20,8 @@ from s3fs import S3FileSystem
 from core.errors import InputError, SourceError
 from tools.discovery.adapters import Adapter, adapter
 from tools.discovery.dataset import Description, SourceType, merge
+from tools.engine.session import session
+from tools.sources.opening import Files, open_files
 
 
 def described(source: Adapter) -> dict[str, Description]:
@@ -107,6 +109,29 @@ def test_json_is_sniffed_by_line_in_arrays_and_compressed(tmp_path: Path) -> Non
     assert [column.null_share for column in found["array"].columns] == [0, 0.5, 0.5, 0.5]
 
 
+@pytest.mark.parametrize(
+    ("content", "columns", "fault"),
+    [
+        ("größe;e-mail,x;c\n1;a,b;2\n".encode("latin-1"), ["größe", "e-mail,x", "c"], None),
+        ("größe,b\né,ü\n".encode() + b"\xff,1\n", ["größe", "b"], "1 of 2 lines"),
+        ("a|b\n1|é\n".encode("utf-16"), ["a", "b"], None),
+        (b"a,b;c\n1,2;3\n4,5;6\n", ["a", "b;c"], None),
+    ],
+    ids=["Latin-1", "a broken line", "UTF-16", "two marks"],
+)
+def test_a_crawl_reads_a_delimited_file_as_whoever_opens_it(
+    tmp_path: Path, content: bytes, columns: list[str], fault: str | None
+) -> None:
+    (tmp_path / "data.csv").write_bytes(content)
+    (found,) = described(adapter(str(tmp_path))).values()
+    assert [column.name for column in found.columns] == columns
+    assert found.fault is None if fault is None else fault in (found.fault or "")
+    with session() as (engine, scratch):
+        opened = open_files(engine, "data", Files(path=str(tmp_path / "data.csv")), scratch)
+        assert list(opened.cells(engine).columns) == columns
+        assert (opened.records, len(opened.unreadable)) == (found.rows, 1 if fault else 0)
+
+
 def test_torn_files_are_told_and_the_others_described(tmp_path: Path) -> None:
     parquet(tmp_path / "good.parquet", id=[1])
     (tmp_path / "torn.parquet").write_bytes((tmp_path / "good.parquet").read_bytes()[:-20])
@@ -131,6 +156,34 @@ def test_torn_files_are_told_and_the_others_described(tmp_path: Path) -> None:
         "no.json": "SourceError",
         "empty.csv": "SourceError",
     }
+
+
+def test_pipes_and_devices_are_told_and_the_others_described(tmp_path: Path) -> None:
+    """Whoever opened one would wait for ever, or read without end."""
+    parquet(tmp_path / "t_1.parquet", id=[1])
+    os.mkfifo(tmp_path / "pipe.csv")
+    os.mkfifo(tmp_path / "t_0.parquet")
+    os.mkfifo(tmp_path / "t.duckdb")
+    source = adapter(str(tmp_path))
+    parts = {Path(part.name).name: part.name for part in source.parts()}
+    assert list(parts) == ["pipe.csv", "t_0.parquet", "t_1.parquet"]
+    for name in ("pipe.csv", "t_0.parquet"):
+        with pytest.raises(SourceError, match="no regular file"):
+            source.read(parts[name])
+    sample = source.sample(source.read(parts["t_1.parquet"])[0], ["id"], 10)
+    assert sample is not None
+    for alone in (str(tmp_path / "pipe.csv"), str(tmp_path / "t.duckdb"), "/dev/zero"):
+        with pytest.raises(SourceError, match="no regular file"):
+            list(adapter(alone).parts())
+
+
+def test_a_file_of_another_kind_and_a_pattern_are_no_sources(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("a note")
+    with pytest.raises(SourceError, match="not that of a data file"):
+        list(adapter(str(tmp_path / "notes.txt")).parts())
+    with pytest.raises(SourceError, match="no such folder") as caught:
+        list(adapter(str(tmp_path / "*.csv")).parts())
+    assert caught.value.remedy == f"Patterns are not followed: crawl {tmp_path}, and what is bad in it is told."
 
 
 def test_links_are_followed_within_the_source_and_not_out_of_it(tmp_path: Path) -> None:

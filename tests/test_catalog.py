@@ -294,3 +294,20 @@ def test_of_very_many_only_the_cap_is_looked_at_and_the_answer_says_so(database:
     crawl(str(folder), database)
     hits = found(database, "thing")
     assert (hits.found, hits.capped, len(hits.best)) == (CAP, True, 10)
+
+
+def test_a_filter_by_sources_leaves_the_same_whether_they_are_known_to_be_common_or_not(
+    lake: Path, database: Database
+) -> None:
+    """Before ANALYZE the index has to find them, after it they are looked at one by one."""
+    crawl(str(lake), database)
+    for analyzed in (False, True):
+        if analyzed:
+            pieces.settle(database, many=True)
+        for words, kinds, expected in (
+            ("order", [SourceType.DATA_LAKE], {"orders"}),
+            ("order", [SourceType.DATA_LAKE, SourceType.FILE_SYSTEMS], {"orders", "returns"}),
+            ("*", [SourceType.FILE_SYSTEMS], {"returns"}),
+            ("order", [SourceType.STREAMING], set()),
+        ):
+            assert set(names(found(database, words, Filters(source_types=kinds)))) == expected

@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.classification import Classification
 from core.errors import Interrupted, Refused
-from tools.context import Classification, ToolContext
+from core.stop import Stop
+from tools.context import ToolContext
 from tools.engine.limits import Limits
 
 
@@ -161,8 +163,26 @@ def test_a_call_that_takes_too_long_is_stopped() -> None:
         stop.wait(10)
 
 
+def test_a_deadline_within_another_stop_ends_with_that_and_gives_its_reason() -> None:
+    outer = Stop()
+    with ToolContext().deadline(outer) as stop:
+        stop.check()
+        outer.request("the run stops")
+        with pytest.raises(Interrupted, match="the run stops"):
+            stop.check()
+    with pytest.raises(Interrupted, match="the run stops"), ToolContext().deadline(outer):
+        pytest.fail("a stop that was requested before lets nothing begin")
+
+
 def test_a_context_does_not_change_once_it_is_given() -> None:
     with pytest.raises(ValueError, match="frozen"):
         ToolContext().roots = ("/",)  # type: ignore[misc]
     with pytest.raises(ValueError, match="Extra inputs"):
         ToolContext(root="/")  # type: ignore[call-arg]
+
+
+def test_a_root_may_be_all_that_a_protocol_reaches() -> None:
+    context = ToolContext(roots=("s3://",))
+    assert context.path("s3://lake/raw/a.parquet") == "s3://lake/raw/a.parquet"
+    with pytest.raises(Refused):
+        context.path("gs://lake/raw/a.parquet")

@@ -15,9 +15,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg.conninfo import conninfo_to_dict
+from typer.testing import CliRunner
 
 from core.classification import Classification
+from core.errors import Refused
+from core.settings import Settings
 from core.store import Database
+from crewline.cli import app
 from tests.web import Server
 from tools import DataDiscoveryTool, ToolContext
 from tools.discovery import Discovery, DiscoveryRequest, annotate, crawl, discover
@@ -155,6 +159,56 @@ def test_one_failing_source_is_told_beside_the_answers_of_the_others(
         "gopher://host/data",
     }
     assert "secret" not in answer.model_dump_json()
+
+
+def test_what_of_a_url_may_be_a_secret_is_neither_told_nor_kept(
+    lake: Path, database: Database, configuration: Settings
+) -> None:
+    """It is used: the document comes only to who has the key."""
+    document = {"openapi": "3.1.0", "paths": {}}
+    with Server({"/api.json?key=s3cr3t": json.dumps(document), "/broken?key=s3cr3t": 500}) as server:
+        assert crawl(f"{server.url}/api.json?key=s3cr3t", database).source == f"{server.url}/api.json"
+        urls = [f"{server.url}/broken?key=s3cr3t", "s3://bucket?key=s3cr3t", "gopher://me:s3cr3t@host"]
+        shown = CliRunner().invoke(app, ["crawl", "--json", *urls])
+        answer = ask("customer", ToolContext(roots=(str(lake), *urls)), database)
+    assert (shown.exit_code, len(json.loads(shown.stdout)["failed"]), len(answer.failures)) == (1, 3, 3)
+    tool = DataDiscoveryTool(context=ToolContext(roots=(str(lake), *urls)))
+    with pytest.raises(Refused) as refused:
+        tool.context.path("s3://other?key=s3cr3t")
+    kept = [
+        str(database.query(f"SELECT * FROM {table}"))
+        for table in ("catalog_sources", "catalog_pieces", "catalog_datasets", "catalog_answers", "journal")
+    ]
+    assert "s3cr3t" not in "".join((shown.output, answer.model_dump_json(), str(refused.value), *kept))
+
+
+def test_a_query_without_words_finds_everything_and_says_so(context: ToolContext, database: Database) -> None:
+    for query in ("???", "the", "*"):
+        answer = ask(query, context, database)
+        assert (sorted(names(answer)), answer.matched) == (["customer_orders", "customers", "weather"], "everything")
+
+
+def test_thousands_of_columns_are_compared_in_seconds(lake: Path, context: ToolContext, database: Database) -> None:
+    """Each with each would be nine million comparisons for every two datasets."""
+    for name in "ab":
+        pq.write_table(pa.table({f"part{n}_id": [n] for n in range(3000)}), lake / f"customer_wide_{name}.parquet")
+    crawl(str(lake), database)
+    began = time.monotonic()
+    answer = ask("wide", context, database)
+    assert time.monotonic() - began < 5
+    assert [dataset.columns for dataset in answer.datasets] == [3000, 3000]
+    assert len(answer.compatibility) == 50
+    assert all(join.left_column == join.right_column and join.containment == 1 for join in answer.compatibility)
+
+
+def test_columns_that_come_with_later_files_are_compared_too(
+    lake: Path, context: ToolContext, database: Database
+) -> None:
+    """No file of the visits has both of the columns that join."""
+    pq.write_table(pa.table({"customer_id": [1, 2]}), lake / "customer_visits_1.parquet")
+    pq.write_table(pa.table({"order_id": [3, 4]}), lake / "customer_visits_2.parquet")
+    joins = ask("customer", context, database).compatibility
+    assert {join.left_column for join in joins if "visits" in join.left} == {"customer_id", "order_id"}
 
 
 def test_what_is_above_the_clearance_is_counted_and_never_named(

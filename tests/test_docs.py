@@ -72,6 +72,11 @@ def keeps_its_word(code: str, folder: Path, **environment: str) -> None:
             assert line == promise or not promise
 
 
+def test_the_python_of_the_page_on_workers_prints_what_it_says(folder: Path) -> None:
+    (alone,) = blocks((ROOT / "docs" / "workers.md").read_text(), "python")
+    keeps_its_word(alone, folder)
+
+
 def test_the_python_of_the_readme_prints_what_it_says(folder: Path) -> None:
     pipeline, tool = blocks(README, "python")
     assert len(pipeline.splitlines()) <= 30

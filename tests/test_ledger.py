@@ -111,14 +111,15 @@ def test_a_done_step_cannot_be_ended_again(ledger: Ledger, told: list[Event], ag
     step = ledger.begin("a", actor="me")
     ledger.commit(step, {"by": "first"}, actor="me")
     with pytest.raises(AccountingError, match="Attempt 1 at step a is not under way"):
-        ledger.commit(step, {"by": "second"}, actor="me") if again == "commit" else ledger.fail(step, failed("a"))
+        ledger.commit(step, {"by": "second"}, actor="me") if again == "commit" else ledger.end(step, failed("a"))
     assert ledger.recorded("a") == {"by": "first"}
-    assert kinds(ledger) == [event.kind for event in told] == ["step.started", "step.committed"]
+    refused = ["step.refused"] if again == "fail" else []
+    assert kinds(ledger) == [event.kind for event in told] == ["step.started", "step.committed", *refused]
 
 
 def test_a_failed_step_is_on_record_and_can_be_begun_again(ledger: Ledger) -> None:
     first = ledger.begin("a", actor="me")
-    ledger.fail(first, failed("a"))
+    ledger.end(first, failed("a"))
     assert ledger.recorded("a") is None
     assert ledger.outcomes(["a"]) == {"a": failed("a")}
     told = journal.events(ledger.lease.database, ledger.lease.run_id, kind="step.failed")
@@ -136,7 +137,7 @@ def test_a_failed_step_is_on_record_and_can_be_begun_again(ledger: Ledger) -> No
 
 def test_a_failed_step_cannot_be_committed(ledger: Ledger) -> None:
     step = ledger.begin("a", actor="me")
-    ledger.fail(step, failed("a"))
+    ledger.end(step, failed("a"))
     with pytest.raises(AccountingError, match="not under way"):
         ledger.commit(step, {}, actor="me")
     assert ledger.recorded("a") is None
@@ -144,7 +145,7 @@ def test_a_failed_step_cannot_be_committed(ledger: Ledger) -> None:
 
 def test_a_failure_is_recorded_whatever_its_message_quotes(ledger: Ledger) -> None:
     """Engines quote the value that they could not read, and that may be one that PostgreSQL cannot store."""
-    ledger.fail(ledger.begin("a", actor="me"), failed("a", "cannot convert 'a\0\ud800'"))
+    ledger.end(ledger.begin("a", actor="me"), failed("a", "cannot convert 'a\0\ud800'"))
     (outcome,) = ledger.outcomes(["a"]).values()
     assert outcome.failure is not None
     assert outcome.failure.message == "cannot convert 'a\ufffd?'"
@@ -154,7 +155,7 @@ def test_an_outcome_comes_back_in_the_order_it_was_written(ledger: Ledger) -> No
     """A reference's columns are in file order."""
     columns = dict.fromkeys(("zz", "b", "aaa", "a", "y"), "string")
     output = DatasetRef(paths=("/f",), rows=0, columns=columns)
-    ledger.commit_task(ledger.begin("a", actor="me"), Outcome(task="a", status="done", output=output))
+    ledger.end(ledger.begin("a", actor="me"), Outcome(task="a", status="done", output=output))
     (outcome,) = ledger.outcomes(["a"]).values()
     assert outcome.output is not None
     assert list(outcome.output.columns) == list(columns)
@@ -162,10 +163,10 @@ def test_an_outcome_comes_back_in_the_order_it_was_written(ledger: Ledger) -> No
 
 def test_outcomes_are_those_of_the_keys_that_came_to_something(ledger: Ledger) -> None:
     done = Outcome(task="a", status="done", agent="me")
-    ledger.commit_task(ledger.begin("a", actor="me"), done)
-    ledger.fail(ledger.begin("b", actor="me"), failed("b"))
+    ledger.end(ledger.begin("a", actor="me"), done)
+    ledger.end(ledger.begin("b", actor="me"), failed("b"))
     ledger.begin("c", actor="me")
-    ledger.commit_task(ledger.begin("d", actor="me"), done.model_copy(update={"task": "d"}))
+    ledger.end(ledger.begin("d", actor="me"), done.model_copy(update={"task": "d"}))
     assert ledger.outcomes(["a", "b", "c", "nothing"]) == {"a": done, "b": failed("b")}
     assert ledger.outcomes([]) == {}
 
@@ -198,7 +199,7 @@ def test_what_another_database_left_in_the_folder_is_not_taken_over(ledger: Ledg
 
 def test_the_crash_points_are_passed_in_order(ledger: Ledger, passed: list[str]) -> None:
     ledger.commit(ledger.begin("a", actor="me"), {}, actor="me", effect=lambda: passed.append("effect"))
-    ledger.fail(ledger.begin("b", actor="me"), failed("b"))
+    ledger.end(ledger.begin("b", actor="me"), failed("b"))
     assert passed == [
         "step.begin.before a",
         "step.begin.after a",
@@ -333,9 +334,9 @@ def test_rows_that_do_not_add_up_are_refused_with_the_numbers(
     )
     step = ledger.begin("a", actor="me")
     with pytest.raises(AccountingError, match=f"Task a: {problem}"):
-        ledger.commit_task(step, balanced.model_copy(update=change))
+        ledger.end(step, balanced.model_copy(update=change))
     assert ledger.recorded("a") is None
-    ledger.commit_task(step, balanced)
+    ledger.end(step, balanced)
     (told,) = journal.events(ledger.lease.database, ledger.lease.run_id, kind="step.committed")
     assert told.data["rows"] == balanced.rows.model_dump()
     assert told.data["leaving"] == balanced.leaving
@@ -385,9 +386,9 @@ def test_a_task_is_committed_exactly_if_its_rows_add_up(ledger: Ledger, outcome:
     key = f"step/{len(steps(ledger))}"
     step = ledger.begin(key, actor="me")
     if adds_up:
-        ledger.commit_task(step, outcome)
+        ledger.end(step, outcome)
         assert ledger.recorded(key) == outcome.model_dump(mode="json")
     else:
         with pytest.raises(AccountingError):
-            ledger.commit_task(step, outcome)
+            ledger.end(step, outcome)
         assert ledger.recorded(key) is None

@@ -171,7 +171,7 @@ class Machine(RuleBasedStateMachine):
         worker, step = self.holder, self.own[which % len(self.own)]
         assert worker is not None
         expected = "done" if self.under_way.get(step.key) is step else "refused"
-        assert self._tried(worker, lambda: worker.ledger.fail(step, failed(step.key))) == expected
+        assert self._tried(worker, lambda: worker.ledger.end(step, failed(step.key))) == expected
         if expected == "done":
             del self.under_way[step.key]
 
@@ -186,7 +186,7 @@ class Machine(RuleBasedStateMachine):
         does: dict[str, Callable[[], object]] = {
             "begin": lambda: ledger.begin(key, actor="me"),
             "commit": lambda: ledger.commit(step, {}, actor="me", effect=lambda: effects.append(1)),
-            "fail": lambda: ledger.fail(step, failed(step.key)),
+            "fail": lambda: ledger.end(step, failed(step.key)),
             "tell": lambda: ledger.tell("decision.made"),
             "release": lambda: ledger.lease.release("published"),
         }
@@ -213,7 +213,7 @@ class Machine(RuleBasedStateMachine):
         self._journal_tells_it_so()
 
     def _journal_tells_it_so(self) -> None:
-        """Tokens grow; steps are begun and committed by the holder alone; once committed, a step has no more events."""
+        """Tokens grow; the holder alone begins and commits; once committed, a step has no more events but refusals."""
         token, held = 0, False
         begun: dict[str, int] = {}
         committed: dict[str, dict[str, Any]] = {}
@@ -225,6 +225,8 @@ class Machine(RuleBasedStateMachine):
                 held = False
             elif event.step:
                 assert held
+                if event.kind == "step.refused":
+                    continue
                 assert event.step not in committed
                 if event.kind == "step.started":
                     assert event.data == {"attempt": begun.get(event.step, 0) + 1, "token": token}

@@ -2,6 +2,7 @@
 
 import codecs
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -141,7 +142,8 @@ def test_a_tsv_file_is_delimited_by_tabs(engine: Engine, tmp_path: Path, text: s
 )
 def test_the_encoding_is_that_of_most_lines_that_have_one(tmp_path: Path, content: bytes, encoding: str) -> None:
     (tmp_path / "data.csv").write_bytes(content)
-    assert encoding_of(str(tmp_path / "data.csv")) == encoding
+    with open(tmp_path / "data.csv", "rb") as file:
+        assert encoding_of(file) == encoding
 
 
 @pytest.mark.parametrize(
@@ -159,7 +161,8 @@ def test_the_delimiter_is_the_one_that_fits_the_header_and_most_lines(
     tmp_path: Path, content: str, delimiter: str
 ) -> None:
     (tmp_path / "data.csv").write_text(content)
-    assert delimiter_of(str(tmp_path / "data.csv"), "utf-8") == delimiter
+    with open(tmp_path / "data.csv", "rb") as file:
+        assert delimiter_of(file, "utf-8") == delimiter
 
 
 def test_every_file_that_is_found_is_asked_for_before_any_is_read(engine: Engine, tmp_path: Path) -> None:
@@ -207,3 +210,35 @@ def test_several_files_are_not_cleaned_at_once(tmp_path: Path) -> None:
         (tmp_path / name).write_text("a\n1\n")
     with pytest.raises(SourceError, match="names 2 files"):
         crewline.clean(tmp_path / "*.csv", tmp_path / "out")
+
+
+def test_what_is_wrong_with_a_file_is_told_without_a_spec_that_nobody_wrote(engine: Engine, tmp_path: Path) -> None:
+    (tmp_path / "data.csv").write_bytes(b"gr\xf6\xdfe,b\n" + "é,ü\n".encode() * 3)
+    with pytest.raises(SourceError, match=r"header .* is not utf-8") as caught:
+        opened(engine, tmp_path, "data.csv")
+    assert caught.value.remedy == "Save the file in one encoding, such as UTF-8."
+    (tmp_path / "plain.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(SourceError, match="no column c") as caught:
+        opened(engine, tmp_path, "plain.csv", columns={"c": {"type": "string"}})
+    assert caught.value.remedy == "Correct `columns` (new there: a, b)."
+
+
+@pytest.mark.parametrize("path", ["pipe.csv", "*.csv", "nowhere.csv"])
+def test_what_is_no_regular_file_is_refused_by_its_name(engine: Engine, tmp_path: Path, path: str) -> None:
+    """Whoever opened the pipe would wait for ever."""
+    (tmp_path / "data.csv").write_text("a\n1\n")
+    os.mkfifo(tmp_path / "pipe.csv")
+    if path == "nowhere.csv":
+        (tmp_path / path).symlink_to(tmp_path / "pipe.csv")
+    with pytest.raises(SourceError, match=r"(pipe|nowhere)\.csv.*is no regular file"):
+        opened(engine, tmp_path, path)
+
+
+def test_an_absolute_path_that_matches_nothing_is_told_by_itself(engine: Engine, tmp_path: Path) -> None:
+    """And a URL without what may be a secret."""
+    with pytest.raises(SourceError) as caught:
+        opened(engine, tmp_path, "*.csv")
+    assert caught.value.what == f"Source 'data': no file matches {tmp_path}/*.csv."
+    with pytest.raises(SourceError) as caught:
+        open_files(engine, "data", Files(path="memory://me:s3cr3t@nowhere/a.csv?key=s3cr3t"), tmp_path)
+    assert "s3cr3t" not in str(caught.value)

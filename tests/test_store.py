@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -268,6 +269,30 @@ def test_an_embedded_server_starts_again_although_its_pid_is_another_programs_no
         shutil.rmtree(home, ignore_errors=True)
 
 
+def test_an_embedded_server_has_memory_by_the_machines_at_its_next_start_too() -> None:
+    """One that an earlier version made has the server's own default; what somebody has set by hand stays."""
+    home = Path(tempfile.gettempdir()) / f"crewline-tests-memory-{os.getpid()}"
+    fair = round(min(max(psutil.virtual_memory().total / 2**20 / 4, 128), 1024))
+    shown = "SELECT setting::int * 8 / 1024 FROM pg_settings WHERE name = 'shared_buffers'"
+    try:
+        server = start_server(home / "postgres")
+        with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+            assert connection.execute(shown).fetchall() == [(fair,)]
+            connection.execute("ALTER SYSTEM SET shared_buffers = '200MB'")
+        server.cleanup()
+        configuration = home / "postgres/postgresql.conf"
+        configuration.write_text(configuration.read_text().replace("include_if_exists = 'crewline.conf'\n", ""))
+        (home / "postgres/crewline.conf").unlink()
+        server = start_server(home / "postgres")
+        with psycopg.connect(server.get_uri()) as connection:
+            assert connection.execute(shown).fetchall() == [(200,)]
+            given = "SELECT setting FROM pg_file_settings WHERE name = 'shared_buffers' ORDER BY seqno"
+            assert connection.execute(given).fetchall() == [("128MB",), (f"{fair}MB",), ("200MB",)]
+        server.cleanup()
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
 USER = """
 import sys
 from core.store import open_database
@@ -467,7 +492,7 @@ def test_a_commit_whose_answer_is_lost_has_happened_once(
     step = ledger.begin("a", actor="me")
     ledger.commit(step, {"is": "done"}, actor="me", effect=lambda: effects.append(1))
     failed = ledger.begin("b", actor="me")
-    ledger.fail(failed, Outcome(task="b", status="failed", failure=Failure(error="E", message="no")))
+    ledger.end(failed, Outcome(task="b", status="failed", failure=Failure(error="E", message="no")))
     ledger.tell("decision.made", why="because")
     ledger.change_spec(SPEC, ["nothing"])
     held.release("interrupted", error="enough")

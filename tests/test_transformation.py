@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from core.classification import Classification
 from core.errors import (
     CrewlineError,
     InputError,
@@ -27,7 +28,7 @@ from core.errors import (
     SpecError,
     TargetError,
 )
-from tools.context import Classification, ToolContext
+from tools.context import ToolContext
 from tools.engine.limits import Limits
 from tools.transformation.request import TransformationRequest
 from tools.transformation.transformation import Transformation, transform_dataset

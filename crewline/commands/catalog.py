@@ -24,6 +24,7 @@ def crawl(
 ) -> None:
     """Bring the catalog up to date with these sources, or with all that it knows. Unchanged files are not read."""
     from crewline.facade import catalog
+    from tools.url import public
 
     with reported():
         done: list[Crawl] = []
@@ -33,7 +34,7 @@ def crawl(
                 done.append(catalog.crawl(url))
             except InputError as error:
                 # One source that fails keeps no other from being crawled.
-                failed[url] = str(error)
+                failed[public(url)] = str(error)
         if as_json:
             print_json({"crawls": [one.model_dump(mode="json") for one in done], "failed": failed})
         else:
@@ -138,6 +139,8 @@ def _remarks(found: Discovery) -> list[str]:
     """What a reader of the table should know beside it."""
     lines = [f"{found.found}{' or more' if found.capped else ''} found."]
     lines += [f"'{asked}' was taken for '{meant}'." for asked, meant in found.corrections.items()]
+    if found.matched == "everything":
+        lines.append("The query has no words to look for: these are the best of all datasets.")
     if found.matched == "any" and found.found:
         lines.append("None has all of the words; these have some.")
     lines += [

@@ -65,10 +65,11 @@ class Discovery(_Part):
     """What was found, best first.
 
     `found` counts all datasets that match; `capped` says that there are more than were looked at. `matched` is `all`
-    where each has all words, `any` where no dataset has all of them. `corrections` are the words that were taken for
-    others. `left_out` counts for each filter what it alone would leave out, told when there is room for more results.
-    `withheld` counts datasets that the agent may not see. `failures` are the sources, and parts of sources, that could
-    not be read, and of which the answer may therefore lack something.
+    where each has all words, `any` where no dataset has all of them, `everything` where the query has no words that say
+    anything. `corrections` are the words that were taken for others. `left_out` counts for each filter what it alone
+    would leave out, told when there is room for more results. `withheld` counts datasets that the agent may not see.
+    `failures` are the sources, and parts of sources, that could not be read, and of which the answer may therefore lack
+    something.
     """
 
     query: str

@@ -74,6 +74,12 @@ def find(database: Database, dataset: str) -> Entry:
     return Entry.model_validate(rows[0])
 
 
+def parts(database: Database, location: str) -> list[str]:
+    """The parts of its source that hold the dataset at a location, such as files, in the order of their names."""
+    rows = database.query("SELECT DISTINCT part FROM catalog_pieces WHERE location = %s ORDER BY part", (location,))
+    return [row["part"] for row in rows]
+
+
 def failures(database: Database, clearance: Classification = Classification.RESTRICTED) -> list[Failure]:
     """The sources whose last crawl failed, and the parts that could not be read: at most 20 of each source.
 

@@ -1,8 +1,9 @@
 """Schema compatibility: which of the found datasets can be joined, by which columns, and what speaks for it."""
 
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
 from itertools import combinations
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
@@ -10,9 +11,6 @@ from core.errors import CrewlineError
 from tools.discovery.adapters import Adapter, adapter, guarded
 from tools.discovery.dataset import Description
 from tools.discovery.words import words
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 # Rows that are read to measure containment: of the one whose values must be found, and of the one to find them in.
 _LOOKED_FOR = 1_000
@@ -62,7 +60,11 @@ class _Pair(NamedTuple):
     declared: bool
 
 
-Sampler = Callable[[Description, Sequence[str], int], "pa.Table | None"]
+class _Values(NamedTuple):
+    """Distinct values of a sample as text, and whether these are all that the column has."""
+
+    distinct: set[str]
+    whole: bool
 
 
 def compatibility(datasets: Sequence[tuple[str, Description]]) -> list[Join]:
@@ -73,33 +75,32 @@ def compatibility(datasets: Sequence[tuple[str, Description]]) -> list[Join]:
     than half of their values are left out.
     """
     urls = {dataset.location: source for source, dataset in datasets}
-    samples = _Samples(urls)
+    pairs = _pairs([dataset for _, dataset in datasets])[:_MAX_PAIRS]
+    samples = _Samples(urls, pairs)
     found = []
-    pairs = [pair for (_, a), (_, b) in combinations(datasets, 2) for pair in _pairs(a, b)]
-    for pair in sorted(pairs, key=lambda pair: not pair.declared)[:_MAX_PAIRS]:
+    for pair in pairs:
         join = _measured(pair, samples)
         if join.evidence == "foreign key" or join.containment is None or join.containment >= _LEAST:
             found.append(join)
     return sorted(found, key=lambda join: (join.evidence != "foreign key", -(join.containment or 0), join.left))
 
 
-def _pairs(a: Description, b: Description) -> list[_Pair]:
+def _pairs(datasets: Sequence[Description]) -> list[_Pair]:
+    """Pairs of columns that may join, declared ones first, then in the order of the datasets."""
+    places = {dataset.location: place for place, dataset in enumerate(datasets)}
     declared = [
-        _Pair(one, key.columns[0], other, key.references_columns[0], True)
-        for one, other in ((a, b), (b, a))
-        for key in one.foreign_keys
-        if key.references == other.location and len(key.columns) == 1
+        _Pair(dataset, key.columns[0], datasets[places[key.references]], key.references_columns[0], True)
+        for dataset in datasets
+        for key in dataset.foreign_keys
+        if key.references in places and key.references != dataset.location and len(key.columns) == 1
     ]
     known = {frozenset(((p.left.location, p.left_column), (p.right.location, p.right_column))) for p in declared}
-    named = [
-        _directed(a, left.name, b, right.name)
-        for left in a.columns
-        for right in b.columns
-        if _same_family(left.type, right.type)
-        and _named_alike(a, left.name, b, right.name)
-        and frozenset(((a.location, left.name), (b.location, right.name))) not in known
+    named = [_directed(datasets[a], left, datasets[b], right) for (a, _, left), (b, _, right) in _named_alike(datasets)]
+    return declared + [
+        pair
+        for pair in named
+        if frozenset(((pair.left.location, pair.left_column), (pair.right.location, pair.right_column))) not in known
     ]
-    return declared + named
 
 
 def _directed(a: Description, left: str, b: Description, right: str) -> _Pair:
@@ -116,25 +117,37 @@ def _identifies(dataset: Description, column: str) -> bool:
     return named[-1:] == ["id"] and (len(named) == 1 or _singular(named[:-1]) == _singular(words(dataset.name)))
 
 
-def _named_alike(a: Description, left: str, b: Description, right: str) -> bool:
-    one, other = words(left), words(right)
-    if one == other:
-        # `name` and `name` of anything are alike by accident.
-        return bool(_KEY & set(one)) and not (len(one) == 1 and one[0] in _ANONYMOUS)
-    return _names(one, other, b) or _names(other, one, a)
+# A column: the place of its dataset among the others, its own place there, and its name.
+_Place = tuple[int, int, str]
 
 
-def _names(reference: list[str], key: list[str], dataset: Description) -> bool:
-    """Whether `customer_id` names the `id` of customers."""
-    return len(key) == 1 and key[0] in _ANONYMOUS and _singular(reference) == _singular([*words(dataset.name), *key])
+def _named_alike(datasets: Sequence[Description]) -> list[tuple[_Place, _Place]]:
+    """Columns of two datasets that have one name, or of which one is named for the other dataset, and one type.
+
+    Columns are found by their names: to compare each with each takes minutes when there are thousands.
+    """
+    equal, keys, references = defaultdict(list), defaultdict(list), defaultdict(list)
+    for place, dataset in enumerate(datasets):
+        for number, column in enumerate(dataset.columns):
+            named, family, found = words(column.name), _family(column.type), (place, number, column.name)
+            references[family, *_singular(named)].append(found)
+            if len(named) == 1 and named[0] in _ANONYMOUS:
+                # `name` and `name` of anything are alike by accident; but `customer_id` names the `id` of customers.
+                keys[family, *_singular([*words(dataset.name), *named])].append(found)
+            elif _KEY & set(named):
+                equal[family, *named].append(found)
+    alike = {pair for found in equal.values() for pair in combinations(found, 2)}
+    alike |= {
+        (min(key, reference), max(key, reference))
+        for named, found in keys.items()
+        for key in found
+        for reference in references.get(named, ())
+    }
+    return sorted((one, other) for one, other in alike if one[0] != other[0])
 
 
 def _singular(named: list[str]) -> list[str]:
     return [word.removesuffix("s") for word in named]
-
-
-def _same_family(left: str, right: str) -> bool:
-    return _family(left) == _family(right)
 
 
 def _family(type: str) -> str:
@@ -143,32 +156,43 @@ def _family(type: str) -> str:
 
 
 class _Samples:
-    """Distinct values of columns, each read once."""
+    """Distinct values of columns, each dataset read once for all that is wanted of it."""
 
-    def __init__(self, urls: dict[str, str]) -> None:
+    def __init__(self, urls: dict[str, str], pairs: Sequence[_Pair]) -> None:
         self._urls = urls
         self._adapters: dict[str, Adapter] = {}
-        self._known: dict[tuple[str, str, int], tuple[set[Any], bool] | None] = {}
+        self._known: dict[tuple[str, str, int], _Values | None] = {}
+        self._wanted: dict[tuple[str, int], dict[str, None]] = defaultdict(dict)
+        for pair in pairs:
+            self._wanted[pair.left.location, _LOOKED_FOR][pair.left_column] = None
+            self._wanted[pair.right.location, _LOOKED_IN][pair.right_column] = None
 
-    def values(self, dataset: Description, column: str, rows: int) -> tuple[set[Any], bool] | None:
-        """The values in so many rows, and whether these are all; None if they cannot be had."""
+    def values(self, dataset: Description, column: str, rows: int) -> _Values | None:
+        """The values in so many rows; None if they cannot be had."""
         key = (dataset.location, column, rows)
         if key not in self._known:
-            self._known[key] = self._read(dataset, column, rows)
+            wanted = list(self._wanted[dataset.location, rows])
+            found = self._read(dataset, wanted, rows)
+            if not found and len(wanted) > 1:
+                # No file of the dataset has all of them.
+                found = {name: one for name in wanted for one in self._read(dataset, [name], rows).values()}
+            self._known |= {(dataset.location, name, rows): found.get(name) for name in wanted}
         return self._known[key]
 
-    def _read(self, dataset: Description, column: str, rows: int) -> tuple[set[Any], bool] | None:
+    def _read(self, dataset: Description, columns: list[str], rows: int) -> dict[str, _Values]:
         try:
             with guarded(dataset.location):
-                table = self._adapter(dataset).sample(dataset, [column], rows)
+                table = self._adapter(dataset).sample(dataset, columns, rows)
         except CrewlineError:
             # The sample is evidence, not the answer: without it, the names and types still stand.
-            return None
+            return {}
         if table is None:
-            return None
-        values = set(map(str, table.column(0).drop_null().to_pylist()))
+            return {}
         whole = not dataset.rows_estimated and dataset.rows is not None and table.num_rows >= dataset.rows
-        return values, whole
+        return {
+            name: _Values(set(map(str, table.column(place).drop_null().to_pylist())), whole)
+            for place, name in enumerate(columns)
+        }
 
     def _adapter(self, dataset: Description) -> Adapter:
         url = self._urls[dataset.location]
@@ -179,7 +203,7 @@ class _Samples:
 
 def _measured(pair: _Pair, samples: _Samples) -> Join:
     left = samples.values(pair.left, pair.left_column, _LOOKED_FOR)
-    right = samples.values(pair.right, pair.right_column, _LOOKED_IN) if left and left[0] else None
+    right = samples.values(pair.right, pair.right_column, _LOOKED_IN) if left and left.distinct else None
     type = next(column.type for column in pair.left.columns if column.name == pair.left_column)
     return Join(
         left=pair.left.location,
@@ -188,7 +212,7 @@ def _measured(pair: _Pair, samples: _Samples) -> Join:
         right_column=pair.right_column,
         type=_family(type),
         evidence="foreign key" if pair.declared else "name and type",
-        containment=len(left[0] & right[0]) / len(left[0]) if left and right else None,
-        sampled=len(left[0]) if left and right else None,
-        right_whole=right[1] if right else None,
+        containment=len(left.distinct & right.distinct) / len(left.distinct) if left and right else None,
+        sampled=len(left.distinct) if left and right else None,
+        right_whole=right.whole if right else None,
     )

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from core.errors import InputError, Refused, SourceError
+from core.stop import Stop
 from core.store import Database
 from tools.context import ToolContext
 from tools.discovery import cache, catalog
@@ -26,19 +27,21 @@ from tools.discovery.governance import judge, summary
 from tools.discovery.metrics import metrics
 from tools.discovery.request import DiscoveryRequest
 from tools.discovery.search import Filters, Hits, left_out, search
-from tools.discovery.url import without_user
 from tools.discovery.vocabulary import Word, understand
+from tools.url import public
 
 
-def discover(request: DiscoveryRequest, context: ToolContext, database: Database) -> Discovery:
+def discover(
+    request: DiscoveryRequest, context: ToolContext, database: Database, stop: Stop | None = None
+) -> Discovery:
     """The datasets below the context's roots, and not above its clearance, that answer the request.
 
     Roots that the catalog does not know yet are crawled first; and with a freshness, so are the sources whose last
     crawl is longer ago than that. A source that fails is told in `failures`, beside the answer from the others.
-    Raises StoreUnavailable.
+    Raises StoreUnavailable; Interrupted when a stop was requested, or a crawl took the context's time.
     """
     roots = {_source(context.path(root)): root for root in context.roots}
-    failures = _refresh(request, context, roots, database)
+    failures = _refresh(request, context, roots, database, stop)
     key = cache.question(request, context)
     if answer := cache.recall(database, key):
         return answer.model_copy(update={"failures": [*answer.failures, *failures]})
@@ -57,11 +60,15 @@ def _source(root: str) -> str:
         return adapter(root).source
     except InputError:
         # A prefix of URLs, such as a whole server, need not be a source itself.
-        return without_user(root)
+        return public(root)
 
 
 def _refresh(
-    request: DiscoveryRequest, context: ToolContext, roots: Mapping[str, str], database: Database
+    request: DiscoveryRequest,
+    context: ToolContext,
+    roots: Mapping[str, str],
+    database: Database,
+    asked: Stop | None,
 ) -> list[Failure]:
     """Crawl what the question needs. What fails in a crawl is on record in the catalog; other failures are returned."""
     known = catalog.sources(database)
@@ -74,7 +81,7 @@ def _refresh(
             # With its password, where a root has it.
             wanted[source] = roots.get(source, source)
     failures = []
-    with context.deadline() as stop:
+    with context.deadline(asked) as stop:
         for source, url in wanted.items():
             try:
                 crawl(url, database, stop)
@@ -123,6 +130,8 @@ def _answer(request: DiscoveryRequest, context: ToolContext, roots: Sequence[str
 
 def _hits(database: Database, words: Sequence[Word], filters: Filters, limit: int) -> tuple[Hits, str]:
     hits = search(database, words, filters, limit)
+    if not words:
+        return hits, "everything"
     if hits.found or len(words) < 2:
         return hits, "all"
     return search(database, words, filters, limit, every=False), "any"

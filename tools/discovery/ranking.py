@@ -26,11 +26,11 @@ SOURCE_WEIGHTS = {
 
 HALF_LIFE_S = 7 * 86_400
 
-# The same in SQL, over the columns of a candidate. After a hundred half-lives nothing is left, and at a thousand a
-# float would come to its end.
-_AGE = f"greatest(0, extract(epoch FROM now() - updated_at)) / {HALF_LIFE_S}"
-FRESHNESS_SQL = f"power(0.5::float8, least(100, {_AGE})::float8)"
-_WEIGHTS = " ".join(f"WHEN '{source}' THEN {weight}" for source, weight in SOURCE_WEIGHTS.items())
+# The same in SQL, over the columns of a candidate, in floats: a decimal among them is converted for each candidate.
+# After a hundred half-lives nothing is left, and at a thousand a float would come to its end.
+_AGE = f"greatest(0, extract(epoch FROM now() - updated_at)::float8) / {HALF_LIFE_S}"
+FRESHNESS_SQL = f"power(0.5::float8, least(100, {_AGE}))"
+_WEIGHTS = " ".join(f"WHEN '{source}' THEN {weight}::float8" for source, weight in SOURCE_WEIGHTS.items())
 WEIGHT_SQL = f"CASE source_type {_WEIGHTS} END"
 SCORE_SQL = f"""(
     {QUALITY} * coalesce(quality, 0) + {RELEVANCE} * coalesce(relevance, 0)

@@ -19,7 +19,7 @@ class DiscoveryRequest(Arguments):
         min_length=1,
         max_length=400,
         description="Words to look for in names, domains, tags, columns and descriptions of datasets. Beginnings of "
-        "words suffice, and misspelt ones are corrected.",
+        "words suffice, and misspelt ones are corrected. Without a word, such as '*', everything is found.",
     )
     max_results: int = Field(default=10, ge=1, le=100, description="How many datasets to return at most.")
     source_types: list[SourceType] = Field(

@@ -15,6 +15,9 @@ from tools.discovery.vocabulary import Word
 # page to be read, and their number is most of what a search costs.
 CAP = 1000
 
+# The share of all datasets from which on a filter by sources leaves the index alone.
+_COMMON = 0.2
+
 
 class Filters(NamedTuple):
     """What a dataset must be. Empty lists and None filter nothing. `roots` are folders and URL prefixes."""
@@ -46,12 +49,14 @@ class Hits(NamedTuple):
 def search(database: Database, words: Sequence[Word], filters: Filters, limit: int, *, every: bool = True) -> Hits:
     """Datasets with these words: all of them, or any unless `every`. Without words, all that the filters leave."""
     domains = _domains(database, filters.domains)
+    marked = () if _common(database, filters.source_types) else filters.source_types
     meant = (" & " if every else " | ").join(_alternatives(word) for word in words)
     row = _one(
         database,
         _SEARCH,
         {
-            "query": _query(meant, filters.source_types, domains) or None,
+            "query": _query(meant, marked, domains) or None,
+            "sources": list(filters.source_types),
             "words": meant or None,
             "domains": list(domains),
             "domain_queries": list(domains.values()),
@@ -124,6 +129,15 @@ def _domains(database: Database, domains: Sequence[str]) -> dict[str, str]:
     }
 
 
+def _common(database: Database, sources: Sequence[SourceType]) -> bool:
+    """Whether so many datasets are of these sources, as far as the planner knows, that it is quicker to look at each
+    candidate's than to have the index intersect its words with such long lists."""
+    if not sources:
+        return False
+    (found,) = database.query(_SHARE, (list(sources),))
+    return bool(found["share"] >= _COMMON)
+
+
 def _query(words: str, sources: Sequence[SourceType], domains: dict[str, str]) -> str:
     wanted = [
         words,
@@ -142,10 +156,13 @@ def _quoted(lexeme: str) -> str:
 
 
 # All that is of a source within a root is within it: what an API's document describes may lie beside the document.
-_WITHIN = """(%(roots)s::text[] IS NULL OR EXISTS (
-    SELECT FROM unnest(%(roots)s::text[]) AS root
-    WHERE location = root OR starts_with(location, root || '/')
-        OR source = root OR starts_with(source, root || '/')))"""
+# Which sources these are is found once; only what is of others is compared with the roots, dataset by dataset.
+_WITHIN = """(%(roots)s::text[] IS NULL
+    OR source = ANY (ARRAY(
+        SELECT s.source FROM catalog_sources s, unnest(%(roots)s::text[]) AS root
+        WHERE s.source = root OR starts_with(s.source, root || '/')))
+    OR EXISTS (
+        SELECT FROM unnest(%(roots)s::text[]) AS root WHERE location = root OR starts_with(location, root || '/')))"""
 
 # One pass over the candidates for all of these.
 _SOURCES = {source: f"source_type = '{source}'" for source in SourceType}
@@ -159,11 +176,20 @@ _COUNTS = ", ".join(
     f'count(*) FILTER (WHERE {condition}) AS "{name}"' for name, condition in (*_SOURCES.items(), *_LEVELS.items())
 )
 
+_SHARE = """
+SELECT coalesce(sum(share), 0) AS share
+FROM pg_stats, unnest(most_common_vals::text::text[], most_common_freqs) AS known (source_type, share)
+WHERE schemaname = current_schema() AND tablename = 'catalog_datasets' AND attname = 'source_type' AND inherited
+    AND source_type = ANY (%s)
+"""
+
 _SEARCH = f"""
 WITH candidates AS MATERIALIZED (
-    SELECT location, source_type, domain, quality, schema_completeness, updated_at, classification, search
+    SELECT location, source, source_type, domain, annotations, quality, schema_completeness, updated_at,
+        classification, search
     FROM catalog_datasets
     WHERE gone_at IS NULL AND (%(query)s::tsquery IS NULL OR search @@ %(query)s::tsquery)
+        AND (cardinality(%(sources)s::text[]) = 0 OR source_type = ANY (%(sources)s::text[]))
         AND (quality >= %(quality)s OR quality IS NULL)
         AND (%(since)s::timestamptz IS NULL OR updated_at >= %(since)s) AND {_WITHIN}
     LIMIT %(cap)s
@@ -174,13 +200,13 @@ WITH candidates AS MATERIALIZED (
         SELECT *, ts_rank(search, %(words)s::tsquery) AS rank FROM candidates WHERE classification <= %(clearance)s
     ) AS ranked
 ), best AS (
-    SELECT location, {SCORE_SQL} AS score, quality, relevance, freshness, schema_completeness, source_weight
+    SELECT location, source, domain, annotations, updated_at, {SCORE_SQL} AS score,
+        quality, relevance, freshness, schema_completeness, source_weight
     FROM weighed ORDER BY score DESC, location LIMIT %(limit)s
 )
 SELECT
     (SELECT json_agg(row_to_json(b) ORDER BY score DESC, location) FROM (
-        SELECT best.*, d.source, p.description, d.annotations, d.updated_at, d.domain
-        FROM best JOIN catalog_datasets d USING (location) JOIN catalog_descriptions p USING (location)
+        SELECT best.*, description FROM best JOIN catalog_descriptions USING (location)
     ) AS b) AS best,
     (SELECT row_to_json(c) FROM (
         SELECT {_COUNTS}, avg(quality) AS mean, min(quality) AS lowest, max(quality) AS highest,

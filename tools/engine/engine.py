@@ -59,7 +59,8 @@ class Backend(Protocol):
 
 
 class Engine:
-    """A session. Use it in a `with` block and in one thread; a requested stop interrupts what it is doing.
+    """A session. Use it in a `with` block and in one thread; a requested stop interrupts what it is doing, and lets it
+    compute nothing more.
 
     `scratch` is a folder for what does not fit into memory; `spec` says what computes, DuckDB if nothing. Raises
     InputError if that is not installed here. The methods raise DataError when a value has no room in its type,
@@ -153,6 +154,8 @@ class Engine:
 
     def hold(self, table: Table) -> Table:
         """Compute the table once, for this session, and return it as computed."""
+        # An interrupt between two statements is lost on the engine.
+        self._asked.check()
         with self.translating():
             return self._backend.hold(table)
 
@@ -172,6 +175,7 @@ class Engine:
 
     def arrow(self, table: Table) -> pa.Table:
         """The rows in memory."""
+        self._asked.check()
         with self.translating():
             return self._backend.arrow(table)
 
@@ -183,6 +187,10 @@ class Engine:
     def row(self, table: Table) -> dict[str, Any]:
         """The one row of an aggregation."""
         return self.rows(table)[0]
+
+    def count(self, table: Table) -> int:
+        """How many rows there are."""
+        return int(self.row(table.aggregate(n=table.count()))["n"])
 
     def distinct(self, number: IntegerValue, size: int) -> IntegerValue:
         """An aggregate: how many different values a column has, all of them from 0 to below `size`.

@@ -16,7 +16,8 @@ from core.spec.column import Column
 from core.spec.source import RESERVED
 from tools.engine.engine import Engine
 from tools.engine.types import missing, typed
-from tools.transformation.expression import condition, names
+from tools.transformation.columns import read_by_check
+from tools.transformation.expression import condition
 
 # Before a column's name: its cell as it came; before a check's index: the flag of its rows.
 CAME = "_came_"
@@ -104,7 +105,7 @@ def row_test(table: Table, index: int, check: Check) -> Test:
     return Test(
         index=index,
         check=check,
-        reads=frozenset(names(check.expression) if isinstance(check, Expression) else check.reads),
+        reads=frozenset(read_by_check(check)),
         alone=not isinstance(check, (ForeignKey, Unique)),
         fails=fails,
         reason=reason,

@@ -95,8 +95,7 @@ def remaining(
         columns={name: types[name] for name in columns},
         without=(*(path for ref in rows for path in ref.without), *(left.paths if left else ())),
     )
-    here = engine.read([ref])
-    return ref.model_copy(update={"rows": int(engine.row(here.aggregate(n=here.count()))["n"])})
+    return ref.model_copy(update={"rows": engine.count(engine.read([ref]))})
 
 
 def count(leaving: dict[str, int], fate: Fate) -> int:

@@ -2,26 +2,13 @@
 
 from datetime import UTC, datetime
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
-from core.spec.check import Check
-from core.spec.checklist import Checklist
-from core.spec.column import Column
 from core.task import Dimension
-from tools.arguments import Arguments
 from tools.discovery.clearance import allowed
 from tools.quality.report import QualityReport, check_dataset
+from tools.quality.request import QualityRequest
 from tools.tool import Tool
-
-
-class QualityRequest(Arguments):
-    """What to check."""
-
-    path: str = Field(description="A CSV, JSON lines or Parquet file, or a folder of Parquet files.")
-    checks: tuple[Check, ...] = Field(min_length=1, description="What rows, keys or the dataset must satisfy.")
-    columns: dict[str, Column] = Field(default_factory=dict, description="Types of columns of text files.")
-    partition_by: tuple[str, ...] = Field(default=(), description="Columns by whose values results are told apart.")
-    references: dict[str, str] = Field(default_factory=dict, description="Path of each dataset of a foreign key.")
 
 
 class QualityAnswer(BaseModel):
@@ -42,11 +29,10 @@ class DataQualityTool(Tool):
 
     def act(self, request: QualityRequest) -> QualityAnswer:
         context = self.context
-        checklist = Checklist(checks=request.checks, columns=request.columns, partition_by=request.partition_by)
         with context.deadline() as stop:
             report = check_dataset(
                 request.path,
-                checklist,
+                request.checklist,
                 references=request.references,
                 at=datetime.now(UTC),
                 limits=context.limits,

@@ -42,12 +42,15 @@ class CsvReader:
         self._name = name
         self._source = source
         self._surroundings = surroundings
+        self._encoding = surroundings.field(name, "encoding")
 
     def inspect(self) -> Inspection:
         return self.look(find_files(self._name, self._source.path, self._surroundings))
 
     def look(self, parts: list[Part]) -> Inspection:
-        return inspect_files(parts, self._name, list(self._source.columns), self._look)
+        return inspect_files(
+            parts, self._name, list(self._source.columns), self._look, self._surroundings.field(self._name, "columns")
+        )
 
     def read(self, engine: Engine, part: Part, path: Path) -> Reading:
         unchanged(self._name, part)
@@ -67,7 +70,13 @@ class CsvReader:
     def _columns(self, part: Part, header: list[str]) -> tuple[dict[str, int], list[str]]:
         """Which columns are read, by their places in the header, and notes on names that were made."""
         if self._source.columns:
-            check_columns(self._name, part.path, list(self._source.columns), header)
+            check_columns(
+                self._name,
+                part.path,
+                list(self._source.columns),
+                header,
+                self._surroundings.field(self._name, "columns"),
+            )
             return {name: header.index(name) for name in self._source.columns}, []
         if not header:
             raise SourceError(
@@ -121,9 +130,7 @@ class CsvReader:
         with open_file(part.path) as file:
             start = file.read(2)
         if self._source.encoding == "utf-8" and start in (b"\xff\xfe", b"\xfe\xff"):
-            raise SourceError(
-                self._name, f"{part.path} is UTF-16.", remedy=f"Set `sources.{self._name}.encoding: utf-16`."
-            )
+            raise SourceError(self._name, f"{part.path} is UTF-16.", remedy=f"Set {self._encoding} to `utf-16`.")
         with open_lines(part.path, self._source.encoding) as lines:
             try:
                 header = next(parser(lines, self._source), [])
@@ -135,7 +142,9 @@ class CsvReader:
             raise SourceError(
                 self._name,
                 f"the header of {part.path} is not {self._source.encoding}.",
-                remedy=f"Set `sources.{self._name}.encoding`.",
+                remedy=f"Set {self._encoding}, or save the file as UTF-8."
+                if self._surroundings.spec
+                else "Save the file in one encoding, such as UTF-8.",
             )
         if twice := [column for column in self._source.columns if header.count(column) > 1]:
             raise SourceError(

@@ -1,12 +1,11 @@
-"""What a delimited file says of itself: its encoding and its delimiter."""
+"""What a delimited file, or its beginning, says of itself: its encoding and its delimiter."""
 
 import codecs
 import csv
 from itertools import islice
-from typing import Literal
+from typing import BinaryIO, Literal
 
-from tools.engine.files import open_file
-from tools.sources.lines import open_lines, whole
+from tools.sources.lines import lines_of, whole
 
 Encoding = Literal["utf-8", "latin-1", "utf-16"]
 
@@ -15,36 +14,36 @@ _HEAD = 20
 _BLOCK = 1 << 20
 
 
-def encoding_of(path: str) -> Encoding:
+def encoding_of(file: BinaryIO) -> Encoding:
     """UTF-16 by its mark; Latin-1 if most of the lines that are not ASCII are no UTF-8; else UTF-8."""
-    with open_file(path) as file:
-        if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-            return "utf-16"
-    return "utf-8" if _is_utf8(path) or not _mostly_broken(path) else "latin-1"
+    file.seek(0)
+    if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        return "utf-16"
+    return "utf-8" if _is_utf8(file) or not _mostly_broken(file) else "latin-1"
 
 
-def delimiter_of(path: str, encoding: Encoding) -> str:
+def delimiter_of(file: BinaryIO, encoding: Encoding) -> str:
     """The mark that makes most columns of the first lines, if most of them have as many as the header; else a comma."""
-    with open_lines(path, encoding) as lines:
+    with lines_of(file, encoding) as lines:
         head = list(islice(lines, _HEAD))
     return max(_DELIMITERS, key=lambda mark: (_width(head, mark), -_DELIMITERS.index(mark)))
 
 
-def _is_utf8(path: str) -> bool:
+def _is_utf8(file: BinaryIO) -> bool:
     decoder = codecs.getincrementaldecoder("utf-8")()
-    with open_file(path) as file:
-        try:
-            while block := file.read(_BLOCK):
-                decoder.decode(block)
-            decoder.decode(b"", final=True)
-        except UnicodeDecodeError:
-            return False
+    file.seek(0)
+    try:
+        while block := file.read(_BLOCK):
+            decoder.decode(block)
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
     return True
 
 
-def _mostly_broken(path: str) -> bool:
+def _mostly_broken(file: BinaryIO) -> bool:
     other = broken = 0
-    with open_lines(path, "utf-8") as lines:
+    with lines_of(file, "utf-8") as lines:
         for line in lines:
             if not line.isascii():
                 other += 1

@@ -59,7 +59,15 @@ class JsonLinesReader:
                         found.update(dict.fromkeys(parse(line)))
             rows += round(lines * part.size / size)
         notes = (
-            check_columns(self._name, ", ".join(part.path for part in parts), declared, list(found)) if found else []
+            check_columns(
+                self._name,
+                ", ".join(part.path for part in parts),
+                declared,
+                list(found),
+                self._surroundings.field(self._name, "columns"),
+            )
+            if found
+            else []
         )
         return Inspection(parts=parts, rows=rows, notes=notes)
 

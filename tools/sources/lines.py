@@ -5,6 +5,7 @@ import io
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import BinaryIO
 
 from tools.engine.files import open_file
 
@@ -19,10 +20,21 @@ def open_lines(path: str, encoding: str) -> Iterator[Iterator[str]]:
 
     A byte order mark is left out; bytes that are no text of the encoding come as single surrogates (see `whole`).
     """
-    with open_file(path) as file:
-        codec = _codec(encoding, file.read(2))
-        file.seek(0)
-        yield io.TextIOWrapper(file, encoding=codec, errors=_KEEP, newline="")
+    with open_file(path) as file, lines_of(file, encoding) as lines:
+        yield lines
+
+
+@contextmanager
+def lines_of(file: BinaryIO, encoding: str) -> Iterator[Iterator[str]]:
+    """The same for a file that is open: from its beginning, and it stays open."""
+    file.seek(0)
+    codec = _codec(encoding, file.read(2))
+    file.seek(0)
+    lines = io.TextIOWrapper(file, encoding=codec, errors=_KEEP, newline="")
+    try:
+        yield lines
+    finally:
+        lines.detach()
 
 
 def whole(text: str) -> bool:

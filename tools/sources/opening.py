@@ -16,12 +16,14 @@ from core.spec.column import Column
 from core.spec.part import Part as SpecPart
 from core.spec.source import CsvSource, JsonLinesSource, ParquetSource, usable_names
 from tools.engine.engine import Engine
+from tools.engine.files import open_file
 from tools.engine.rowid import ROW
 from tools.sources.delimited import CsvReader
 from tools.sources.dialect import Encoding, delimiter_of, encoding_of
 from tools.sources.json_lines import JsonLinesReader
 from tools.sources.parquet import ParquetReader
 from tools.sources.reader import FileReader, Part, Reading, Surroundings, Unreadable, find_files
+from tools.url import public
 
 Kind = Literal["csv", "jsonl", "parquet"]
 FileSource = CsvSource | JsonLinesSource | ParquetSource
@@ -167,15 +169,16 @@ def _described(part: Part, files: Files, kind: Kind) -> tuple[FileSource, list[s
     if kind == "jsonl":
         return JsonLinesSource.model_construct(kind=kind, **common), []
     tabs = "\t" if Path(part.path).suffix.lower() == ".tsv" else None
-    encoding = files.encoding or encoding_of(part.path)
-    delimiter = files.delimiter or tabs or delimiter_of(part.path, encoding)
+    with open_file(part.path) as file:
+        encoding = files.encoding or encoding_of(file)
+        delimiter = files.delimiter or tabs or delimiter_of(file, encoding)
     notes = [f"read as {encoding}"] if encoding not in ("utf-8", files.encoding) else []
     notes += [f"delimited by {delimiter!r}"] if delimiter not in (",", files.delimiter, tabs) else []
     return CsvSource.model_construct(kind=kind, delimiter=delimiter, quote='"', encoding=encoding, **common), notes
 
 
 def _reader(name: str, source: FileSource) -> FileReader:
-    surroundings = Surroundings(base_dir="/", database_url="")
+    surroundings = Surroundings(base_dir="/", database_url="", spec=False)
     match source:
         case CsvSource():
             return CsvReader(name, source, surroundings)
@@ -190,5 +193,5 @@ def _reachable(name: str, path: str) -> Iterator[None]:
         yield
     except (OSError, ValueError, ImportError) as error:
         # The latter two come of a protocol that nothing here speaks.
-        words = " ".join(str(getattr(error, "strerror", None) or error).split()).rstrip(".")
-        raise SourceError(name, f"{path} cannot be read: {words}.", remedy="Correct the path.") from error
+        words = " ".join(str(getattr(error, "strerror", None) or error).replace(path, public(path)).split()).rstrip(".")
+        raise SourceError(name, f"{public(path)} cannot be read: {words}.", remedy="Correct the path.") from error

@@ -34,11 +34,19 @@ class ParquetReader:
         return self.look(find_files(self._name, self._source.path, self._surroundings))
 
     def look(self, parts: list[Part]) -> Inspection:
-        return inspect_files(parts, self._name, list(self._source.columns), self._look)
+        return inspect_files(
+            parts, self._name, list(self._source.columns), self._look, self._surroundings.field(self._name, "columns")
+        )
 
     def read(self, engine: Engine, part: Part, path: Path) -> Reading:
         unchanged(self._name, part)
-        check_columns(self._name, part.path, list(self._source.columns), self._look(part)[0])
+        check_columns(
+            self._name,
+            part.path,
+            list(self._source.columns),
+            self._look(part)[0],
+            self._surroundings.field(self._name, "columns"),
+        )
         try:
             with engine.translating():
                 table = engine.in_process.scan([part.path])

@@ -72,7 +72,13 @@ class PostgresReader:
                 remedy="Create and load it, or correct `table` and `url_env`.",
             )
         found = [column for column, _ in rows]
-        notes = check_columns(self._name, f"table {self._source.table}", list(self._source.columns), found)
+        notes = check_columns(
+            self._name,
+            f"table {self._source.table}",
+            list(self._source.columns),
+            found,
+            self._surroundings.field(self._name, "columns"),
+        )
         return notes, [column for column, in_key in rows if in_key]
 
     def _schema_and_table(self) -> tuple[str | None, str]:

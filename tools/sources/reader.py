@@ -12,17 +12,24 @@ from core.spec.source import CsvSource, JsonLinesSource, ParquetSource, Postgres
 from tools.engine.engine import Engine
 from tools.engine.files import SourceFile, find, refresh
 from tools.engine.rowid import ROW
+from tools.url import public
 
 Part = SourceFile
 
 
 class Surroundings(BaseModel):
-    """What a source's description leaves to its surroundings: the folder of relative paths, Crewline's database."""
+    """What a source's description leaves to its surroundings: the folder of relative paths, Crewline's database, and
+    whether the description stands in a spec, which errors then name as what to correct."""
 
     model_config = ConfigDict(frozen=True)
 
     base_dir: str
     database_url: str
+    spec: bool = True
+
+    def field(self, source: str, name: str) -> str:
+        """What errors call a field of the source."""
+        return f"`sources.{source}.{name}`" if self.spec else f"`{name}`"
 
 
 class Unreadable(BaseModel):
@@ -107,9 +114,10 @@ def find_files(name: str, pattern: str, surroundings: Surroundings) -> list[Part
     """The files of a source. Raises SourceError if there are none, or if one has no content at all."""
     files = find(pattern, surroundings.base_dir)
     if not files:
+        absolute = "://" in pattern or Path(pattern).is_absolute()
         raise SourceError(
             name,
-            f"no file matches {pattern} in {surroundings.base_dir}.",
+            f"no file matches {public(pattern)}" + ("." if absolute else f" in {surroundings.base_dir}."),
             remedy="Correct `path`, or bring the files.",
         )
     if empty := [file.path for file in files if file.size == 0]:
@@ -140,13 +148,13 @@ def distinct(found: list[str], place: str) -> tuple[list[str], list[str]]:
     return names, notes
 
 
-def inspect_files(parts: list[Part], name: str, declared: list[str], look: Look) -> Inspection:
+def inspect_files(parts: list[Part], name: str, declared: list[str], look: Look, field: str) -> Inspection:
     """An inspection of files each of which says its columns and rows when looked at."""
     notes: list[str] = []
     rows = 0
     for part in parts:
         found, n = look(part)
-        notes += check_columns(name, part.path, declared, found)
+        notes += check_columns(name, part.path, declared, found, field)
         rows += n
     return Inspection(parts=parts, rows=rows, notes=notes)
 
@@ -164,10 +172,10 @@ def unchanged(name: str, part: Part) -> None:
         )
 
 
-def check_columns(name: str, place: str, declared: list[str], found: list[str]) -> list[str]:
+def check_columns(name: str, place: str, declared: list[str], found: list[str], field: str) -> list[str]:
     """Compare columns. Returns notes on new ones; raises SourceError when declared ones are gone.
 
-    Where none are declared, all are welcome.
+    Where none are declared, all are welcome. `field` is what the error calls the place where they are.
     """
     if not declared:
         return []
@@ -177,7 +185,7 @@ def check_columns(name: str, place: str, declared: list[str], found: list[str]) 
         raise SourceError(
             name,
             f"{place} has no column {', '.join(gone)}; it has {_listed(found)}.",
-            remedy=f"Correct `sources.{name}.columns`" + (f" (new there: {_listed(new)})." if new else "."),
+            remedy=f"Correct {field}" + (f" (new there: {_listed(new)})." if new else "."),
         )
     return (
         [f"{place} has columns that the spec does not declare, and which are left out: {_listed(new)}"] if new else []

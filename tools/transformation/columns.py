@@ -1,7 +1,8 @@
-"""Which columns later stages need: a stage writes no others."""
+"""Which columns rules and checks read, and which of them later stages need: a stage writes no others."""
 
 from collections.abc import Iterable
 
+from core.spec.check import Check, Expression
 from core.spec.pipeline import PipelineSpec
 from core.spec.rule import Rule, Select
 from core.task import Stage
@@ -33,6 +34,17 @@ def needed_after(spec: PipelineSpec, stage: Stage, dataset: str, columns: Iterab
     return [column for column in columns if column in needed]
 
 
+def read_by_rule(rule: Rule) -> list[str]:
+    """The columns that a rule reads, those of its expressions included, each once. Raises ExpressionError."""
+    mentioned = (name for text in rule.expressions() for name in sorted(names(text)))
+    return list(dict.fromkeys((*rule.reads(), *mentioned)))
+
+
+def read_by_check(check: Check) -> list[str]:
+    """The columns that a check looks at, those of its expression included. Raises ExpressionError."""
+    return sorted(names(check.expression)) if isinstance(check, Expression) else list(check.reads)
+
+
 def _at_the_end(spec: PipelineSpec, dataset: str) -> set[str] | None:
     """The columns that are needed when all rules are through; None for all of them."""
     if dataset != spec.result:
@@ -49,4 +61,4 @@ def _before(rule: Rule, needed: set[str] | None) -> set[str] | None:
         return set(rule.columns)
     if needed is None:
         return None
-    return needed.union(rule.reads(), *(names(text) for text in rule.expressions()))
+    return needed.union(read_by_rule(rule))

@@ -13,7 +13,7 @@ from ibis.expr.types import BooleanValue, StringValue, Table
 from pydantic import BaseModel
 
 from core.errors import InputError
-from core.spec.check import Check, Expression, ForeignKey, Unique
+from core.spec.check import Check, ForeignKey, Unique
 from core.task import Dimension, Fate, Severity, Violation
 from tools.context import Thresholds
 from tools.engine.engine import Engine
@@ -22,12 +22,11 @@ from tools.quality.checks import CAME, ORPHAN, Test, row_test, tests, with_orpha
 from tools.quality.copies import copies
 from tools.quality.measurement import of_rows, of_wholes
 from tools.quality.validation import violation
-from tools.transformation.expression import names
+from tools.transformation.columns import read_by_check
 from tools.transformation.request import TargetColumn
 from tools.transformation.rules import Passage
 from tools.transformation.rules.passage import Exit
 
-_GRAVITY = {Severity.CRITICAL: 0, Severity.MAJOR: 1, Severity.MINOR: 2}
 _FAILS = "_fails_"
 _NULL = "_null_"
 
@@ -123,7 +122,7 @@ def _tests(passage: Passage, checks: tuple[Check, ...]) -> list[Test]:
     """The tests of rows, the gravest first. The passage gets, beside its columns, those that tests are made on."""
     read: dict[str, None] = {}
     for check in checks:
-        reads = [*(names(check.expression) if isinstance(check, Expression) else check.reads), *check.per]
+        reads = [*read_by_check(check), *check.per]
         if absent := [name for name in reads if name not in passage.columns]:
             there = ", ".join(passage.columns)
             raise InputError(f"{check.name}: the result has no column {', '.join(absent)}; it has {there}.")
@@ -137,7 +136,7 @@ def _tests(passage: Passage, checks: tuple[Check, ...]) -> list[Test]:
     # What came is what rules have made: here it is of its type already.
     passage.change(**{CAME + name: passage.marked[name] for name in read})
     passage.marked = with_orphans(passage.marked, checks, passage.others)
-    return sorted(tests(passage.marked, checks), key=lambda test: _GRAVITY[test.check.severity])
+    return sorted(tests(passage.marked, checks), key=lambda test: test.check.severity.rank)
 
 
 def _mark(passage: Passage, row_tests: list[Test]) -> None:
@@ -171,14 +170,12 @@ def _count(
     caught = _any(fails[test.index] for test in row_tests if test.check.severity != Severity.MINOR)
     of = {d: _any(fails[t.index] for t in row_tests if t.check.dimension == d) for d in judged.faults}
     lacking = [name for name in sifted.columns if name.startswith(_NULL)]
-    counts = engine.row(
-        here.aggregate(
-            rows=here.count(),
-            **{f"{_FAILS}{index}": flag.sum().fill_null(0) for index, flag in fails.items()},
-            **{f"_faults_{d}": flag.sum().fill_null(0) for d, flag in of.items()},
-            **{name: (here[name] & ~caught).sum().fill_null(0) for name in lacking},
-        )
-    )
+    sums = {
+        **{f"{_FAILS}{index}": flag.sum().fill_null(0) for index, flag in fails.items()},
+        **{f"_faults_{d}": flag.sum().fill_null(0) for d, flag in of.items()},
+        **{name: (here[name] & ~caught).sum().fill_null(0) for name in lacking},
+    }
+    counts = engine.row(here.aggregate(**sums)) if sums else {}
     judged.faults = {d: int(counts[f"_faults_{d}"]) for d in of}
     judged.nulls = {name.removeprefix(_NULL): int(counts[name]) for name in lacking if counts[name]}
     judged.violations = [
@@ -201,7 +198,7 @@ def _settle_copies(passage: Passage, judged: Judged, dataset: str, check: Unique
         return
     faulty = found.of.filter(found.of["_conflict"] | (found.of[ROW] != found.of["_into"]))
     held = passage.engine.hold(faulty.select(_faulty=faulty[ROW]))
-    n = int(passage.engine.row(held.aggregate(n=held.count()))["n"])
+    n = passage.engine.count(held)
     judged.faults[check.dimension] += n
     judged.violations.append(_violation(dataset, check, n))
     if check.severity == Severity.MINOR:

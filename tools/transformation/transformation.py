@@ -17,6 +17,7 @@ from ibis.expr.types import Table
 from pydantic import BaseModel
 
 from core.errors import AccountingError, InputError, RuleError, SchemaError, TargetError, WorkError
+from core.stop import Stop
 from core.task import Fate, RowCount
 from tools.context import ToolContext
 from tools.engine.engine import Engine
@@ -77,7 +78,10 @@ class Transformation(BaseModel):
 
 
 def transform_dataset(
-    request: TransformationRequest, context: ToolContext, allowed: Callable[[str], str] | None = None
+    request: TransformationRequest,
+    context: ToolContext,
+    allowed: Callable[[str], str] | None = None,
+    stop: Stop | None = None,
 ) -> Transformation:
     """Carry out a request within a context's roots, limits and time.
 
@@ -86,7 +90,7 @@ def transform_dataset(
 
     Raises SpecError for rules that are not of the type, RuleError (the rule's index and why) for one that cannot be
     carried out, SchemaError if the result is not of the target schema, SourceError, TargetError, WorkError, Refused,
-    Interrupted when the time is over. Nothing is changed then.
+    Interrupted when the time is over or a stop was requested. Nothing is changed then.
     """
     started = time.perf_counter()
     check_kind(request)
@@ -96,14 +100,14 @@ def transform_dataset(
     path = _target_path(request.output, context)
     with (
         PeakMemory() as memory,
-        context.deadline() as stop,
+        context.deadline(stop) as ending,
         _on_this_machine(),
         writing(path, request) as target,
-        Engine(context.limits, target.scratch, stop) as engine,
+        Engine(context.limits, target.scratch, ending) as engine,
     ):
         work = _Work(engine, request, context, allowed or context.path, target)
         folder = work.perform()
-        stop.check()
+        ending.check()
         files = target.commit(engine, folder)
     seconds, size = time.perf_counter() - started, sum(file.stat().st_size for file in files)
     rows_in = work.account[0].rows_in

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from core.errors import CrewlineError, InputError, SourceError
 from tools.discovery.dataset import Description
-from tools.discovery.url import without_user
+from tools.url import public
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -60,9 +60,9 @@ def guarded(place: str) -> Iterator[None]:
     except CrewlineError:
         raise
     except Exception as error:
-        words = " ".join(str(error).split()).rstrip(".")[:500]
+        words = " ".join(str(error).replace(place, public(place)).split()).rstrip(".")[:500]
         raise SourceError(
-            without_user(place),
+            public(place),
             f"it cannot be read: {type(error).__name__}: {words}.",
             remedy="See that it is there and whole, and may be read.",
         ) from error

@@ -3,6 +3,7 @@
 import codecs
 import io
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -11,11 +12,12 @@ import pyarrow.csv as pc
 from core.errors import SourceError
 from tools.discovery.adapters.footer import ibis_type
 from tools.discovery.dataset import Column
+from tools.sources.dialect import delimiter_of, encoding_of
+from tools.sources.lines import lines_of
+from tools.sources.lines import whole as is_whole
 
 # What is read of a file, bytes.
 HEAD = 1 << 18
-
-_DELIMITERS = ",;\t|"
 
 
 def facts(file: Any, path: str, *, size: int | None) -> dict[str, Any]:
@@ -49,16 +51,17 @@ def sample(file: Any, path: str, names: Sequence[str], rows: int) -> pa.Table:
 
 def parse(head: bytes, path: str, *, whole: bool) -> tuple[pa.Table, int]:
     """The records of a head, and how many lines are none. Blank cells are null."""
-    text = _decoded(head, path)
-    if not whole:
-        # The last line goes on beyond the head; where quotes span lines, the parser tells it by a record too many.
-        text = text[: text.rfind("\n") + 1] or text
-    if not text.strip():
+    lines, delimiter = _lines(head, path, whole=whole)
+    if not any(map(str.strip, lines)):
         raise SourceError(path, "it is empty.", remedy="Bring the file again.")
-    bad = []
+    if not is_whole(lines[0]):
+        raise SourceError(path, "its header is not UTF-8.", remedy="Save the file in one encoding, such as UTF-8.")
+    text = "".join(filter(is_whole, lines))
+    bad = len(lines) - sum(map(is_whole, lines))
 
     def skip(row: Any) -> str:
-        bad.append(row)
+        nonlocal bad
+        bad += 1
         return "skip"
 
     try:
@@ -66,7 +69,7 @@ def parse(head: bytes, path: str, *, whole: bool) -> tuple[pa.Table, int]:
             io.BytesIO(text.encode()),
             read_options=pc.ReadOptions(use_threads=False, block_size=max(2 * len(head), 1 << 16)),
             parse_options=pc.ParseOptions(
-                delimiter=_delimiter(text), newlines_in_values=True, invalid_row_handler=skip, ignore_empty_lines=True
+                delimiter=delimiter, newlines_in_values=True, invalid_row_handler=skip, ignore_empty_lines=True
             ),
             convert_options=pc.ConvertOptions(strings_can_be_null=True, null_values=["", "NULL", "null", "NA", "N/A"]),
         )
@@ -75,7 +78,7 @@ def parse(head: bytes, path: str, *, whole: bool) -> tuple[pa.Table, int]:
         raise SourceError(path, f"it cannot be read as CSV: {words}.", remedy="Bring the file again.") from error
     if len(set(table.column_names)) < table.num_columns:
         raise SourceError(path, "its header names a column twice.", remedy="Rename one of them in the file.")
-    return table, len(bad)
+    return table, bad
 
 
 def columns(table: pa.Table) -> tuple[Column, ...]:
@@ -90,18 +93,18 @@ def columns(table: pa.Table) -> tuple[Column, ...]:
     )
 
 
-def _decoded(head: bytes, path: str) -> str:
-    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return head[: len(head) // 2 * 2].decode("utf-16", "ignore")
-    if b"\0" in head:
+def _lines(head: bytes, path: str, *, whole: bool) -> tuple[list[str], str]:
+    """The lines of a head, and their delimiter."""
+    marked = head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    if b"\0" in head and not marked:
         raise SourceError(path, "it is binary, not text.", remedy="Name the file for what it is.")
-    try:
-        # The head may end in the middle of a character.
-        return codecs.getincrementaldecoder("utf-8-sig")().decode(head)
-    except UnicodeDecodeError:
-        return head.decode("latin-1")
-
-
-def _delimiter(text: str) -> str:
-    header = text.split("\n", 1)[0]
-    return max(_DELIMITERS, key=header.count)
+    if not whole and not marked:
+        # The last line goes on beyond the head, perhaps from the middle of a character.
+        head = head[: head.rfind(b"\n") + 1] or head
+    file = io.BytesIO(head)
+    encoding = encoding_of(file)
+    delimiter = "\t" if ".tsv" in Path(path).suffixes else delimiter_of(file, encoding)
+    with lines_of(file, encoding) as found:
+        lines = list(found)
+    # Where quotes span lines, the parser tells the last one by a record too many.
+    return lines[: -1 if marked and not whole and len(lines) > 1 else None], delimiter

@@ -1,9 +1,11 @@
 """DuckDB files, opened to read only."""
 
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
@@ -32,6 +34,8 @@ class DuckDBAdapter:
             found = os.stat(self.source)
         except OSError as error:
             raise SourceError(self.source, f"{error.strerror}.", remedy="Correct the path.") from error
+        if not stat.S_ISREG(found.st_mode):
+            raise SourceError(self.source, "it is no regular file.", remedy="Give the path of a DuckDB file.")
         yield Part(self.source, f"{found.st_mtime_ns}-{found.st_size}")
 
     def read(self, part: str) -> Sequence[Description]:
@@ -102,6 +106,7 @@ class DuckDBAdapter:
                 backend.disconnect()
 
 
+@lru_cache
 def _type(type: str) -> str:
     from ibis.backends.sql.datatypes import DuckDBType
 

@@ -2,6 +2,7 @@
 
 import os
 import posixpath
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -11,9 +12,10 @@ import fsspec
 from core.errors import InputError, SourceError
 from tools.discovery.adapters import delimited, delta, footer, json_text
 from tools.discovery.adapters.adapter import Part
-from tools.discovery.adapters.layout import Place, hidden, place
+from tools.discovery.adapters.layout import ENDINGS, Place, hidden, place
 from tools.discovery.dataset import Column, Description, SourceType
-from tools.discovery.url import without_user
+from tools.engine.files import check_regular
+from tools.url import public
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -30,10 +32,15 @@ class FilesAdapter:
     """
 
     def __init__(self, url: str) -> None:
+        if "://" in url and "?" in url:
+            raise InputError(
+                f"{public(url)} was given with a query, which no file system reads.",
+                remedy="Leave it out; credentials come from where the file system's library looks for them.",
+            )
         try:
             self._files, self._root = fsspec.core.url_to_fs(url)
         except (ValueError, ImportError) as error:
-            raise InputError(f"{without_user(url)} cannot be opened: {error}.", remedy="Correct the URL.") from error
+            raise InputError(f"{public(url)} cannot be opened: {error}.", remedy="Correct the URL.") from error
         self._local = "file" in self._protocols()
         self._root = os.path.realpath(self._root) if self._local else self._root.rstrip("/")
         self.source = self._url(self._root)
@@ -43,9 +50,11 @@ class FilesAdapter:
         self._files.invalidate_cache()
         try:
             if not self._files.exists(self._root):
-                raise SourceError(self.source, "there is no such folder or file.", remedy="Correct the path.")
-            entries = [self._files.info(self._root)] if self._files.isfile(self._root) else self._walk(self._root)
-            yield from self._found(entries)
+                raise SourceError(self.source, "there is no such folder or file.", remedy=self._instead())
+            if self._files.isdir(self._root):
+                yield from self._found(self._walk(self._root))
+            else:
+                yield self._alone()
         except OSError as error:
             raise SourceError(
                 self.source, f"it cannot be listed: {_words(error)}.", remedy="See that it may be."
@@ -81,10 +90,26 @@ class FilesAdapter:
                             return delimited.sample(file, path, columns, rows)
                         case _:
                             return json_text.sample(file, path, columns, rows)
-            except KeyError:
-                # The column came with a later file.
+            except (KeyError, SourceError):
+                # The column came with a later file; or this one is torn, which the crawl told.
                 continue
         return None
+
+    def _instead(self) -> str:
+        if pattern := re.search(r"[*?[]", self._root):
+            folder = posixpath.dirname(self._root[: pattern.start()])
+            return f"Patterns are not followed: crawl {self._url(folder)}, and what is bad in it is told."
+        return "Correct the path."
+
+    def _alone(self) -> Part:
+        """The source as one file."""
+        entry = self._files.info(self._root)
+        check_regular(self.source, entry)
+        if not place(self._root):
+            raise SourceError(
+                self.source, "its name is not that of a data file.", remedy=f"Names end in {', '.join(ENDINGS)}."
+            )
+        return Part(self.source, self._version(entry))
 
     def _members(self, dataset: Description) -> Iterator[str]:
         """The files of a dataset, by their names."""
@@ -187,6 +212,8 @@ class FilesAdapter:
         return SourceType.DATA_LAKE if lake else SourceType.FILE_SYSTEMS
 
     def _open(self, path: str, found: Place | None) -> Any:
+        if self._local:
+            check_regular(path, self._files.info(path))
         compression = found.codec if found and found.format != "parquet" else None
         return fsspec.core.OpenFile(self._files, path, "rb", compression=compression)
 

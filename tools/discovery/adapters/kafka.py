@@ -15,6 +15,7 @@ from tools.discovery.adapters.adapter import Part
 from tools.discovery.adapters.json_text import table
 from tools.discovery.adapters.records import columns_of
 from tools.discovery.dataset import Column, Description, SourceType
+from tools.url import public
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -35,10 +36,10 @@ class KafkaAdapter:
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
         if not parts.netloc:
-            raise InputError(f"{url} names no broker.", remedy="It looks like kafka://host:9092.")
-        self._brokers = parts.netloc
+            raise InputError(f"{public(url)} names no broker.", remedy="It looks like kafka://host:9092.")
+        self._brokers = parts.netloc.rpartition("@")[2]
         self._registry = next(iter(parse_qs(parts.query).get("registry", [])), None)
-        self.source = f"kafka://{parts.netloc}" + (f"?{parts.query}" if parts.query else "")
+        self.source = public(url)
 
     def parts(self) -> Iterator[Part]:
         with self._consumer() as consumer:

@@ -27,6 +27,7 @@ _FORMATS = {
     "jsonl": "json",
     "ndjson": "json",
 }
+ENDINGS = tuple(f".{ending}" for ending in _FORMATS)
 _CODECS = {"gz": "gzip", "bz2": "bz2", "xz": "xz", "zst": "zstd"}
 
 

@@ -13,7 +13,7 @@ from tools.discovery.adapters.adapter import Part
 from tools.discovery.adapters.json_schema import columns, resolved
 from tools.discovery.adapters.web import Document, fetch
 from tools.discovery.dataset import Description, SourceType
-from tools.discovery.url import without_user
+from tools.url import public
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -29,7 +29,7 @@ class OpenAPIAdapter:
     def __init__(self, url: str) -> None:
         self._url = url
         self._document: Document | None = None
-        self.source = without_user(url)
+        self.source = public(url)
 
     def parts(self) -> Iterator[Part]:
         self._document = fetch(self._url)

@@ -8,6 +8,7 @@ from core.errors import SourceError
 from tools.discovery.adapters import json_schema
 from tools.discovery.adapters.web import NotThere, fetch
 from tools.discovery.dataset import Column
+from tools.url import public
 
 _AVRO = {
     "null": "null",
@@ -49,7 +50,7 @@ def columns(registry: str, topic: str) -> Declared | None:
     except NotThere:
         return None
     except (ValueError, KeyError, AttributeError) as error:
-        raise SourceError(url, "the registry's answer is no schema.", remedy="See the registry.") from error
+        raise SourceError(public(url), "the registry's answer is no schema.", remedy="See the registry.") from error
     if not isinstance(schema, dict):
         return None
     if kind == "JSON":

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import httpx
 
 from core.errors import SourceError
+from tools.url import public
 
 _PATIENCE_S = 10.0
 _MAX_BYTES = 16 << 20
@@ -27,23 +28,19 @@ def fetch(url: str) -> Document:
         # A redirect could lead out of what the agent may read.
         with httpx.stream("GET", url, timeout=_PATIENCE_S, follow_redirects=False) as response:
             if response.status_code == httpx.codes.NOT_FOUND:
-                raise NotThere(_shown(url), "the server has no such document.", remedy="Correct the URL.")
+                raise NotThere(public(url), "the server has no such document.", remedy="Correct the URL.")
             if response.status_code != httpx.codes.OK:
                 raise SourceError(
-                    _shown(url), f"it was answered with status {response.status_code}.", remedy="See the server."
+                    public(url), f"it was answered with status {response.status_code}.", remedy="See the server."
                 )
             content = bytearray()
             for piece in response.iter_bytes():
                 content += piece
                 if len(content) > _MAX_BYTES:
-                    raise SourceError(_shown(url), "it is larger than 16 MB.", remedy="Correct the URL.")
+                    raise SourceError(public(url), "it is larger than 16 MB.", remedy="Correct the URL.")
             return Document(bytes(content), response.headers.get("etag"))
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        words = str(error) or type(error).__name__
+        words = str(error).replace(url, public(url)) or type(error).__name__
         raise SourceError(
-            _shown(url), f"it cannot be had: {words}.", remedy="Start the server, or correct the URL."
+            public(url), f"it cannot be had: {words}.", remedy="Start the server, or correct the URL."
         ) from error
-
-
-def _shown(url: str) -> str:
-    return str(httpx.URL(url).copy_with(username=None, password=None))

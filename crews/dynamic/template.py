@@ -1,0 +1,80 @@
+"""Templates of agents: what each kind of specialist can do, takes, and is told (systems C5)."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Resources(BaseModel):
+    """What an agent takes of the machine while it works: cores, and megabytes of memory."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    cores: float = Field(default=1.0, gt=0)
+    memory_mb: int = Field(default=512, gt=0)
+
+
+class Template(BaseModel):
+    """A kind of specialist. `capabilities` are the kinds of tasks that it performs; those of a family share a prefix.
+
+    `parameters` are what its agents are told, unless the task says otherwise.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    capabilities: frozenset[str]
+    resources: Resources = Resources()
+    parameters: dict[str, Any] = Field(default_factory=dict)
+
+    def match(self, kind: str) -> float:
+        """How well it fits a kind of task, 0 to 1: 1 for the kind itself, 0.5 for another of its family."""
+        if kind in self.capabilities:
+            return 1.0
+        family = kind.partition(".")[0]
+        return 0.5 if any(capability.partition(".")[0] == family for capability in self.capabilities) else 0.0
+
+
+# What every agent is told (systems C5).
+_ALL: dict[str, Any] = {"quality": 0.8, "time_s": 300, "iterations": 3}
+
+TEMPLATES: dict[str, Template] = {
+    template.name: template
+    for template in (
+        Template(
+            name="research",
+            capabilities=frozenset({"research.technical", "research.market", "research.competitive", "discovery"}),
+            parameters={**_ALL, "focus": "technical", "depth": "schema", "sources": 10, "fact_checking": True},
+        ),
+        Template(
+            name="analysis",
+            capabilities=frozenset({"analysis"}),
+            resources=Resources(cores=1.0, memory_mb=1024),
+            parameters={**_ALL, "methodology": "descriptive", "statistics": True, "charts": False, "confidence": 0.95},
+        ),
+        Template(
+            name="synthesis",
+            capabilities=frozenset({"synthesis"}),
+            resources=Resources(cores=0.5, memory_mb=256),
+            parameters={**_ALL, "style": "plain", "audience": "engineers", "length": 20, "citations": True},
+        ),
+        Template(
+            name="validation",
+            capabilities=frozenset({"quality"}),
+            resources=Resources(cores=1.0, memory_mb=1024),
+            parameters=_ALL,
+        ),
+        Template(
+            name="monitoring",
+            capabilities=frozenset({"monitoring"}),
+            resources=Resources(cores=0.25, memory_mb=128),
+            parameters=_ALL,
+        ),
+        Template(
+            name="coordination",
+            capabilities=frozenset({"coordination"}),
+            resources=Resources(cores=0.25, memory_mb=128),
+            parameters=_ALL,
+        ),
+    )
+}

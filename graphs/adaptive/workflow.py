@@ -1,0 +1,130 @@
+"""AdaptiveWorkflow: a graph that makes its own workers (systems G2)."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.types import Send
+
+from crews.dynamic import UNCOORDINATED, AgentSpec, Specifier
+from graphs.branch import Branch
+from graphs.clock import Clock
+from graphs.parallel.options import Options
+from graphs.parallel.staff import Staff
+from graphs.parallel.state import ParallelState, Sent
+from graphs.parallel.workflow import Binding, ParallelWorkflow, Review
+from graphs.worker import Answer, Attempt, Worker
+
+COORDINATION = "coordination"
+
+# Makes the worker that a specification describes. It is called in each process that works on the graph.
+Maker = Callable[[AgentSpec], Worker]
+
+
+class AdaptiveState(ParallelState, total=False):
+    """A parallel workflow's state, and the agents that were made for it: specifications, never instances."""
+
+    requirements: dict[str, int]
+    agents: list[dict[str, Any]]
+
+
+class Spawned(Sent):
+    """What a spawned agent is sent: the key of its branch, and what it is."""
+
+    agent: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class SpawnedWorker:
+    """A worker within the bounds of a specification."""
+
+    spec: AgentSpec
+    made: Worker
+
+    @property
+    def name(self) -> str:
+        return self.spec.id
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        return frozenset(self.spec.kinds)
+
+    @property
+    def capacity(self) -> int:
+        return self.spec.concurrent_tasks
+
+    @property
+    def perform(self) -> Callable[[Branch, Attempt], Answer | Any]:
+        return self.made.perform
+
+
+class AdaptiveWorkflow(ParallelWorkflow):
+    """Works out which agents the queue needs, specifies them, and spawns them with `Send`, each with its branch.
+
+    Branches of more than two kinds get a coordinator, which brings together what the others found. `specifier` says
+    which agents; `make` makes a worker of a specification. All else is as in a ParallelWorkflow.
+    """
+
+    name = "adaptive"
+    _state = AdaptiveState
+    _sent = Spawned
+
+    def __init__(
+        self,
+        specifier: Specifier,
+        make: Maker,
+        *,
+        options: Options | None = None,
+        clock: Clock | None = None,
+        review: Sequence[Review] = (),
+    ) -> None:
+        self._set_up((), options, clock, review)
+        self._specifier = specifier
+        self._make = make
+
+    async def _analyze(self, state: ParallelState, config: RunnableConfig) -> dict[str, Any]:
+        update = await super()._analyze(state, config)
+        binding = await self._binding(config)
+        specs = _specs(binding)
+        for spec in specs:
+            assert binding.dispatch is not None, "it was opened by the analysis"
+            await binding.dispatch.tell("agent.specified", **spec.model_dump(mode="json"))
+        return {
+            **update,
+            "requirements": dict(Counter(branch.kind for branch in binding.branches)),
+            "agents": [spec.model_dump(mode="json") for spec in specs],
+        }
+
+    def _completed(self, binding: Binding) -> None:
+        """Specify the agents; a coordinator among them gets a branch of its own, after all others."""
+        specs = self._specifier.specify([branch.kind for branch in binding.branches])
+        binding.extra["agents"] = [spec.model_dump(mode="json") for spec in specs]
+        asked = {branch.kind for branch in binding.branches}
+        coordinated = any(COORDINATION in spec.kinds for spec in specs)
+        if coordinated and len(asked) > UNCOORDINATED and COORDINATION not in asked:
+            keys = tuple(branch.key for branch in binding.branches)
+            binding.branches.append(Branch(key=COORDINATION, kind=COORDINATION, needs=keys, priority="high"))
+
+    def _check_kinds(self, branches: Sequence[Branch]) -> None:
+        self._specifier.specify([branch.kind for branch in branches])
+
+    def _staff(self, binding: Binding) -> Staff:
+        return Staff([SpawnedWorker(spec, self._make(spec)) for spec in _specs(binding)])
+
+    def _worker_nodes(self) -> dict[str, Callable[..., Any]]:
+        return {"spawned_agent": self._attend_spawned}
+
+    def _sends(self, state: AdaptiveState) -> list[Send] | str:  # type: ignore[override]  # LangGraph reads by the type
+        agents = {agent["id"]: agent for agent in state["agents"]}
+        return [
+            Send("spawned_agent", {"key": key, "agent": agents[name]}) for key, name in state["active_branches"]
+        ] or "sync_point_manager"
+
+    async def _attend_spawned(self, sent: Spawned, config: RunnableConfig) -> dict[str, Any]:
+        return await self._attend(sent["agent"]["id"], sent, config)
+
+
+def _specs(binding: Binding) -> list[AgentSpec]:
+    return [AgentSpec.model_validate(spec) for spec in binding.extra["agents"]]

@@ -1,0 +1,1 @@
+"""ParallelWorkflow: branches in waves, sync points, merge, validation."""

@@ -1,0 +1,133 @@
+"""AdaptiveWorkflow: agents that are specified and spawned for the tasks at hand."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core import journal
+from core.errors import InputError
+from core.store import Database
+from core.task import Outcome
+from crews.dynamic import TEMPLATES, AgentSpec, Template, TemplateSpecifier, record_of
+from graphs import AdaptiveWorkflow, Attempt, Branch, FunctionWorker, Options, Result, default_maker, run
+from graphs.adaptive.makers import coordination, synthesis
+from tools.context import ToolContext
+
+KINDS = sorted(kind for template in TEMPLATES.values() for kind in template.capabilities)
+
+
+def branch(key: str, kind: str, *needs: str, **payload: Any) -> Branch:
+    return Branch(key=key, kind=kind, needs=needs, payload=payload)
+
+
+def adaptive(made: list[AgentSpec], **options: Any) -> AdaptiveWorkflow:
+    """Its agents say who they are, and what they were told."""
+
+    def make(spec: AgentSpec) -> FunctionWorker:
+        made.append(spec)
+
+        async def perform(of: Branch, attempt: Attempt) -> Result:
+            return Result({"by": spec.id, "quality": spec.parameters["quality"]})
+
+        return FunctionWorker(spec.id, frozenset(spec.kinds), perform, spec.concurrent_tasks)
+
+    return AdaptiveWorkflow(TemplateSpecifier(), make, options=Options(**options))
+
+
+@given(kinds=st.lists(st.sampled_from(KINDS), min_size=1, max_size=30))
+def test_the_agents_can_do_all_that_is_asked_and_nothing_else(kinds: list[str]) -> None:
+    """A coordinator comes with more than two kinds, and only then; no template has more agents than tasks."""
+    specs = TemplateSpecifier().specify(kinds)
+    served = {kind for spec in specs for kind in spec.kinds}
+    extra = {"coordination"} if len(set(kinds)) > 2 else set()
+    assert served == set(kinds) | extra
+    assert len({spec.id for spec in specs}) == len(specs)
+    for spec in specs:
+        assert (spec.concurrent_tasks, spec.timeout_s, spec.retries, spec.quality) == (3, 300, 3, 0.8)
+        assert sum(s.template == spec.template for s in specs) <= max(1, sum(kind in spec.kinds for kind in kinds))
+        assert json.loads(spec.model_dump_json()) == spec.model_dump(mode="json")
+    assert specs == TemplateSpecifier().specify(sorted(kinds))
+
+
+def test_the_template_with_the_better_record_is_chosen() -> None:
+    """0.4 match + 0.4 success + 0.2 efficiency: a good record outweighs a little more of the machine."""
+    twins = {name: Template(name=name, capabilities=frozenset({"analysis"})) for name in ("first", "second")}
+    assert TemplateSpecifier(twins).specify(["analysis"])[0].template == "first"
+    record = {"first": 0.2, "second": 0.9}
+    spec = TemplateSpecifier(twins, record).specify(["analysis"])[0]
+    assert spec.template == "second"
+    assert "90% of its attempts done" in spec.reason
+
+
+def test_a_kind_that_no_template_knows_is_refused_with_those_that_they_know(database: Database) -> None:
+    with pytest.raises(InputError, match="No template of an agent performs cooking; there are: analysis"):
+        run(adaptive([]), [branch("a", "cooking")], database=database)
+    assert not database.query("SELECT 1 FROM runs")
+
+
+def test_agents_are_spawned_from_specifications_that_the_state_holds(database: Database) -> None:
+    """Each branch is done by an agent of its kind, the coordinator's last; the journal tells why each was made."""
+    made: list[AgentSpec] = []
+    branches = [
+        *(branch(f"a{i}", "analysis") for i in range(4)),
+        branch("r", "research.technical"),
+        branch("s", "synthesis", "r"),
+    ]
+    report = run(adaptive(made, concurrency=4), branches, database=database)
+    assert report.status == "done"
+    assert report.state["requirements"] == {"analysis": 4, "research.technical": 1, "synthesis": 1, "coordination": 1}
+    assert [agent["id"] for agent in report.state["agents"]] == sorted(spec.id for spec in made)
+    assert {o.agent.rpartition("_")[0] for k, o in report.outcomes.items() if k.startswith("a")} == {"analysis"}
+    assert report.outcomes["coordination"].agent == "coordination_1"
+    told = [e.data for e in journal.events(database, report.run_id, kind="agent.specified")]
+    assert {data["id"] for data in told} == {spec.id for spec in made}
+    assert "performs analysis" in told[0]["reason"]
+    assert record_of(database) == {"analysis": 1.0, "research": 1.0, "synthesis": 1.0, "coordination": 1.0}
+
+
+def test_a_synthesis_cites_whom_each_statement_is_from_and_says_what_it_left_out() -> None:
+    found = {
+        "good": Outcome(task="good", status="done", agent="g", result={"x": 1, "y": "yes"}, quality=1.0),
+        "poor": Outcome(task="poor", status="done", agent="p", result={"z": 2}, quality=0.2),
+        "failed": Outcome(task="failed", status="failed"),
+    }
+    done = synthesis(found, 2)
+    assert [(s["name"], s["from"]) for s in done.values["statements"]] == [("x", "good"), ("y", "good")]
+    assert done.values["left_out"] == 1
+    assert done.values["sources"] == ["good", "poor"]
+    assert done.quality == pytest.approx((1.0 * 1.0 + 0.44 * 0.2) / 1.44)
+
+
+def test_a_coordination_names_what_is_missing_and_where_branches_disagree() -> None:
+    found = {
+        "a": Outcome(task="a", status="done", agent="one", result={"rows": 100, "keys": 5}),
+        "b": Outcome(task="b", status="done", agent="two", result={"rows": 120, "keys": 5}),
+        "c": Outcome(task="c", status="blocked", agent="two"),
+    }
+    values = coordination(found).values
+    assert values["disputed"] == {"rows": {"a": 100, "b": 120}}
+    assert values["missing"] == {"c": "blocked"}
+    assert values["agents"] == {"one": {"done": 1, "not done": 0}, "two": {"done": 1, "not done": 1}}
+
+
+def test_the_built_in_agents_work_on_real_data(database: Database, tmp_path: Any) -> None:
+    """Research, checks and analysis of a file, and what they come to together."""
+    lines = [f"{i},{2 * i + 1},{'north' if i % 2 else 'south'}" for i in range(200)]
+    (tmp_path / "orders.csv").write_text("id,amount,region\n" + "\n".join(lines) + "\n")
+    context = ToolContext(agent="tester", roots=(str(tmp_path),))
+    workflow = AdaptiveWorkflow(TemplateSpecifier(), default_maker(database, context), options=Options(concurrency=2))
+    path = str(tmp_path / "orders.csv")
+    branches = [
+        branch("look", "research.technical", paths=[path]),
+        branch("numbers", "analysis", path=path),
+        branch("story", "synthesis", "look", "numbers"),
+        branch("health", "monitoring"),
+    ]
+    report = run(workflow, branches, database=database)
+    assert {key: o.status for key, o in report.outcomes.items()} == dict.fromkeys(report.outcomes, "done"), report
+    assert report.status == "done"
+    assert report.outcomes["story"].result["sources"]  # type: ignore[index]
+    assert report.outcomes["coordination"].result["missing"] == {}  # type: ignore[index]
