@@ -31,7 +31,7 @@ class Run(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     run_id: str
-    kind: Literal["pipeline", "graph"]
+    kind: Literal["pipeline", "graph"] = "pipeline"
     pipeline: str
     spec: dict[str, Any]
     fingerprint: str

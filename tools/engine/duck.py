@@ -37,6 +37,8 @@ class Duck:
             # Nothing may be fetched behind the user's back.
             autoinstall_known_extensions=False,
         )
+        # As other engines have it.
+        self.ibis.con.execute("CREATE TEMP MACRO raise_error(message) AS error(message)")
         self._threads = limits.threads
         self._names = 0
 

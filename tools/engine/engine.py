@@ -80,7 +80,7 @@ class Engine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stop.__exit__(kind, error, trace)
-        with self.translating():
+        with self._told():
             self._backend.close()
 
     @property
@@ -102,7 +102,15 @@ class Engine:
 
     @contextmanager
     def translating(self) -> Iterator[None]:
-        """Within the block, what the engine raises comes out as one of our errors."""
+        """Within the block, what the engine raises comes out as one of our errors. Raises Interrupted at its start too:
+        what is asked for after a stop would not be interrupted by it.
+        """
+        self._asked.check()
+        with self._told():
+            yield
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
         try:
             yield
         except Exception as error:

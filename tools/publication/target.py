@@ -9,9 +9,9 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TextIO
 
 import pyarrow.parquet as pq
 from ibis.expr.types import Table
@@ -62,15 +62,38 @@ def exclusive(path: Path) -> Iterator[None]:
     Raises TargetError if one does now. It is over with the process that holds it, however that ends.
     """
     versions = versions_dir(path)
-    versions.mkdir(parents=True, exist_ok=True)
-    with (versions / ".lock").open("w") as lock:
+    with _lock(path, versions / ".lock") as lock:
+        try:
+            yield
+        finally:
+            if [place.name for place in versions.iterdir()] == [Path(lock.name).name]:
+                # Nothing was ever published here: the folder would only be in the way.
+                Path(lock.name).unlink()
+                with suppress(OSError):
+                    # Another process may have come by now.
+                    versions.rmdir()
+
+
+def _lock(path: Path, place: Path) -> TextIO:
+    """The lock file, locked until it is closed."""
+    while True:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            lock = place.open("w")
+        except FileNotFoundError:
+            continue
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
+            lock.close()
             raise TargetError(
                 f"The target {path} is being written by another process.", remedy="Wait for it, or name another target."
             ) from error
-        yield
+        # Who held it before may have removed the file, and the folder, in the meantime.
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(lock.fileno()), place.stat()):
+                return lock
+        lock.close()
 
 
 def stage(

@@ -12,8 +12,7 @@ from ibis.expr.types import BooleanValue, StringValue, Table, Value
 
 from core.errors import CheckError, EngineError
 from core.spec.check import Between, Check, Expression, ForeignKey, InSet, Matches, NotNull, Type, Unique
-from core.spec.column import Column
-from core.spec.source import RESERVED
+from core.spec.column import RESERVED, Column
 from tools.engine.engine import Engine
 from tools.engine.types import missing, typed
 from tools.transformation.columns import read_by_check
