@@ -87,23 +87,23 @@ def status(
     as_json: Json = False,
 ) -> None:
     """List the runs, newest first; or show one with its steps, and a graph's with what it asks."""
+    from crewline.checkpoints import inspection_table
     from crewline.facade import runs
+    from crewline.facade.graphs import inspect
     from crewline.view import run_details, run_table, stdout
 
     with reported():
         if storage:
-            _storage(run_id, as_json)
-            return
+            return _storage(run_id, as_json)
         found = runs.status(run_id)
+        graph = inspect(run_id) if run_id and found[0].kind == "graph" else None
         if as_json:
-            print_json({"runs": [r.model_dump(mode="json", exclude={"spec"}) for r in found]})
+            told = {"runs": [r.model_dump(mode="json", exclude={"spec"}) for r in found]}
+            print_json(told | ({"graph": graph.model_dump(mode="json")} if graph else {}))
         elif run_id:
             stdout().print(run_details(found[0], runs.timeline(run_id)))
-            if found[0].kind == "graph":
-                from crewline.checkpoints import inspection_table
-                from crewline.facade import graphs
-
-                stdout().print("", inspection_table(graphs.inspect(run_id)))
+            if graph:
+                stdout().print("", inspection_table(graph))
         else:
             stdout().print(run_table(found))
 

@@ -96,6 +96,8 @@ def test_a_waiting_graph_shows_its_questions_and_goes_on_with_an_answer(waiting:
     assert shown.exit_code == 0
     for word in (question.id, "proceed | approve | stop", "1 done", "crewline resume asks-1 --answer"):
         assert word in shown.stdout
+    told = answered("status", "asks-1")["graph"]
+    assert (told["branches"], told["questions"][0]["id"]) == ({"done": 1}, question.id)
     again = call("resume", "asks-1", "--json")
     assert again.exit_code == 3
     assert json.loads(again.stdout)["questions"][0]["id"] == question.id
