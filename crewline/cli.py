@@ -96,14 +96,14 @@ def status(
         if storage:
             return _storage(run_id, as_json)
         found = runs.status(run_id)
-        graph = inspect(run_id) if run_id and found[0].kind == "graph" else None
+        inspection = inspect(run_id) if run_id and found[0].kind == "graph" else None
         if as_json:
             told = {"runs": [r.model_dump(mode="json", exclude={"spec"}) for r in found]}
-            print_json(told | ({"graph": graph.model_dump(mode="json")} if graph else {}))
+            print_json(told | ({"graph": inspection.model_dump(mode="json")} if inspection else {}))
         elif run_id:
             stdout().print(run_details(found[0], runs.timeline(run_id)))
-            if graph:
-                stdout().print("", inspection_table(graph))
+            if inspection:
+                stdout().print("", inspection_table(inspection))
         else:
             stdout().print(run_table(found))
 
