@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import functools
 import inspect
 import json
 import threading
@@ -53,7 +54,8 @@ class Dispatch:
         self._running: dict[str, asyncio.Task[None]] = {}
         self._expiring: dict[str, asyncio.Future[str]] = {}
         self._since: dict[str, float] = {}
-        self._turn: asyncio.Future[None] = self._loop.create_future()
+        self._attended: dict[str, asyncio.Future[None]] = {}
+        self._turn_over = False
         for revision in recorder.revisions():
             self.revisions += 1
             board.revise(revision, self.revisions)
@@ -68,8 +70,7 @@ class Dispatch:
         self.stop.check()
         if self._fatal is not None:
             raise self._fatal
-        if self._turn.done():
-            self._turn = self._loop.create_future()
+        self._turn_over = False
         self._set_alarm()
 
     def decision(self, name: str) -> Decision:
@@ -108,11 +109,17 @@ class Dispatch:
         if task is None:
             self.sent_to[key] = worker
             task = self._running[key] = asyncio.create_task(self._see_to(self.board.branches[key], worker))
-            task.add_done_callback(_heard)
+            task.add_done_callback(functools.partial(self._heard, key))
             if new := [name for name in self.board.meeting(key) if name not in self._since]:
                 self._since.update(dict.fromkeys(new, self._clock.now()))
                 self._set_alarm()
-        await asyncio.wait({task, self._turn}, return_when=asyncio.FIRST_COMPLETED)
+        if not (task.done() or self._turn_over):
+            # One future, not asyncio.wait for two: it is made for each branch, and that adds up.
+            attended = self._attended[key] = self._loop.create_future()
+            try:
+                await attended
+            finally:
+                del self._attended[key]
         if self._fatal is not None:
             raise self._fatal
         return self.board.outcomes.get(key) or self.board.missing.get(key)
@@ -209,9 +216,9 @@ class Dispatch:
                 else worker.perform(branch, attempt)
             )
             work: asyncio.Task[Any] = asyncio.create_task(answer)  # type: ignore[arg-type]  # a coroutine in both cases
-            either: set[asyncio.Future[Any]] = {work, expiring}
+            work.add_done_callback(lambda _: expiring.done() or expiring.set_result("it ended"))
             try:
-                await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+                await expiring
             finally:
                 if timer:
                     timer.cancel()
@@ -259,8 +266,18 @@ class Dispatch:
 
     def end_turn(self) -> None:
         """Let the graph go on, though some branches are still at work."""
-        if not self._turn.done():
-            self._turn.set_result(None)
+        self._turn_over = True
+        for attended in self._attended.values():
+            if not attended.done():
+                attended.set_result(None)
+
+    def _heard(self, key: str, task: asyncio.Task[None]) -> None:
+        """What a task raised is kept, and raised to the graph: asyncio need not tell of it as well."""
+        if not task.cancelled():
+            task.exception()
+        attended = self._attended.get(key)
+        if attended is not None and not attended.done():
+            attended.set_result(None)
 
     def _set_alarm(self) -> None:
         """The next sync point whose time is up ends the turn."""
@@ -279,12 +296,6 @@ class Dispatch:
     async def _ring(self, seconds: float) -> None:
         await self._clock.sleep(seconds)
         self.end_turn()
-
-
-def _heard(task: asyncio.Task[None]) -> None:
-    """What a task raised is kept, and raised to the graph: asyncio need not tell of it as well."""
-    if not task.cancelled():
-        task.exception()
 
 
 def _timeout(key: str, why: str) -> BranchTimeout:
