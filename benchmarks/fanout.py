@@ -23,10 +23,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 from environments import environment, measured
-from psycopg.conninfo import make_conninfo
 
 from core.store.server import start_server
 
@@ -61,7 +61,8 @@ def main() -> None:
     failed = _failed(found, curve)
     for word in failed:
         print(f"NOT HELD: {word}")
-    print(json.dumps(found) if options.json else "")
+    if options.json:
+        print(json.dumps(found))
     if failed:
         sys.exit(1)
 
@@ -72,7 +73,8 @@ def _fanout(postgres: "Server", folder: Path, options: argparse.Namespace) -> di
         commands[name] = [sys.executable, str(HERE / "fanout_own.py"), name, str(options.branches)]
     for name in filter(None, options.against.split(",")):
         if python := environment(folder, name, PEERS[name]):
-            commands[name] = [python, str(HERE / f"fanout_{name}.py"), str(min(options.branches, PEER_BRANCHES))]
+            number = str(min(options.branches, PEER_BRANCHES))
+            commands[name] = [python, str(HERE / f"fanout_{name}.py"), number, "{url}" if name == "dbos" else "{home}"]
     results: dict[str, list[Found]] = {name: [] for name in commands}
     for _ in range(options.runs):
         for name, command in commands.items():
@@ -132,11 +134,10 @@ class Server:
         self.home = home
 
     def measured(self, name: str, command: list[str]) -> Found | None:
-        """What a process measured, on a database and in a folder that nobody has used."""
+        """What a process measured, on a database that nobody has used; `{url}` and `{home}` in the command are filled."""
         with self.database() as url:
-            own = "fanout_own" in command[1] or "overhead" in command[1]
-            place = url if "dbos" in command[1] else str(self.home)
-            return measured(name, command if own else [*command, place], self.surroundings(url))
+            filled = [argument.format(url=url, home=self.home) for argument in command]
+            return measured(name, filled, self.surroundings(url))
 
     def surroundings(self, url: str) -> dict[str, str]:
         """The environment of a process that uses this database."""
@@ -150,7 +151,7 @@ class Server:
         with psycopg.connect(self.url, autocommit=True) as connection:
             connection.execute("CREATE DATABASE fanout")
             try:
-                yield make_conninfo(self.url, dbname="fanout")
+                yield urlunsplit(urlsplit(self.url)._replace(path="/fanout"))
             finally:
                 connection.execute("DROP DATABASE fanout WITH (FORCE)")
 

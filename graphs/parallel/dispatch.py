@@ -268,6 +268,8 @@ class Dispatch:
 
     def end_turn(self) -> None:
         """Let the graph go on, though some branches are still at work."""
+        if self._turn_over:
+            return
         self._turn_over = True
         for share in self._shares.values():
             share.end()
