@@ -32,7 +32,7 @@ class AdaptiveState(ParallelState, total=False):
 
 
 class Spawned(Sent):
-    """What a spawned agent is sent: the key of its branch, and what it is."""
+    """What a spawned agent is sent: the keys of its branches, and what it is."""
 
     agent: dict[str, Any]
 
@@ -62,7 +62,7 @@ class SpawnedWorker:
 
 
 class AdaptiveWorkflow(ParallelWorkflow):
-    """Works out which agents the queue needs, specifies them, and spawns them with `Send`, each with its branch.
+    """Works out which agents the queue needs, specifies them, and spawns them with `Send`, each with its branches.
 
     Branches of more than two kinds get a coordinator, which brings together what the others found. `specifier` says
     which agents; `make` makes a worker of a specification. All else is as in a ParallelWorkflow.
@@ -128,7 +128,8 @@ class AdaptiveWorkflow(ParallelWorkflow):
     def _sends(self, state: AdaptiveState) -> list[Send] | str:  # type: ignore[override]  # LangGraph reads by the type
         agents = {agent["id"]: agent for agent in state["agents"]}
         return [
-            Send("spawned_agent", {"key": key, "agent": agents[name]}) for key, name in state["active_branches"]
+            Send("spawned_agent", {"keys": of["keys"], "agent": agents[of["worker"]]})
+            for of in state["active_branches"]
         ] or "sync_point_manager"
 
     async def _attend_spawned(self, sent: Spawned, config: RunnableConfig) -> dict[str, Any]:

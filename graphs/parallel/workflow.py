@@ -181,8 +181,8 @@ class ParallelWorkflow:
         return {worker.name: functools.partial(self._attend, worker.name) for worker in self.workers}
 
     def _sends(self, state: ParallelState) -> list[Send] | str:
-        """Each branch of the wave to its worker's node; with nobody to send, the sync points may have a say."""
-        return [Send(name, {"key": key}) for key, name in state["active_branches"]] or "sync_point_manager"
+        """Each share of the wave to its worker's node; with nobody to send, the sync points may have a say."""
+        return [Send(of["worker"], {"keys": of["keys"]}) for of in state["active_branches"]] or "sync_point_manager"
 
     def _keep(self, binding: "Binding") -> None:
         """Put the task queue on record; or take it from there, if it was before. Raises InputError for another one."""
@@ -216,8 +216,8 @@ class ParallelWorkflow:
         return Staff(self.workers)
 
     async def _attend(self, worker: str, sent: Sent, config: RunnableConfig) -> dict[str, Any]:
-        outcome = await (await self._dispatch(config)).attend(sent["key"], worker)
-        return {"arrivals": [[sent["key"], outcome.status]]} if outcome else {}
+        outcomes = await (await self._dispatch(config)).attend(sent["keys"], worker)
+        return {"arrivals": [[key, outcome.status] for key, outcome in outcomes.items()]} if outcomes else {}
 
     async def _meet(self, state: ParallelState, config: RunnableConfig) -> dict[str, Any]:
         return await nodes.meet(await self._dispatch(config), state, ask="sync" in self.review)
