@@ -26,12 +26,21 @@ class Dimension(StrEnum):
     ACCURACY = "accuracy"
 
 
+# The share of faultless rows that data should have, where nothing else is asked for.
+THRESHOLDS = {Dimension.COMPLETENESS: 0.95, Dimension.CONSISTENCY: 0.98, Dimension.ACCURACY: 0.97}
+
+
 class Severity(StrEnum):
     """What a failed check means: critical and major send the row to quarantine, minor only reports it."""
 
     CRITICAL = "critical"
     MAJOR = "major"
     MINOR = "minor"
+
+    @property
+    def rank(self) -> int:
+        """Its place in the order, from 0: the gravest first."""
+        return list(Severity).index(self)
 
 
 class Fate(StrEnum):

@@ -109,13 +109,13 @@ class _Auditor:
 
     def account(self, arrived: Table | None, checks: list[Check]) -> Records:
         """Every row read is either among those that `arrived` or among those that left, once."""
-        records, lines, fates = self._count(self._read), 0, dict.fromkeys(Fate, 0)
+        records, lines, fates = self._engine.count(self._read), 0, dict.fromkeys(Fate, 0)
         gone = None
         if self._left is not None:
-            lines = self._count(self._left.filter(self._left["line"].notnull()))
-            fates |= {fate: self._count(self._left.filter(self._left["fate"] == str(fate))) for fate in Fate}
+            lines = self._engine.count(self._left.filter(self._left["line"].notnull()))
+            fates |= {fate: self._engine.count(self._left.filter(self._left["fate"] == str(fate))) for fate in Fate}
             gone = self._left.filter(self._left["line"].isnull()).select(ROW)
-        out = self._count(arrived) if arrived is not None else 0
+        out = self._engine.count(arrived) if arrived is not None else 0
         found = Records(
             rows_in=records + lines,
             out=out,
@@ -124,16 +124,16 @@ class _Auditor:
             filtered=fates[Fate.FILTERED],
         )
         problems = []
-        if self._count(self._read.distinct()) != records:
+        if self._engine.count(self._read.distinct()) != records:
             problems.append("row ids are not unique")
         ends = [table for table in (arrived, gone) if table is not None]
         if ends:
             end = self._engine.hold(ibis.union(*ends) if len(ends) > 1 else ends[0])
-            if twice := self._count(end) - self._count(end.distinct()):
+            if twice := self._engine.count(end) - self._engine.count(end.distinct()):
                 problems.append(f"{twice} rows ended more than once")
-            if strange := self._count(end.anti_join(self._read, ROW)):
+            if strange := self._engine.count(end.anti_join(self._read, ROW)):
                 problems.append(f"{strange} rows were never read")
-            if arrived is not None and (lost := self._count(self._read.anti_join(end, ROW))):
+            if arrived is not None and (lost := self._engine.count(self._read.anti_join(end, ROW))):
                 problems.append(f"{lost} rows are without account")
         if arrived is not None and found.held:
             problems.append(f"{found.held} rows are missing from the sum")
@@ -178,16 +178,13 @@ class _Auditor:
         grouped = rows.group_by(file=file_of(rows[ROW])).aggregate(n=rows.count())
         return {row["file"]: row["n"] for row in self._engine.rows(grouped)}
 
-    def _count(self, table: Table) -> int:
-        return int(self._engine.row(table.aggregate(n=table.count()))["n"])
-
 
 def _arrived(
     engine: Engine, result: str, dataset: str, tasks: list[Task], outcomes: dict[str, Outcome], history: History
 ) -> Table:
     if dataset == result:
         refs = outputs(last_stage(tasks, dataset, grouped=False), outcomes)
-        return engine.read(refs).select(ROW)
+        return engine.ids(refs)
     if not history.used:
         return engine.read(history.ingested).select(ROW).limit(0)
     return engine.read(history.used).select(ROW).distinct()
@@ -207,6 +204,9 @@ def _published(
         groups = sum(ref.rows for ref in refs)
         detail = f"{arrived} rows arrived, and {grouped} stand behind {groups} groups"
         checks.append(Check(name="groups", passed=grouped == arrived, detail=detail))
+    else:
+        there, ids = (engine.count(rows) for rows in (computed, engine.ids(refs)))
+        checks.append(Check(name="ids", passed=there == ids, detail=f"{there} rows were computed, with {ids} ids"))
     if not version.is_dir():
         checks.append(Check(name="target", passed=None, detail="this version was replaced by later runs"))
         return checks
@@ -215,7 +215,7 @@ def _published(
     wanted, shown = (t.select(**{c: t[c].cast("string") for c in columns}) for t in (computed, shown))
     missing = wanted.difference(shown, distinct=False)
     extra = shown.difference(wanted, distinct=False)
-    differing = sum(int(engine.row(t.aggregate(n=t.count()))["n"]) for t in (missing, extra))
+    differing = engine.count(missing) + engine.count(extra)
     checks.append(
         Check(
             name="target",

@@ -119,6 +119,21 @@ def test_all_rows_of_a_repeated_key_fail_and_rows_without_a_whole_key_do_not(
     assert only(pa.table(columns), "unique", columns=["a", "b"]).failed == failed
 
 
+def test_hundreds_of_checks_are_measured_as_a_few_are() -> None:
+    rng = random.Random(3)
+    table = {f"c{place}": rng.choices(["1", "2", "30", "x", None], k=60) for place in range(70)}
+    wanted = [check("not_null", column=name) for name in table]
+    wanted += [check("matches", column=name, pattern=r"\d") for name in table]
+    wanted += [check("expression", expression="c1 = c2"), check("unique", columns=["c3", "c4"])]
+    pairs = list(zip(table["c3"], table["c4"], strict=True))
+    expected = [cells.count(None) for cells in table.values()]
+    expected += [cells.count("30") + cells.count("x") for cells in table.values()]
+    expected += [sum(None not in (a, b) and a != b for a, b in zip(table["c1"], table["c2"], strict=True))]
+    expected += [sum(None not in pair and pairs.count(pair) > 1 for pair in pairs)]
+    verdicts = check_dataset(pa.table(table), wanted, sample=0, at=AT).verdicts
+    assert [verdict.failed for verdict in verdicts] == expected
+
+
 def test_orphans_of_a_foreign_key_fail_by_name() -> None:
     orders = pa.table({"product": ["p1", "p9", None, "", "p2"], "n": [1, 1, 1, 1, 2]})
     products = pa.table({"code": ["p1", "p2", "p1", None], "size": [1, 2, 1, 9]})

@@ -9,6 +9,7 @@ from pathlib import Path
 from tests import dirt
 from tests.test_docs import ROOT, blocks, run
 from tools.quality.cleaning import (
+    calendar,
     corruption,
     exchange,
     notation,
@@ -43,7 +44,7 @@ def test_the_page_lists_every_rule() -> None:
     table = PAGE[PAGE.index("## The evidence") : PAGE.index("Groups come from")]
     first = [line.split("|")[1] for line in table.splitlines() if line.startswith("|")]
     listed = {rule for cell in first for rule in re.findall(r"`([:a-z]+)`", cell)}
-    modules = (corruption, exchange, notation, padding, shape, spill, typo, unit, variant, vote)
+    modules = (calendar, corruption, exchange, notation, padding, shape, spill, typo, unit, variant, vote)
     rules = {module.RULE for module in modules} | {outlier.OUTLIER, outlier.ENCODING}
     assert {rule for rule in listed if ":" not in rule} == rules
     assert {rule.split(":")[1] for rule in listed if ":" in rule} == set(Kind)

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.classification import Classification
 from core.errors import Interrupted, Refused
 from core.stop import Stop
-from tools.context import Classification, ToolContext
+from tools.context import ToolContext
 from tools.engine.limits import Limits
 
 

@@ -5,12 +5,13 @@ from pathlib import Path
 import pytest
 
 from core import run as runs
+from core.classification import Classification
 from core.errors import InputError, Refused, RunNotFound
 from core.spec import loads
 from core.store import Database
 from flows import DataPipelineFlow, RunReport
 from tests import shop
-from tools.context import Classification, ToolContext
+from tools.context import ToolContext
 from tools.orchestration.columns import SourceColumn, trace
 from tools.orchestration.lineage import Lineage, lineage
 

@@ -8,6 +8,7 @@ import pytest
 
 from core import journal
 from core import run as runs
+from core.classification import Classification
 from core.errors import InputError, Refused, SourceError, SpecError, TargetError
 from core.report import Quality, Records, RunReport
 from core.spec import Gate, Sla, load, loads
@@ -15,7 +16,7 @@ from core.store import Database
 from core.task import Stage
 from flows import DataPipelineFlow
 from tests import shop
-from tools.context import Classification, ToolContext
+from tools.context import ToolContext
 from tools.orchestration.creation import create
 from tools.orchestration.monitor import monitor, spread
 from tools.orchestration.registration import dependencies_of, find

@@ -53,6 +53,15 @@ def test_a_column_has_the_narrowest_type_of_all_its_values_and_its_range_is_in_t
     assert (found.type, found.min, found.max) == (kind, low, high)
 
 
+def test_a_wide_table_is_profiled_as_its_columns_are_one_by_one(engine: Engine) -> None:
+    rng = random.Random(7)
+    kinds = ([None, "x", "y z"], ["1", "2.5", ""], ["2024-05-01", "2023-01-02"], [1, None, 3], [[1], None, [2, 3]])
+    table = {f"c{place}": rng.choices(kinds[place % 5], k=40) for place in range(70)}
+    found = profile(engine, engine.table(pa.table(table))).columns
+    assert [of.name for of in found] == list(table)
+    assert [of.model_copy(update={"name": "c"}) for of in found] == [column(engine, cells) for cells in table.values()]
+
+
 def test_gaps_distinct_values_top_values_and_patterns_are_counted(engine: Engine) -> None:
     found = column(engine, ["AB-1", "AB-1", "CD-22", "ab", None, "", "é1"])
     assert (found.missing, found.distinct) == (2, 4)

@@ -1,6 +1,7 @@
 """The quality tool: checks for agents, within their bounds."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,12 @@ from tools.context import Thresholds
 
 
 @pytest.fixture
-def tool(tmp_path: Path) -> DataQualityTool:
+def tool(tmp_path: Path) -> Iterator[DataQualityTool]:
     (tmp_path / "o.csv").write_text("id,n\n1,5\n2,x\n")
     (tmp_path / "ids.csv").write_text("id\n1\n")
-    return DataQualityTool(context=ToolContext(roots=(str(tmp_path),), thresholds=Thresholds(consistency=0.9)))
+    tool = DataQualityTool(context=ToolContext(roots=(str(tmp_path),), thresholds=Thresholds(consistency=0.9)))
+    yield tool
+    tool.close()
 
 
 def called(tool: DataQualityTool, **arguments: Any) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from core.task import Outcome
 from graphs.branch import Branch
 from graphs.worker import Attempt, Worker
 from graphs.workers import default_workers
+from graphs.workers.analysis import AnalysisWorker
 from graphs.workers.bounds import MAX_BYTES, bounded
 from graphs.workers.data import DataWorker
 from tests.attempts import performed
@@ -79,6 +80,34 @@ def test_a_field_that_a_payload_must_not_have_is_named(
     assert not (tmp_path / "attempt").exists()
 
 
+@pytest.mark.parametrize(
+    ("kind", "payload", "told"),
+    [
+        ("analysis", {"dataset": "a\0b"}, "dataset: there is a NUL character"),
+        ("research.market", {"query": "a", "domains": ["b", "\0"]}, "domains: there is a NUL character"),
+        ("transformation", {"source": "a", "output": "b", "datasets": {"\0": "c"}}, "datasets: there is a NUL"),
+        ("analysis", {"path": "\ud800"}, "half of a surrogate pair"),
+        ("quality", {"path": "a", "checks": "x" * 200_000}, "200,0.. bytes of JSON, more than 65,536"),
+    ],
+)
+def test_texts_that_nothing_can_hold_are_told_by_their_field(
+    kind: str, payload: dict[str, Any], told: str, database: Database, tmp_path: Path
+) -> None:
+    worker = next(worker for worker in default_workers(database, ToolContext()) if kind in worker.kinds)
+    with pytest.raises(InputError, match=told):
+        performed(worker, kind, tmp_path / "attempt", **payload)
+
+
+def test_a_payload_that_is_nested_too_deeply_is_told(database: Database, tmp_path: Path) -> None:
+    nested: list[Any] = []
+    for _ in range(100_000):
+        nested = [nested]
+    worker = AnalysisWorker("primary_analysis", database, ToolContext())
+    branch = Branch.model_construct(key="a", kind="analysis", payload={"columns": nested})
+    with pytest.raises(InputError, match="nested too deeply"):
+        worker.perform(branch, Attempt(run_id="r", number=1, stop=Stop(), folder=tmp_path))
+
+
 def test_a_discovery_answers_with_what_was_found_and_its_measured_completeness(
     worker: DataWorker, tmp_path: Path
 ) -> None:
@@ -118,6 +147,15 @@ def test_a_transformation_accounts_for_every_row_and_refers_to_its_files(worker:
     assert outcome.left is not None
     assert outcome.left.rows == outcome.rows.left == 3
     assert sum(outcome.leaving.values()) == 3
+
+
+def test_what_a_transformation_made_can_be_analysed_by_the_next_branch(
+    worker: DataWorker, database: Database, lake: Path, tmp_path: Path
+) -> None:
+    transformed(worker, tmp_path / "attempt", rules=[{"rule": "cast", "columns": {"amount": "integer"}}])
+    analysis = AnalysisWorker("primary_analysis", database, ToolContext(roots=(str(lake),)))
+    result = performed(analysis, "analysis", tmp_path / "next", path="out")
+    assert result.values["rows"] == 10
 
 
 def test_of_rows_that_are_grouped_those_before_are_accounted_for(worker: DataWorker, tmp_path: Path) -> None:

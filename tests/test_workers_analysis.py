@@ -3,6 +3,8 @@
 import json
 import math
 from datetime import date, timedelta
+from decimal import Decimal
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +158,35 @@ def test_what_is_unknown_is_absent_with_a_note(worker: AnalysisWorker, lake: Pat
     assert "mean" not in summaries["nothing"]
 
 
+def test_values_beyond_what_is_reckoned_with_are_left_out_and_counted(worker: AnalysisWorker, lake: Path) -> None:
+    far = pa.array([2**62, *range(0, 7 * 86_400 * 10**6, 86_400 * 10**6)], pa.timestamp("us"))
+    result = analysed(worker, lake, pa.table({"at": far, "text": ["1e200", *"1234567"]}))
+    assert {f"{name}: 1 values are beyond what is reckoned with, and left out" for name in ("at", "text")} <= {
+        *result.notes
+    }
+    assert by_name(result, "summaries", "name")["text"]["mean"] == 4
+    assert result.values["trends"][0]["n"] == 7
+
+
+def test_odd_names_and_types_are_borne(worker: AnalysisWorker, lake: Path) -> None:
+    table = pa.table(
+        {
+            'a"b': [1.0, 2.0, 3.0, 5.0, 9.0],
+            "rows": [1, 2, 3, 4, 9],
+            "\u00e9\n": [Decimal("1.5")] * 4 + [Decimal("2.5")],
+            "list": [[1]] * 5,
+            "struct": [{"a": 1}] * 5,
+            "bytes": [b"x"] * 5,
+            "span": pa.array(range(5), pa.duration("s")),
+            "huge": pa.array([1, 2, 3, 4, 2**64 - 1], pa.uint64()),
+        }
+    )
+    found = analysed(worker, lake, table).values["correlations"]
+    # To Parquet, a span of time is a number.
+    numbers = ['a"b', "rows", "\u00e9\n", "span", "huge"]
+    assert {frozenset((c["left"], c["right"])) for c in found} == {frozenset(pair) for pair in combinations(numbers, 2)}
+
+
 def test_without_rows_there_are_no_figures_and_no_quality(worker: AnalysisWorker, lake: Path) -> None:
     result = analysed(worker, lake, planted().slice(0, 0))
     assert (result.values["rows"], result.quality) == (0, None)
@@ -248,6 +279,15 @@ def test_a_stop_ends_the_work_and_leaves_nothing_behind(worker: AnalysisWorker, 
     with pytest.raises(Interrupted, match="time is up"):
         performed(worker, "analysis", lake.parent / "attempt", stop, path="data.parquet")
     assert list(lake.parent.glob("attempt/*")) == []
+
+
+def test_a_stop_that_comes_between_two_statements_is_not_lost(tmp_path: Path) -> None:
+    stop = Stop()
+    with Engine(Limits(), tmp_path, stop) as engine:
+        table = engine.table(planted())
+        stop.request("the branch's time is up")
+        with pytest.raises(Interrupted):
+            analyse(engine, Rows(table, whole=True), AnalysisRequest(path="-"))
 
 
 def test_a_call_that_takes_too_long_fails_and_does_not_speak_for_the_run(lake: Path, database: Database) -> None:

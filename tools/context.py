@@ -12,10 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from core.classification import Classification
 from core.errors import Refused
 from core.stop import Stop
+from core.task import THRESHOLDS, Dimension
 from tools.engine.limits import Limits
 from tools.url import public
-
-__all__ = ["Classification", "Thresholds", "ToolContext"]
 
 
 class Thresholds(BaseModel):
@@ -23,9 +22,9 @@ class Thresholds(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    completeness: float = Field(default=0.95, ge=0, le=1)
-    consistency: float = Field(default=0.98, ge=0, le=1)
-    accuracy: float = Field(default=0.97, ge=0, le=1)
+    completeness: float = Field(default=THRESHOLDS[Dimension.COMPLETENESS], ge=0, le=1)
+    consistency: float = Field(default=THRESHOLDS[Dimension.CONSISTENCY], ge=0, le=1)
+    accuracy: float = Field(default=THRESHOLDS[Dimension.ACCURACY], ge=0, le=1)
 
 
 class ToolContext(BaseModel):

@@ -75,6 +75,7 @@ def send_lineage(run_id: str, destination: str) -> Sent:
 
 def _of_person() -> ToolContext:
     """Who sits at the machine may see what is on it."""
-    from tools.context import Classification, ToolContext
+    from core.classification import Classification
+    from tools.context import ToolContext
 
     return ToolContext(agent="person", roots=("/",), clearance=Classification.RESTRICTED)

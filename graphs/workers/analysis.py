@@ -103,17 +103,18 @@ def analyse(engine: Engine, rows: Rows, request: AnalysisRequest) -> Analysis:
     if len(times) > 1:
         notes.append(f"no trends: which of {', '.join(times)} is the time? Name it in `time`")
     over = course(engine, columns, times[0], numbers, request.confidence) if len(times) == 1 and numbers else None
+    described, left_out = summaries(engine, columns, request.confidence)
     pairs = correlations(engine, columns, numbers, request.confidence)
     if untold := len(numbers) * (len(numbers) - 1) // 2 - len(pairs):
         notes.append(f"{untold} pairs have no correlation: fewer than four rows have both, or one does not vary there")
     return Analysis(
         rows=columns.profile.rows,
         confidence=request.confidence,
-        summaries=summaries(engine, columns, request.confidence),
+        summaries=described,
         correlations=pairs,
         pairs=len(pairs),
         course=over,
-        notes=[*notes, *(over.notes if over else ())],
+        notes=[*notes, *left_out, *(over.notes if over else ())],
     )
 
 

@@ -20,10 +20,10 @@ from tools.discovery.annotations import Annotations
 from tools.discovery.catalog import Entry
 from tools.discovery.clearance import allowed
 from tools.discovery.dataset import Description, merge
-from tools.discovery.url import without_user
 from tools.engine.engine import Engine
 from tools.engine.rowid import ROW
 from tools.sources.opening import Files, Opened, open_files
+from tools.url import public
 
 # Of a source that is no file, so many rows are looked at; of a dataset with more files, only its first.
 SAMPLE = 100_000
@@ -143,7 +143,7 @@ def _found(described: Description, source: str, parts: Sequence[str], known: Ent
 def _admit(dataset: Dataset, context: ToolContext, database: Database) -> None:
     """Raise Refused for what is outside of the roots, or above the clearance.
 
-    What is of a source within a root is within it, as for discovery; the catalog knows URLs without user and password.
+    What is of a source within a root is within it, as for discovery; the catalog knows URLs as they may be shown.
     """
     context.admit(dataset.location, dataset.said.classification)
     if "://" not in dataset.location:
@@ -151,7 +151,7 @@ def _admit(dataset: Dataset, context: ToolContext, database: Database) -> None:
         for part in dataset.parts:
             allow(part)
         return
-    bounds = context.model_copy(update={"roots": tuple(without_user(root) for root in context.roots)})
+    bounds = context.model_copy(update={"roots": tuple(public(root) for root in context.roots)})
     try:
         bounds.path(dataset.location)
     except Refused:

@@ -34,9 +34,9 @@ class Summary(BaseModel):
     top: list[Count] | None = None
 
 
-def summaries(engine: Engine, columns: Columns, confidence: float) -> list[Summary]:
-    """The summary of each profiled column."""
-    measures: dict[tuple[str, ...], Value] = {}
+def summaries(engine: Engine, columns: Columns, confidence: float) -> tuple[list[Summary], list[str]]:
+    """The summary of each profiled column, and notes on values that no figure could be made of."""
+    measures: dict[tuple[str, ...], Value] = {(name, "n"): time.count() for name, time in columns.times.items()}
     for name, number in columns.numbers.items():
         measures |= {
             (name, "n"): number.count(),
@@ -44,10 +44,14 @@ def summaries(engine: Engine, columns: Columns, confidence: float) -> list[Summa
             (name, "std"): number.std(how="sample"),
         }
     found = aggregated(engine, columns.figures, measures)
-    return [
-        described(column, {key: found.get((column.name, key)) for key in ("n", "mean", "std")}, confidence)
-        for column in columns.profile.columns
-    ]
+    made, notes = [], []
+    for column in columns.profile.columns:
+        own = {key: found.get((column.name, key)) for key in ("n", "mean", "std")}
+        made.append(described(column, own, confidence))
+        present = columns.profile.rows - column.missing
+        if own["n"] is not None and own["n"] < present:
+            notes.append(f"{column.name}: {present - own['n']} values are beyond what is reckoned with, and left out")
+    return made, notes
 
 
 def described(column: ColumnProfile, measured: dict[str, Any], confidence: float) -> Summary:

@@ -5,12 +5,13 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from core.spec import Aggregation, Expression, PipelineSpec
-from core.spec.check import Check, ForeignKey, Unique
+from core.spec import Aggregation, PipelineSpec
+from core.spec.check import ForeignKey, Unique
 from core.spec.rule import Deduplicate, Derive, DropNulls, Filter, Reference, Rename, Rule, Select
 from core.spec.rule.change import InPlace
 from core.task import Stage
 from tools.orchestration.requirements import units_of
+from tools.transformation.columns import read_by_check, read_by_rule
 from tools.transformation.expression import names
 
 Kind = Literal["check", "filter", "join", "deduplicate", "group_by"]
@@ -103,7 +104,7 @@ def trace(spec: PipelineSpec) -> ColumnLineage:
         dataset = datasets[name]
         if stage == Stage.VALIDATION:
             for check in spec.validation.get(name, ()):
-                dataset.decide(_checked(check), "check", check.name)
+                dataset.decide(read_by_check(check), "check", check.name)
                 if isinstance(check, ForeignKey):
                     dataset.decide(check.on.values(), "check", check.name, of=datasets[check.dataset])
         elif stage in (Stage.TRANSFORMATION, Stage.ENRICHMENT):
@@ -134,13 +135,8 @@ def keys(spec: PipelineSpec, dataset: str) -> frozenset[str]:
     return frozenset(found.union(*(check.columns for check in unique)))
 
 
-def _checked(check: Check) -> Iterable[str]:
-    """The columns that a check looks at."""
-    return sorted(names(check.expression)) if isinstance(check, Expression) else check.reads
-
-
 def _apply(dataset: _Dataset, rule: Rule, others: dict[str, _Dataset]) -> None:
-    read = list(dict.fromkeys([*rule.reads(), *(name for text in rule.expressions() for name in sorted(names(text)))]))
+    read = read_by_rule(rule)
     match rule:
         case Select(columns=columns):
             dataset.keep(columns)

@@ -12,11 +12,11 @@ from ibis.expr.types import BooleanValue, StringValue, Table, Value
 
 from core.errors import CheckError, EngineError
 from core.spec.check import Between, Check, Expression, ForeignKey, InSet, Matches, NotNull, Type, Unique
-from core.spec.column import Column
-from core.spec.source import RESERVED
+from core.spec.column import RESERVED, Column
 from tools.engine.engine import Engine
 from tools.engine.types import missing, typed
-from tools.transformation.expression import condition, names
+from tools.transformation.columns import read_by_check
+from tools.transformation.expression import condition
 
 # Before a column's name: its cell as it came; before a check's index: the flag of its rows.
 CAME = "_came_"
@@ -104,7 +104,7 @@ def row_test(table: Table, index: int, check: Check) -> Test:
     return Test(
         index=index,
         check=check,
-        reads=frozenset(names(check.expression) if isinstance(check, Expression) else check.reads),
+        reads=frozenset(read_by_check(check)),
         alone=not isinstance(check, (ForeignKey, Unique)),
         fails=fails,
         reason=reason,
@@ -138,7 +138,9 @@ def _judged(table: Table, index: int, check: Check) -> tuple[BooleanValue, Strin
             return missing(came(table, column)), ibis.literal(f"{column} is missing")
         case Type(column=column, type=kind):
             cell = came(table, column)
-            fails = ~missing(cell) & typed(cell, kind).isnull()
+            value = typed(cell, kind)
+            # Of a cell that is of its type as it came there is nothing to be asked, and it need not be read.
+            fails = cell.isnull() & False if value is cell else ~missing(cell) & value.isnull()
             return fails, ibis.literal(f"{column} is ") + _shown(cell) + f", not of type {kind}"
         case InSet(column=column, values=allowed):
             reason = ibis.literal(f"{column} is ") + _shown(table[column]) + f", not one of {', '.join(allowed)}"

@@ -7,6 +7,7 @@ from ibis.expr.types import Table
 
 from tools.engine.engine import Engine
 from tools.engine.rowid import ROW
+from tools.quality.keys import repeated
 
 
 @dataclass(frozen=True)
@@ -24,11 +25,10 @@ class Copies:
 
 def copies(engine: Engine, rows: Table, key: tuple[str, ...], columns: list[str]) -> Copies | None:
     """Find the copies among rows by `key`; rows without a whole key have none. None if there are none at all."""
-    keyed = rows.filter([rows[column].notnull() for column in key])
-    repeated = keyed.group_by(list(key)).having(keyed.count() > 1).aggregate(_n=keyed.count())
-    sharing = engine.hold(keyed.semi_join(repeated, list(key)))
-    if engine.row(sharing.aggregate(n=sharing.count()))["n"] == 0:
+    keys = repeated(engine, rows, key)
+    if keys is None:
         return None
+    sharing = engine.hold(rows.semi_join(keys, list(key)))
     others = [column for column in columns if column not in key]
     together = engine.hold(
         sharing.group_by(list(key)).aggregate(

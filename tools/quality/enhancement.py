@@ -63,7 +63,7 @@ def enhanced(
     failing = checked.failing(rows)
     if not failing:
         return Enhanced(rows, found)
-    size = int(engine.row(rows.aggregate(n=rows.count()))["n"])
+    size = engine.count(rows)
     if size * len(columns) > CELLS:
         note = f"{dataset}: {size:,} rows of {len(columns)} columns are too many to repair cells by evidence"
         return Enhanced(rows, found, [f"{note}, which is done up to {CELLS:,} cells."])

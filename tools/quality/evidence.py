@@ -82,7 +82,7 @@ def write_evidence(engine: Engine, histories: dict[str, History], path: Path) ->
         idle = unreferenced(engine, history)
         if idle is not None:
             idle = engine.hold(idle)
-            counts[dataset] = int(engine.row(idle.aggregate(n=idle.count()))["n"])
+            counts[dataset] = engine.count(idle)
             gone.append((str(Stage.ENRICHMENT), idle))
         if gone:
             left.append(_told(engine, dataset, gone, files, history.ingested))

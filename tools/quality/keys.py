@@ -1,29 +1,32 @@
 """Unique keys: which are on several rows."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import ibis
 from ibis.expr.types import IntegerValue, Table
 
 from core.spec.check import Check, Unique
+from core.spec.column import Column
 from tools.engine.engine import Engine
-from tools.quality.checks import DOUBLE
+from tools.quality.checks import DOUBLE, testable
 
 # A set of bits is kept while it has no more than so many for each row, and no more than 64 MB in all.
 _BITS_A_ROW = 64
 _BITS = 1 << 29
 
 
-def with_doubles(engine: Engine, table: Table, checks: Iterable[Check]) -> Table:
-    """A table with a flag for each unique key: whether another row has the row's key.
+def with_doubles(engine: Engine, raw: Table, columns: Mapping[str, Column], checks: Iterable[Check]) -> Table:
+    """The `testable` rows with a flag for each unique key: whether another row has the row's key.
 
     A row without a value in one of the key's columns has no key, and no double.
     """
-    rows = table
+    rows = testable(raw, columns)
     for index, check in enumerate(checks):
         if isinstance(check, Unique):
             flag = f"{DOUBLE}{index}"
-            doubles = repeated(engine, table, check.columns)
+            # Of a wide table, the other columns would cost more than the key.
+            keyed = testable(raw, {name: columns[name] for name in check.columns})
+            doubles = repeated(engine, keyed, check.columns)
             if doubles is None:
                 rows = rows.mutate(**{flag: ibis.literal(False)})
                 continue
@@ -40,7 +43,7 @@ def repeated(engine: Engine, table: Table, key: tuple[str, ...]) -> Table | None
         return None
     keyed = table.filter([table[name].notnull() for name in key])
     found = engine.hold(keyed.group_by(list(key)).having(keyed.count() > 1).aggregate(_n=keyed.count()))
-    return found if engine.row(found.aggregate(n=found.count()))["n"] else None
+    return found if engine.count(found) else None
 
 
 def _all_different(engine: Engine, table: Table, key: tuple[str, ...]) -> bool:

@@ -29,6 +29,9 @@ _SAMPLE = 20_000
 _FEW_TEXTS = 256
 _FEW_GROUPS = 10_000
 
+# So many checks are made in one scan.
+_AT_ONCE = 100
+
 _PER = "_per_"
 
 
@@ -60,7 +63,7 @@ def measure(
     Raises CheckError for a check that cannot be made, ExpressionError for an expression that does not fit.
     """
     table = testable(raw, columns)
-    rows = with_orphans(with_doubles(engine, table, checks), checks, others)
+    rows = with_orphans(with_doubles(engine, raw, columns, checks), checks, others)
     row_tests = tests(rows, checks)
     try:
         failed = _failed(engine, raw, rows, columns, row_tests)
@@ -72,7 +75,7 @@ def measure(
         raise attributed(engine, rows, row_tests, dataset, error) from error
     cells = {name: came(rows, name) for name in columns}
     return Measured(
-        rows=int(engine.row(raw.aggregate(n=raw.count()))["n"]),
+        rows=engine.count(raw),
         verdicts={test.index: of_rows(test.check, failed[test.index], parts.get(test.index, [])) for test in row_tests}
         | of_wholes(engine, table, checks, at),
         faults=faults,
@@ -141,8 +144,16 @@ def _failed(
     """How many rows fail each test, by the place of its check."""
     keys = _of_few_texts(engine, raw, row_tests)
     shallow = {test.index for test in row_tests if test.alone and test.reads and test.reads <= set(keys)}
-    sums = {f"_{test.index}": _number(rows, test) for test in row_tests if test.index not in shallow}
-    found = engine.row(rows.aggregate(**sums)) if sums else {}
+    deep = [test for test in row_tests if test.index not in shallow]
+    # Engines take long to plan thousands of sums, and the longer the more columns there are.
+    alone = [test for test in deep if test.alone] if len(deep) > _AT_ONCE else []
+    found: dict[str, Any] = {}
+    for start in range(0, len(alone), _AT_ONCE):
+        batch = alone[start : start + _AT_ONCE]
+        reads = sorted({name for test in batch for name in test.reads})
+        found |= _sums(engine, testable(raw, {name: columns[name] for name in reads}), batch, again=True)
+    done = {test.index for test in alone}
+    found |= _sums(engine, rows, [test for test in deep if test.index not in done])
     if shallow:
         groups = raw.group_by(keys).aggregate(_n=raw.count())
         texts = testable(groups, {key: columns[key] for key in keys})
@@ -150,6 +161,13 @@ def _failed(
         counts = {f"_{test.index}": ibis.ifelse(test.fails, texts["_n"], 0).sum() for test in again}
         found |= engine.row(texts.aggregate(**counts))
     return {test.index: int(found[f"_{test.index}"] or 0) for test in row_tests}
+
+
+def _sums(engine: Engine, rows: Table, row_tests: list[Test], *, again: bool = False) -> dict[str, Any]:
+    """How many rows fail each test, which is made `again` where it was made on another table."""
+    made = [row_test(rows, test.index, test.check) for test in row_tests] if again else row_tests
+    sums = {f"_{test.index}": _number(rows, test) for test in made}
+    return engine.row(rows.aggregate(**sums)) if sums else {}
 
 
 def _number(rows: Table, test: Test) -> Value:

@@ -1,8 +1,10 @@
 """What a table holds, column by column: types, gaps, distinct values, ranges, quantiles, top values, patterns.
 
-All measures come from one scan. Top values and patterns need the counts of each value, which are one query a column.
+Columns are measured in batches, as engines take long to plan a statement of thousands of measures. Each column is read
+once for its measures, and once for the counts of its values.
 """
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import ibis
@@ -18,6 +20,9 @@ _KINDS = ("integer", "float", "boolean", "date", "timestamp")
 _NUMBERS = ("integer", "float")
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 _TOP = 20
+# Columns measured in one statement; and how many cells may be listed in one, a row for each.
+_MEASURED = 20
+_CELLS = 1_000_000
 # A code, not a number: as a number it would lose its zeros.
 _LEADING_ZERO = r"^[+-]?0[0-9]"
 
@@ -67,16 +72,28 @@ class Profile(BaseModel):
 def profile(engine: Engine, table: Table) -> Profile:
     """Profile all columns but `_row`. Columns of nested types are told by their gaps alone."""
     names = [name for name in table.columns if name != ROW]
-    measures: dict[str, Value] = {"rows": table.count()}
-    for index, name in enumerate(names):
-        measures |= {f"c{index}_{key}": value for key, value in _measures(table[name]).items()}
-    measured = engine.row(table.aggregate(**measures))
-    columns = []
-    for index, name in enumerate(names):
-        prefix = f"c{index}_"
-        own = {key.removeprefix(prefix): value for key, value in measured.items() if key.startswith(prefix)}
-        columns.append(_column(engine, table, name, own, int(measured["rows"])))
-    return Profile(rows=int(measured["rows"]), columns=columns)
+    rows = engine.count(table)
+    found: dict[str, ColumnProfile] = {}
+    for batch in _batches(names, _MEASURED):
+        measures = {
+            f"c{index}_{key}": value
+            for index, name in enumerate(batch)
+            for key, value in _measures(table[name]).items()
+        }
+        measured = engine.row(table.aggregate(**measures))
+        for index, name in enumerate(batch):
+            prefix = f"c{index}_"
+            own = {key.removeprefix(prefix): value for key, value in measured.items() if key.startswith(prefix)}
+            found[name] = _column(table[name], name, own, rows)
+    plain = [name for name in names if declared_type(table[name].type()) is not None]
+    for batch in _batches(plain, min(_MEASURED, max(1, _CELLS // max(rows, 1)))):
+        for name, frequent in _frequent(engine, table, batch).items():
+            found[name] = found[name].model_copy(update=frequent)
+    return Profile(rows=rows, columns=[found[name] for name in names])
+
+
+def _batches(names: list[str], size: int) -> Iterator[list[str]]:
+    return (names[start : start + size] for start in range(0, len(names), size))
 
 
 def _measures(cell: Value) -> dict[str, Value]:
@@ -106,10 +123,10 @@ def _of_numbers(number: Value) -> dict[str, Value]:
     return {"least": number.min(), "most": number.max(), "quantiles": number.quantile(list(_QUANTILES))}
 
 
-def _column(engine: Engine, table: Table, name: str, own: dict[str, Any], rows: int) -> ColumnProfile:
-    kind = declared_type(table[name].type())
+def _column(cell: Value, name: str, own: dict[str, Any], rows: int) -> ColumnProfile:
+    kind = declared_type(cell.type())
     if kind is None:
-        return ColumnProfile(name=name, type=str(table[name].type()), missing=own["missing"], distinct=0)
+        return ColumnProfile(name=name, type=str(cell.type()), missing=own["missing"], distinct=0)
     present = rows - own["missing"]
     if kind == "string" and present:
         kinds = [narrow for narrow in _KINDS if own[narrow] == present and not (narrow in _NUMBERS and own["codes"])]
@@ -120,7 +137,6 @@ def _column(engine: Engine, table: Table, name: str, own: dict[str, Any], rows: 
         low, high = _number(own["least"], kind), _number(own["most"], kind)
     elif f"{kind}_min" in own:
         low, high = own[f"{kind}_min"], own[f"{kind}_max"]
-    top, patterns = _frequent(engine, table, name)
     return ColumnProfile(
         name=name,
         type=kind,
@@ -129,8 +145,6 @@ def _column(engine: Engine, table: Table, name: str, own: dict[str, Any], rows: 
         min=low,
         max=high,
         quantiles=quantiles,
-        top=top,
-        patterns=patterns,
     )
 
 
@@ -138,16 +152,30 @@ def _number(value: float, kind: str) -> str:
     return str(int(value)) if kind == "integer" else repr(value)
 
 
-def _frequent(engine: Engine, table: Table, name: str) -> tuple[list[Count], list[Count]]:
-    present = table.filter(~missing(table[name])).select(value=table[name].cast("string"))
-    counts = engine.hold(present.group_by("value").aggregate(rows=present.count()))
+def _frequent(engine: Engine, table: Table, names: Sequence[str]) -> dict[str, dict[str, list[Count]]]:
+    """The most frequent values and forms of some columns, by name."""
+    cells = [_cell(index, table[name]) for index, name in enumerate(names)]
+    # One column needs no array, and a table of many rows has its columns come one by one.
+    listed = table.select(cell=cells[0] if len(cells) == 1 else ibis.array(cells).unnest())
+    listed = listed.select(column=listed["cell"]["column"], value=listed["cell"]["value"])
+    listed = listed.filter(listed["value"].notnull())
+    counts = engine.hold(listed.group_by("column", "value").aggregate(rows=listed.count()))
     form = counts["value"].re_replace("[A-Z]+", "A").re_replace("[a-z]+", "a")
-    form = form.re_replace(r"[^\x00-\x7f]+", "x").re_replace("[0-9]+", "9").name("value")
-    forms = counts.select(form, counts["rows"])
-    forms = forms.group_by("value").aggregate(rows=forms["rows"].sum())
-    return _leading(engine, counts), _leading(engine, forms)
+    form = form.re_replace(r"[^\x00-\x7f]+", "x").re_replace("[0-9]+", "9")
+    forms = counts.select("column", "rows", value=form).group_by("column", "value")
+    found: dict[str, dict[str, list[Count]]] = {name: {"top": [], "patterns": []} for name in names}
+    for kind, of in (("top", counts), ("patterns", forms.aggregate(rows=lambda t: t["rows"].sum()))):
+        for row in engine.rows(_leading(of)):
+            found[names[row["column"]]][kind].append(Count(value=row["value"], rows=row["rows"]))
+    return found
 
 
-def _leading(engine: Engine, counts: Table) -> list[Count]:
-    leading = counts.order_by(ibis.desc("rows"), "value").limit(_TOP)
-    return [Count(value=row["value"], rows=row["rows"]) for row in engine.rows(leading)]
+def _cell(column: int, cell: Value) -> Value:
+    text = ibis.ifelse(missing(cell), ibis.null("string"), cell.cast("string"))
+    return ibis.struct({"column": ibis.literal(column, "int32"), "value": text})
+
+
+def _leading(counts: Table) -> Table:
+    order = [ibis.desc("rows"), ibis.asc("value")]
+    place = ibis.row_number().over(group_by="column", order_by=order)
+    return counts.mutate(place=place).filter(lambda t: t["place"] < _TOP).order_by("column", "place")

@@ -13,6 +13,7 @@ from core.spec.column import Column
 from core.task import Dimension, Fate, Severity, Violation
 from tools.engine.engine import Engine
 from tools.engine.rowid import ROW
+from tools.engine.types import missing, typed
 from tools.quality.checks import Test, attributed, testable, tests, with_orphans, with_types
 from tools.quality.copies import copies
 from tools.quality.departure import departures
@@ -21,16 +22,14 @@ from tools.quality.measurement import by_dimension, of_rows, of_wholes, partitio
 from tools.quality.repair import changes
 from tools.quality.verdict import Verdict
 
-# A row is caught by its gravest fault, the first declared among equals.
-_GRAVITY = {Severity.CRITICAL: 0, Severity.MAJOR: 1, Severity.MINOR: 2}
-
 
 @dataclass
 class Validated:
     """What validation found.
 
-    `fit` are the rows that go on: `_row` and all columns, as values of their types. `left` are departures, `changes`
-    the repaired cells, each once. `faults` counts the rows with a fault, for each dimension that a check measures.
+    `fit` are the rows that go on: `_row` and all columns, as values of their types; `as_came` says that these are the
+    very cells that came. `left` are departures, `changes` the repaired cells, each once. `faults` counts the rows with
+    a fault, for each dimension that a check measures.
     """
 
     fit: Table
@@ -38,6 +37,7 @@ class Validated:
     left: list[Table]
     changes: list[Table]
     faults: dict[Dimension, int]
+    as_came: bool
     violations: list[Violation] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -68,18 +68,28 @@ def validate(
     done = enhanced(engine, raw, columns, checks, dataset=dataset, keys=keys) if repair else Enhanced(raw, [])
     raw = done.rows
     checks = with_types(columns, checks)
-    table = with_orphans(testable(raw, columns), checks, others or {})
+    cells = testable(raw, columns)
+    table = with_orphans(cells, checks, others or {})
     row_tests = tests(table, checks)
     # Few rows fail, as a rule: they alone are kept, and the many are read past here, and once more when they go on.
     try:
         failing = engine.hold(_failing(table, row_tests))
-        verdicts = _verdicts(engine, table, failing, row_tests)
+        counts = _counts(engine, failing, row_tests)
+        verdicts = _verdicts(engine, table, row_tests, counts)
     except DataError as error:
         raise attributed(engine, table, row_tests, dataset, error) from error
-    values = testable(raw, columns).select(ROW, *columns)
-    result = _measured(engine, values, failing, row_tests)
-    result.violations = [violation(verdict, dataset, handled=repair) for verdict in verdicts if not verdict.passed]
-    result.changes, result.notes = done.changes, done.notes
+    values = cells.select(ROW, *columns)
+    caught = failing.filter(failing["_rule"].notnull())
+    result = Validated(
+        fit=values.anti_join(caught, ROW),
+        rows_in=engine.count(values),
+        left=[departures(caught, Fate.QUARANTINED, caught["_rule"], caught["_reason"])],
+        changes=done.changes,
+        faults={dimension: counts[f"_fault_{dimension}"] for dimension in by_dimension(row_tests)},
+        as_came=not repair and _unchanged(engine, raw, columns),
+        violations=[violation(verdict, dataset, handled=repair) for verdict in verdicts if not verdict.passed],
+        notes=done.notes,
+    )
     faulty = {d: failing.filter(failing[f"_fault_{d}"]).select(ROW) for d in Dimension}
     for check in checks:
         if isinstance(check, Unique):
@@ -91,9 +101,8 @@ def validate(
 
 def _failing(table: Table, row_tests: list[Test]) -> Table:
     """The rows that fail a test, with a flag for each test and dimension; those that are caught: by which, and why."""
-    grave = sorted(
-        (t for t in row_tests if t.check.severity != Severity.MINOR), key=lambda t: _GRAVITY[t.check.severity]
-    )
+    # A row is caught by its gravest fault, the first declared among equals.
+    grave = sorted((t for t in row_tests if t.check.severity != Severity.MINOR), key=lambda t: t.check.severity.rank)
     nobody = ibis.null("string")
     return table.filter(_any(row_tests)).select(
         ROW,
@@ -108,30 +117,26 @@ def _any(of: list[Test]) -> ibis.expr.types.BooleanValue:
     return ibis.or_(ibis.literal(False), *(test.fails.fill_null(False) for test in of))
 
 
-def _verdicts(engine: Engine, table: Table, failing: Table, row_tests: list[Test]) -> list[Verdict]:
-    flags = {test.index: failing[f"_failed_{test.index}"].sum().fill_null(0) for test in row_tests}
-    counts = engine.row(failing.aggregate(rows=failing.count(), **{f"_{index}": n for index, n in flags.items()}))
-    failed = {test.index: int(counts[f"_{test.index}"]) for test in row_tests}
+def _counts(engine: Engine, failing: Table, row_tests: list[Test]) -> dict[str, int]:
+    """How many rows each flag of `failing` is true of, those of dimensions that a test measures."""
+    flags = [f"_failed_{test.index}" for test in row_tests] + [f"_fault_{d}" for d in by_dimension(row_tests)]
+    sums = {flag: failing[flag].sum().fill_null(0) for flag in flags}
+    return {flag: int(n) for flag, n in engine.row(failing.aggregate(**sums)).items()} if sums else {}
+
+
+def _verdicts(engine: Engine, table: Table, row_tests: list[Test], counts: dict[str, int]) -> list[Verdict]:
+    failed = {test.index: counts[f"_failed_{test.index}"] for test in row_tests}
     parts = partitions(engine, table, row_tests, {t.index: t.fails for t in row_tests if failed[t.index]})
     return [of_rows(t.check, failed[t.index], parts.get(t.index, [])) for t in row_tests]
 
 
-def _measured(engine: Engine, values: Table, failing: Table, row_tests: list[Test]) -> Validated:
-    dimensions = by_dimension(row_tests)
-    sums = {f"_fault_{d}": failing[f"_fault_{d}"].sum().fill_null(0) for d in dimensions}
-    counts = engine.row(failing.aggregate(rows=failing.count(), **sums))
-    caught = failing.filter(failing["_rule"].notnull())
-    return Validated(
-        fit=values.anti_join(caught, ROW),
-        rows_in=_count(engine, values),
-        left=[departures(caught, Fate.QUARANTINED, caught["_rule"], caught["_reason"])],
-        changes=[],
-        faults={d: int(counts[f"_fault_{d}"]) for d in dimensions},
-    )
-
-
-def _count(engine: Engine, rows: Table) -> int:
-    return int(engine.row(rows.aggregate(n=rows.count()))["n"])
+def _unchanged(engine: Engine, raw: Table, columns: Mapping[str, Column]) -> bool:
+    """Whether all cells are values of their types as they came."""
+    if any(typed(raw[name], column.type).type() != raw[name].type() for name, column in columns.items()):
+        return False
+    texts = [raw[name] for name in columns if raw[name].type().is_string()]
+    blank = raw.filter(ibis.or_(ibis.literal(False), *(text.notnull() & missing(text) for text in texts))).limit(1)
+    return not texts or engine.count(blank) == 0
 
 
 def violation(verdict: Verdict, dataset: str, *, handled: bool = False) -> Violation:
@@ -170,8 +175,8 @@ def _settle_copies(
     surplus = found.of.filter(~found.of["_conflict"] & (found.of[ROW] != found.of["_into"]))
     conflict = found.of.filter(found.of["_conflict"])
     sharing = (conflict if repair else ibis.union(conflict, surplus)).select(ROW)
-    result.faults[check.dimension] += _count(engine, sharing.anti_join(faulty[check.dimension], ROW))
-    if n := _count(engine, sharing):
+    result.faults[check.dimension] += engine.count(sharing.anti_join(faulty[check.dimension], ROW))
+    if n := engine.count(sharing):
         marked = result.fit.semi_join(sharing, ROW)
         parts = parts_of(engine, marked, check.per, {0: marked[ROW].notnull()})[0] if check.per else []
         result.violations.append(violation(of_rows(check, n, parts), dataset, handled=repair))

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 
-from core.spec import DropNulls, Expression, Filter, PipelineSpec, Unique
+from core.spec import DropNulls, Filter, PipelineSpec, Unique
 from core.spec.rule import Rule
 from core.task import Stage
 from tools.orchestration.advice.case import WORTH, Advice, FailedAttempt
 from tools.orchestration.profile import Profile
-from tools.transformation.columns import needed_after
+from tools.transformation.columns import needed_after, read_by_check
 from tools.transformation.expression import names
 
 
@@ -60,9 +60,7 @@ def for_columns(profile: Profile) -> Iterator[Advice]:
     for dataset, source in spec.sources.items():
         used = set(needed_after(spec, Stage.VALIDATION, dataset, source.columns))
         for check in spec.validation.get(dataset, ()):
-            used |= {*check.reads, *check.per}
-            if isinstance(check, Expression):
-                used |= names(check.expression)
+            used |= {*read_by_check(check), *check.per}
         for _, _, key in spec.foreign_keys():
             if key.dataset == dataset:
                 used |= set(key.on.values())

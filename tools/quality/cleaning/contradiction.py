@@ -110,7 +110,7 @@ class _Court:
         left = self._conflicts[row]
         wrong: set[int] = set()
         while left:
-            sure = [(c.dependency.dependent, kind) for c in left if (kind := self._kind(row, c)).sure]
+            sure = [(c.dependency.dependent, kind) for c in left if (kind := self._kind(row, c, left)).sure]
             if sure:
                 index, kind = sure[0]
                 wrong.add(index)
@@ -124,20 +124,21 @@ class _Court:
                     yield self._voted(row, worst[0], self._role(row, worst[0], left), wrong)
             left = [c for c in left if not wrong & {c.dependency.dependent, *c.dependency.determinants}]
 
-    def _kind(self, row: int, conflict: Conflict) -> Kind:
+    def _kind(self, row: int, conflict: Conflict, conflicts: list[Conflict]) -> Kind:
         index = conflict.dependency.dependent
         column = self._columns[index]
         code = int(column.codes[row])
         if column.wrong is not None and column.wrong[row]:
             return Kind.GAP if code == MISSING else Kind.FAULT
-        return self._plausibility.kind(index, code, conflict.predicted)
+        voters = sum(c.dependency.dependent == index and c.predicted == conflict.predicted for c in conflicts)
+        return self._plausibility.kind(index, code, conflict.predicted, voters)
 
     def _role(self, row: int, index: int, conflicts: list[Conflict]) -> Kind:
         """What the one cell is that is most to blame."""
         others = {i for c in conflicts for i in (c.dependency.dependent, *c.dependency.determinants)} - {index}
         if self._agreement[index, row] == 0 and len(others) >= _ALL:
             return Kind.KEY
-        own = [self._kind(row, conflict) for conflict in conflicts if conflict.dependency.dependent == index]
+        own = [self._kind(row, conflict, conflicts) for conflict in conflicts if conflict.dependency.dependent == index]
         return own[0] if own else Kind.DETERMINANT
 
     def _worst(self, row: int, conflicts: list[Conflict]) -> list[int]:

@@ -11,8 +11,9 @@ that repairs a cell has decided on it:
 5. misspellings in closed vocabularies, of texts and of their skeletons (`typo`)
 6. a corruption learned from all repairs so far (`corruption`)
 
-After the rounds, blanks around a text are cut (`padding`), and what is off the shape of its column (`shape`), far from
-its numbers or of broken encoding (`outlier`) is flagged. A flag holds only where nothing repaired.
+After the rounds, blanks around a text are cut (`padding`). Dates of which nothing tells the day (`calendar`), what is
+off the shape of its column (`shape`), far from its numbers or of broken encoding (`outlier`) is flagged. A flag holds
+only where nothing repaired.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -22,7 +23,20 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from tools.quality.cleaning import corruption, exchange, notation, outlier, shape, spill, typo, unit, variant, vote
+from tools.quality.cleaning import (
+    calendar,
+    corruption,
+    exchange,
+    notation,
+    outlier,
+    shape,
+    spill,
+    typo,
+    unit,
+    variant,
+    vote,
+)
+from tools.quality.cleaning.company import Company
 from tools.quality.cleaning.comparison import compared
 from tools.quality.cleaning.contradiction import contradictions
 from tools.quality.cleaning.dependency import dependencies
@@ -88,8 +102,9 @@ def _heard(columns: list[Column], replaced: set[tuple[str, str]]) -> Iterator[Fi
     for index, column in enumerate(columns):
         yield from _forms(index, column)
         yield from _rows(index, columns, variant.variants(column), sound, variant.RULE, "another spelling of {}")
-        yield from _rows(index, columns, typo.misspellings(column), sound, typo.RULE, "rare, and almost {}")
-        yield from _rows(index, columns, _in_skeleton(column, typo.misspellings), sound, typo.RULE, "almost {}")
+        misspelt = partial(_misspelt, index=index, columns=columns)
+        yield from _rows(index, columns, misspelt(column), sound, typo.RULE, "rare, and almost {}")
+        yield from _rows(index, columns, _in_skeleton(column, misspelt), sound, typo.RULE, "almost {}")
     replaced.update(
         (columns[f.column].texts[code], f.after)
         for f in told
@@ -125,7 +140,12 @@ def _forms(index: int, column: Column) -> Iterator[Finding]:
     for texts, rule in ((notation.notations(column), notation.RULE), (unit.units(column), unit.RULE)):
         for row in np.flatnonzero(np.isin(column.codes, list(texts))).tolist():
             found = texts[int(column.codes[row])]
-            yield Finding(row, index, found.meant, rule, "in another form than most", found.confidence)
+            reason = "in another form than most" if found.meant is not None else "in another unit than all others"
+            yield Finding(row, index, found.meant, rule, reason, found.confidence)
+
+
+def _misspelt(column: Column, index: int, columns: list[Column]) -> dict[int, Verdict]:
+    return typo.misspellings(column, Company(column, columns[:index] + columns[index + 1 :]))
 
 
 def _in_skeleton(column: Column, evidence: Callable[[Column], dict[int, Verdict]]) -> dict[int, Verdict]:
@@ -147,6 +167,9 @@ def _odd(columns: list[Column]) -> Iterator[Finding]:
     for index, column in enumerate(columns):
         for off, rule, reason in (
             (outlier.broken(column), outlier.ENCODING, "its encoding is broken"),
+            (calendar.ambiguous(column), calendar.RULE, "a date that can be read in two ways"),
+            (calendar.disordered(column), calendar.RULE, "day and month in another order than in all others"),
+            (calendar.impossible(column), calendar.RULE, "a date of no calendar"),
             (shape.misshapen(column), shape.RULE, "off the shape of its column"),
             (outlier.outliers(column), outlier.OUTLIER, "far from all other numbers of its column"),
         ):

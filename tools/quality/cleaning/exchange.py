@@ -1,11 +1,12 @@
 """Two cells of a row that have changed places: each is a stranger in its column, and at home in the other's."""
 
+from collections import defaultdict
 from collections.abc import Iterator
 
 import numpy as np
 
 from tools.quality.cleaning.finding import Finding, succession
-from tools.quality.cleaning.grid import MISSING, Column
+from tools.quality.cleaning.grid import Column
 
 RULE = "exchange"
 
@@ -17,33 +18,42 @@ _STRANGERS = 0.1
 
 def exchanges(columns: list[Column]) -> Iterator[Finding]:
     """Findings on both cells of each exchange. The confidence is the share of the column that is at home in it."""
-    closed = {index: _strangers(column) for index, column in enumerate(columns) if column.present}
-    closed = {i: rows for i, rows in closed.items() if len(rows) <= _STRANGERS * columns[i].present}
-    for index, rows in closed.items():
-        for row in rows.tolist():
-            for other in closed:
-                if other > index and _exchanged(columns[index], columns[other], row):
-                    yield _finding(columns, row, index, other)
-                    yield _finding(columns, row, other, index)
+    closed = [index for index, column in enumerate(columns) if column.present and _closed(column)]
+    homes: dict[str, set[int]] = defaultdict(set)
+    for index in closed:
+        column = columns[index]
+        for code in np.flatnonzero(column.counts >= _AT_HOME).tolist():
+            homes[column.texts[code]].add(index)
+    abroad: dict[int, dict[int, set[int]]] = defaultdict(dict)
+    for index in closed:
+        for row, there in _abroad(columns[index], homes):
+            abroad[row][index] = there
+    for row, cells in sorted(abroad.items()):
+        for one, other in ((one, other) for one, there in cells.items() for other in sorted(there) if other > one):
+            if one in cells.get(other, ()) and not _alike(columns[one], columns[other]):
+                yield _finding(columns, row, one, other)
+                yield _finding(columns, row, other, one)
 
 
-def _strangers(column: Column) -> np.ndarray:
-    rare = np.append(column.counts < _AT_HOME, False)
-    return np.flatnonzero(rare[column.codes] & (column.codes != MISSING))
+def _closed(column: Column) -> bool:
+    return bool(column.counts[column.counts < _AT_HOME].sum() <= _STRANGERS * column.present)
 
 
-def _exchanged(one: Column, other: Column, row: int) -> bool:
-    return _belongs(one, other, row) and _belongs(other, one, row)
-
-
-def _belongs(there: Column, home: Column, row: int) -> bool:
-    """Whether the text that one column has in a row is a stranger there, and at home in the other column."""
-    code = int(there.codes[row])
+def _abroad(column: Column, homes: dict[str, set[int]]) -> Iterator[tuple[int, set[int]]]:
+    """The rows whose text is a stranger here, with the columns where it is at home."""
+    strangers = np.flatnonzero((column.counts > 0) & (column.counts < _AT_HOME)).tolist()
     # A number is at home in every column of numbers.
-    if code == MISSING or there.counts[code] >= _AT_HOME or not any(map(str.isalpha, there.texts[code])):
-        return False
-    known = home.number.get(there.texts[code])
-    return known is not None and int(home.counts[known]) >= _AT_HOME
+    known = [code for code in strangers if (text := column.texts[code]) in homes and any(map(str.isalpha, text))]
+    for row in np.flatnonzero(np.isin(column.codes, known)).tolist() if known else ():
+        yield row, homes[column.texts[column.codes[row]]]
+
+
+def _alike(one: Column, other: Column) -> bool:
+    """Whether columns have many texts in common, as origin and destination have: any is at home in both."""
+    there = other.number
+    common = [(int(one.counts[code]), there[text]) for code, text in enumerate(one.texts) if text in there]
+    shared = sum(min(rows, int(other.counts[code])) for rows, code in common)
+    return shared > _STRANGERS * min(one.present, other.present)
 
 
 def _finding(columns: list[Column], row: int, index: int, other: int) -> Finding:

@@ -16,6 +16,8 @@ RULE = "notation"
 # The column is in plain notation if so much of it is.
 _PLAIN = 0.8
 _ROWS = 20
+# Eight dates that can be read in one way tell how to read the others.
+_SURE = 0.9
 
 _DATE, _NUMBER = re.compile(pattern("date")), re.compile(r"[+-]?\d+(\.\d+)?", re.ASCII)
 
@@ -23,13 +25,15 @@ _DATE, _NUMBER = re.compile(pattern("date")), re.compile(r"[+-]?\d+(\.\d+)?", re
 def notations(column: Column) -> dict[int, Verdict]:
     """The texts, by code, that are a date or number of a column of such, in the plain notation.
 
-    Only texts that can be read in one way, and whose value lies within the range of the plain ones.
+    Only texts that can be read in one way, by themselves or as others of the column tell, and whose value lies within
+    the range of the plain ones.
     """
     if column.present < _ROWS:
         return {}
     if odd := _odd(column, _DATE):
         order = dates.order_of(column.texts[code] for code in odd)
-        return _rewritten(column, odd, _DATE, lambda text: dates.iso_slashed(dates.iso(text), order), str)
+        known = order if order.confidence >= _SURE else dates.Order(None)
+        return _rewritten(column, odd, _DATE, lambda text: dates.iso_slashed(dates.iso(text), known), str)
     if odd := _odd(column, _NUMBER):
         return _rewritten(
             column, odd, _NUMBER, lambda text: numbers.plain(numbers.without_currency(text), "float"), float

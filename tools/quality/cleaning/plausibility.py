@@ -12,6 +12,9 @@ from tools.quality.cleaning.shape import shape
 # A text this much rarer than what is predicted may be a misspelling of it.
 _RARER = 10
 
+# A text of so few letters is a code, and a letter makes it another.
+_CODE = 3
+
 _DIGITS = regex(r"\d")
 
 
@@ -42,8 +45,8 @@ class Plausibility:
         self._known = comparison.known
         self._shapes = cache(self._known_shapes)
 
-    def kind(self, index: int, code: int, predicted: int) -> Kind:
-        """What the text of a column (its code) is, beside the one predicted."""
+    def kind(self, index: int, code: int, predicted: int, voters: int) -> Kind:
+        """What the text of a column (its code) is, beside the one that so many dependencies predict."""
         column = self._columns[index]
         if code == MISSING:
             return Kind.OMISSION if self._known[index][MISSING] else Kind.GAP
@@ -51,7 +54,8 @@ class Plausibility:
         rare = count * _RARER <= expected or (count == 1 and expected > 2)
         if rare and not self._known[index][code]:
             text, meant = column.texts[code], column.texts[predicted]
-            if similar(text, meant) and not self._own_number(index, text, meant):
+            own = self._own_number(index, text, meant) or (voters == 1 and _own_code(text, meant))
+            if similar(text, meant) and not own:
                 return Kind.TYPO
             if count == 1:
                 return Kind.STRANGER
@@ -66,3 +70,8 @@ class Plausibility:
     def _known_shapes(self, index: int) -> set[str]:
         known = self._known[index]
         return {shape(text) for code, text in enumerate(self._columns[index].texts) if known[code]}
+
+
+def _own_code(text: str, meant: str) -> bool:
+    """Whether a text may be a code of its own: `ID` is as good as `IL`."""
+    return len(text) == len(meant) <= _CODE and text.isupper() == meant.isupper() and text.isalpha()

@@ -1,20 +1,22 @@
 """Misspellings in columns of a closed vocabulary: a rare text near a frequent one.
 
 Nearness alone proves little where words are near one another by nature, as names are. How often that is so is told by
-the column's frequent texts, and how many rare texts are no misspellings by those that are near nothing. The confidence
-is the share of the near rare texts that is left when as many as nature explains are taken off.
+the column's frequent texts, and by rare texts that are words of their own: they are made of words that stand elsewhere,
+or keep company of their own. How many rare texts are no misspellings is told by those that are near nothing. The
+confidence is the share of the near rare texts that is left when as many as nature explains are taken off.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 
 import numpy as np
 from numpy.typing import NDArray
 from rapidfuzz.distance import OSA
 from rapidfuzz.process import cdist
 
+from tools.quality.cleaning.company import Company
 from tools.quality.cleaning.finding import Verdict
 from tools.quality.cleaning.grid import Column
-from tools.quality.cleaning.likeness import near, slips
+from tools.quality.cleaning.likeness import misspelt, near, slips, words
 
 RULE = "misspelling"
 
@@ -30,42 +32,81 @@ _MAX_FREQUENT = 4_000
 # Comparisons of one column in all, and of texts at a time.
 _MAX_PAIRS = 40_000_000
 _BLOCK = 500
-# Before anything is seen: one text in fifty is near another by nature, believed as firmly as two observations.
-_PRIOR, _PRIOR_WEIGHT = 0.02, 2
+# Before anything is seen: one text in ten is near another by nature, believed as firmly as five observations.
+_PRIOR, _PRIOR_WEIGHT = 0.1, 5
+# Slips come in series, each another: without company, a text is none unless so many times its rows are suspect.
+_SERIES = 3
+# A word stands elsewhere if so many other rows have it.
+_ELSEWHERE = 3
 
 
-def misspellings(column: Column) -> dict[int, Verdict]:
-    """The misspelt texts of a column, by code."""
+def misspellings(column: Column, company: Company) -> dict[int, Verdict]:
+    """The misspelt texts of a column, by code; `company` is that of its texts."""
+    frequent, rare = _frequent_and_rare(column)
+    if not frequent or not rare:
+        return {}
+    near_rare = {
+        code: closest
+        for code, others in _neighbours(column, rare, frequent).items()
+        if (closest := [o for o in others if column.counts[o] >= max(_FREQUENT, _TIMES * column.counts[code])])
+    }
+    if not near_rare:
+        return {}
+    suspects = _suspects(column, company, near_rare)
+    own = len(near_rare) - len(suspects)
+    natural = _rate(len(_neighbours(column, frequent, frequent)) + own, len(frequent) + own)
+    expected = (len(rare) - len(near_rare) + 1) * natural / (1 - natural)
+    series = int(column.counts[list(suspects)].sum())
+    found = {}
+    for code, chances in suspects.items():
+        least = min(chances.values())
+        meant = [other for other, chance in chances.items() if chance == least]
+        confidence = round(1 - least * expected / len(suspects), 3)
+        alone = least == 1 and series < _SERIES * column.counts[code]
+        if confidence >= _CONFIDENCE and not alone:
+            found[code] = Verdict(column.texts[meant[0]] if len(meant) == 1 else None, confidence)
+    return found
+
+
+def _frequent_and_rare(column: Column) -> tuple[list[int], list[int]]:
+    """The frequent and the rare texts of a closed vocabulary, by code; none if it is open, or too large."""
     counts = column.counts
     frequent = [code for code in np.flatnonzero(counts >= _FREQUENT).tolist() if _comparable(column.texts[code])]
     if not 1 <= len(frequent) <= _MAX_FREQUENT:
-        return {}
-    rarity = max(1, int(counts.max(initial=0)) // _TIMES)
-    rare = [
-        code
-        for code in np.flatnonzero((counts > 0) & (counts <= min(rarity, max(2, column.present // 500)))).tolist()
-        if _comparable(column.texts[code])
-    ]
-    if counts[rare].sum() > _OPEN * column.present:
-        return {}
-    if not rare or len(rare) * len(frequent) > _MAX_PAIRS:
-        return {}
-    neighbours = _neighbours(column, rare, frequent)
-    close = {
-        code: [other for other in others if counts[other] >= max(_FREQUENT, _TIMES * counts[code])]
-        for code, others in neighbours.items()
-    }
-    close = {code: others for code, others in close.items() if others}
-    natural = (len(_neighbours(column, frequent, frequent)) + _PRIOR * _PRIOR_WEIGHT) / (len(frequent) + _PRIOR_WEIGHT)
-    strangers = len(rare) - len(close) + 1
-    expected = strangers * natural / (1 - natural) if natural < 1 else float("inf")
-    confidence = round(1 - expected / len(close), 3) if close else 0.0
-    if confidence < _CONFIDENCE:
-        return {}
-    return {
-        code: Verdict(column.texts[others[0]], confidence) if len(others) == 1 else Verdict(None, confidence)
-        for code, others in close.items()
-    }
+        return [], []
+    rarity = min(max(1, int(counts.max()) // _TIMES), max(2, column.present // 500))
+    candidates = np.flatnonzero((counts > 0) & (counts <= rarity)).tolist()
+    rare = [code for code in candidates if _comparable(column.texts[code])]
+    if counts[rare].sum() > _OPEN * column.present or len(rare) * len(frequent) > _MAX_PAIRS:
+        return [], []
+    return frequent, rare
+
+
+def _suspects(column: Column, company: Company, near_rare: dict[int, list[int]]) -> dict[int, dict[int, float]]:
+    """Those that may be misspelt, each with the texts that may be meant, and the chance that it is another word."""
+    known: Counter[str] = Counter()
+    for text, count in zip(column.texts, column.counts.tolist(), strict=True):
+        for word in set(words(text)) if count else ():
+            known[word] += count
+    found = {}
+    for code, others in near_rare.items():
+        text, rows = column.texts[code], int(column.counts[code])
+        elsewhere = {word for word in words(text) if known[word] - rows >= _ELSEWHERE}
+        chances = {
+            other: chance
+            for other in others
+            if misspelt(text, column.texts[other], elsewhere) and (chance := company.chance(code, other)) is not None
+        }
+        if chances:
+            found[code] = chances
+    return found
+
+
+def _rate(hits: int, trials: int) -> float:
+    """The rate of what was seen so many times: a standard deviation above what Bayes expects."""
+    weight = trials + _PRIOR_WEIGHT
+    mean = (hits + _PRIOR * _PRIOR_WEIGHT) / weight
+    return float(min(mean + (mean * (1 - mean) / (weight + 1)) ** 0.5, 0.99))
 
 
 def _comparable(text: str) -> bool:

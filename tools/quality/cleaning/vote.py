@@ -27,6 +27,8 @@ _ALIKE = 4
 # Entity and source name a row, but for so many.
 _NAMED = 0.98
 _SAMPLE = 2_000
+# They are among the first columns that may be.
+_COLUMNS = 40
 
 
 def votes(columns: list[Column], found: list[Dependency]) -> Iterator[Finding]:
@@ -54,9 +56,10 @@ def _entities(columns: list[Column]) -> list[tuple[int, int]]:
     """The pairs of an entity, with three rows and more, and a source, with many entities."""
     rows = len(columns[0].codes)
     pairs = []
-    for entity, source in permutations(range(len(columns)), 2):
+    some = [index for index, column in enumerate(columns) if 1 < len(column.texts) <= rows // _SOURCES]
+    for entity, source in permutations(some[:_COLUMNS], 2):
         one, other = columns[entity], columns[source]
-        if not (1 < len(one.texts) <= rows // _SOURCES and _SOURCES <= len(other.texts) <= rows // 10):
+        if not _SOURCES <= len(other.texts) <= rows // 10:
             continue
         possible = len(one.texts) * len(other.texts) >= _NAMED * rows and len(other.texts) < len(one.texts)
         # Most pairs name nothing, and a part of the rows shows it.

@@ -56,11 +56,18 @@ def iso(text: str) -> str:
     for pattern in _ONE_WAY:
         if match := pattern.fullmatch(text):
             return _date(match["y"], match["m"], match["d"]) or text
-    if match := _SLASHED.fullmatch(text):
-        day_first, month_first = _date(match[3], match[2], match[1]), _date(match[3], match[1], match[2])
-        if day_first is None or month_first is None or day_first == month_first:
-            return day_first or month_first or text
+    day_first, month_first = readings(text)
+    if day_first is None or month_first is None or day_first == month_first:
+        return day_first or month_first or text
     return text
+
+
+def readings(text: str) -> tuple[str | None, str | None]:
+    """A slashed date in ISO form with the day first, and with the month first; None where there is no such date."""
+    match = _SLASHED.fullmatch(text)
+    if not match:
+        return None, None
+    return _date(match[3], match[2], match[1]), _date(match[3], match[1], match[2])
 
 
 def iso_slashed(text: str, order: Order) -> str:

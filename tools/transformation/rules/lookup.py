@@ -9,6 +9,7 @@ from core.spec.rule import Join, Lookup, Reference
 from core.task import Fate
 from tools.engine.rowid import ROW
 from tools.engine.types import constant
+from tools.quality.keys import repeated
 from tools.transformation.arithmetic import alike
 from tools.transformation.rules.passage import FOUND, Passage
 
@@ -55,11 +56,11 @@ def _find(passage: Passage, rule: Reference, on: dict[str, str], take: dict[str,
 def _unique(passage: Passage, rule: Reference, other: Table, keys: list[str]) -> Table:
     """The rows that have a whole key, which nobody shares. Raises ValueError if keys stand more than once."""
     keyed = other.filter([other[key].notnull() for key in keys])
-    groups = keyed.group_by(keys).having(keyed.count() > 1).aggregate(n=keyed.count())
-    repeated = passage.engine.row(groups.aggregate(n=groups.count()))["n"]
-    if repeated:
+    doubles = repeated(passage.engine, keyed, tuple(keys))
+    if doubles is not None:
+        n = passage.engine.count(doubles)
         raise ValueError(
-            f"{repeated} keys ({', '.join(keys)}) stand more than once in '{rule.dataset}', which would multiply rows; "
+            f"{n} keys ({', '.join(keys)}) stand more than once in '{rule.dataset}', which would multiply rows; "
             "declare the key unique in its validation, or deduplicate it"
         )
     return keyed
