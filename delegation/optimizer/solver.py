@@ -19,7 +19,7 @@ RELAXING = 0.6
 SEARCHING = 0.5
 
 # The search ends after this many neighbourhoods without anything better; each has so many agents, and so much time.
-PATIENCE = 20
+PATIENCE = 40
 NEIGHBOURS = 12
 NEIGHBOURHOOD_S = 0.5
 
