@@ -18,6 +18,7 @@ from core.errors import InputError
 from core.settings import Settings
 from crewline.cli import app
 from tests.model import ScriptedModel
+from tests.web import Server
 from tools import DataDiscoveryTool, ToolContext
 
 ROOT = Path(__file__).parent.parent
@@ -67,6 +68,13 @@ def test_a_source_that_fails_is_told_and_the_others_are_crawled(shop: Path) -> N
     assert [one["described"] for one in content["crawls"]] == [2]
     assert set(content["failed"]) == {str(shop / "none"), "gopher://x"}
     assert done.stderr.count("Error: ") == 2
+
+
+def test_a_page_that_is_no_document_of_an_api_is_a_failure(configuration: Settings) -> None:
+    with Server({"/index": "<!doctype html><html><body><p>Hello: you</p></body></html>"}) as server:
+        crawled = call("crawl", f"{server.url}/index")
+    assert crawled.exit_code == 1
+    assert "OpenAPI" in crawled.stderr
 
 
 @pytest.mark.parametrize(

@@ -161,6 +161,19 @@ def test_one_failing_source_is_told_beside_the_answers_of_the_others(
     assert "secret" not in answer.model_dump_json()
 
 
+@pytest.mark.parametrize("times", [1, 3])
+def test_servers_that_drip_take_none_of_the_answer_of_the_others(lake: Path, database: Database, times: int) -> None:
+    documents = {f"/drip{n}": ... for n in range(times)}
+    with Server(dict(documents)) as server:
+        urls = [server.url + path for path in documents]
+        # Less than the patience with one document.
+        context = ToolContext(roots=(str(lake), *urls), timeout_s=2)
+        answer = ask("customer", context, database)
+    assert names(answer) == ["customer_orders", "customers"]
+    assert {failure.source for failure in answer.failures} == set(urls)
+    assert all("not through after 1.6 s" in failure.reason for failure in answer.failures)
+
+
 def test_what_of_a_url_may_be_a_secret_is_neither_told_nor_kept(
     lake: Path, database: Database, configuration: Settings
 ) -> None:

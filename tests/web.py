@@ -1,18 +1,20 @@
 """A web server of the test's own, with its documents, its silences and its failures."""
 
 import threading
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
+from types import EllipsisType, TracebackType
 
 
 class Server:
     """Serves texts by path on a port of this machine, each with its ETag, while its block runs.
 
-    An integer in the place of a text is the status of a failure, None the silence of a server that has hung. `asked`
+    An integer in the place of a text is the status of a failure, None the silence of a server that has hung; `...`
+    begins well, and then sends a byte every now and then, as long as it runs. `asked`
     are the paths of the requests so far.
     """
 
-    def __init__(self, documents: dict[str, str | int | None]) -> None:
+    def __init__(self, documents: dict[str, str | int | EllipsisType | None]) -> None:
         self.documents = documents
         self.asked: list[str] = []
         self._over = threading.Event()
@@ -34,6 +36,12 @@ class Server:
         document = self.documents.get(request.path, 404)
         if document is None:
             self._over.wait()
+        elif document is ...:
+            request.send_response(200)
+            request.end_headers()
+            with suppress(OSError):
+                while not self._over.wait(0.05):
+                    request.wfile.write(b" ")
         elif isinstance(document, int):
             request.send_response(document)
             if 300 <= document < 400:

@@ -22,7 +22,10 @@ def crawl(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Bring the catalog up to date with these sources, or with all that it knows. Unchanged files are not read."""
+    """Bring the catalog up to date with these sources, or with all that it knows. Unchanged files are not read.
+
+    Exits with 1 if a source could not be crawled, or nothing of what was read in it.
+    """
     from crewline.facade import catalog
     from tools.url import public
 
@@ -41,7 +44,7 @@ def crawl(
             _tell(done)
         for message in failed.values():
             typer.echo(f"Error: {message}", err=True)
-        if failed:
+        if failed or any(one.failures and len(one.failures) == one.read for one in done):
             raise typer.Exit(1)
 
 

@@ -1,10 +1,11 @@
 """discover: datasets for some words, from the catalog, brought up to date where the question needs it."""
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 from typing import Any
 
-from core.errors import InputError, Refused, SourceError
+from core.errors import InputError, Interrupted, Refused, SourceError
 from core.stop import Stop
 from core.store import Database
 from tools.context import ToolContext
@@ -21,7 +22,7 @@ from tools.discovery.answer import (
 )
 from tools.discovery.catalog import Failure
 from tools.discovery.compatibility import compatibility
-from tools.discovery.crawler import crawl
+from tools.discovery.crawler import Crawl, crawl
 from tools.discovery.dataset import Description
 from tools.discovery.governance import judge, summary
 from tools.discovery.metrics import metrics
@@ -29,6 +30,10 @@ from tools.discovery.request import DiscoveryRequest
 from tools.discovery.search import Filters, Hits, left_out, search
 from tools.discovery.vocabulary import Word, understand
 from tools.url import public
+
+# Sources crawled at the same time; and the share of a call's time that they have: the rest is for the answer.
+_AT_ONCE = 8
+_CRAWLING = 0.8
 
 
 def discover(
@@ -38,7 +43,8 @@ def discover(
 
     Roots that the catalog does not know yet are crawled first; and with a freshness, so are the sources whose last
     crawl is longer ago than that. A source that fails is told in `failures`, beside the answer from the others.
-    Raises StoreUnavailable; Interrupted when a stop was requested, or a crawl took the context's time.
+    So is one whose crawl takes more than four fifths of the context's time. Raises StoreUnavailable; Interrupted when
+    a stop was requested.
     """
     roots = {_source(context.path(root)): root for root in context.roots}
     failures = _refresh(request, context, roots, database, stop)
@@ -80,16 +86,42 @@ def _refresh(
         ):
             # With its password, where a root has it.
             wanted[source] = roots.get(source, source)
+    return _crawled(wanted, context, database, asked)
+
+
+def _crawled(wanted: Mapping[str, str], context: ToolContext, database: Database, asked: Stop | None) -> list[Failure]:
+    """Crawl sources side by side, so that one that is slow takes no other's time. What is not through in time is told,
+    and stopped."""
+    patience = _CRAWLING * context.timeout_s
     failures = []
+    pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="source")
     with context.deadline(asked) as stop:
-        for source, url in wanted.items():
-            try:
-                crawl(url, database, stop)
-            except SourceError:
-                continue
-            except InputError as error:
-                failures.append(Failure(source=source, reason=str(error)))
+        try:
+            crawls = {source: pool.submit(crawl, url, database, stop) for source, url in wanted.items()}
+            wait(crawls.values(), patience)
+            stop.request(f"sources have {patience:g} s to be crawled")
+            for source, crawled in crawls.items():
+                if asked is not None:
+                    asked.check()
+                if (reason := _failed(crawled, patience)) is not None:
+                    failures.append(Failure(source=source, reason=reason))
+        finally:
+            # One that hears nothing of the stop, as a server keeps it waiting, is not waited for.
+            pool.shutdown(wait=False, cancel_futures=True)
     return failures
+
+
+def _failed(crawled: Future[Crawl], patience: float) -> str | None:
+    """Why a crawl failed, if the catalog has no record of it. Raises what is not the source's fault."""
+    try:
+        crawled.result(timeout=0)
+    except (TimeoutError, Interrupted):
+        return f"its crawl was not through after {patience:g} s."
+    except SourceError:
+        return None
+    except InputError as error:
+        return str(error)
+    return None
 
 
 def _answer(request: DiscoveryRequest, context: ToolContext, roots: Sequence[str], database: Database) -> Discovery:
