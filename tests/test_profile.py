@@ -3,7 +3,7 @@
 import json
 import random
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, time
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +80,60 @@ def test_a_column_without_a_value_or_of_a_nested_type_is_told_by_its_gaps(engine
     assert (empty.missing, empty.distinct, empty.min, empty.top) == (2, 0, None, [])
     nested = column(engine, [[1], None])
     assert (nested.missing, nested.top) == (1, [])
+
+
+def test_floats_without_a_place_among_numbers_are_counted_and_bound_nothing(engine: Engine) -> None:
+    found = column(engine, [2.5, float("nan"), float("-inf"), 0.5, None])
+    assert (found.type, found.missing, found.distinct, found.endless) == ("float", 1, 4, 2)
+    assert (found.min, found.max) == ("0.5", "2.5")
+    none = column(engine, [float("inf")] * 3)
+    assert (none.min, none.max, none.quantiles, none.endless) == (None, None, None, 3)
+
+
+def test_large_whole_numbers_lose_none_of_their_digits(engine: Engine) -> None:
+    found = column(engine, [2**53 + 1, 2**63 - 1], pa.uint64())
+    assert (found.type, found.min, found.max) == ("integer", str(2**53 + 1), str(2**63 - 1))
+    found = column(engine, [1, 2**64 - 1], pa.uint64())
+    assert (found.type, found.max) == ("decimal(20,0)", str(2**64 - 1))
+    found = column(engine, [str(2**63 - 1), "1"])
+    assert (found.type, found.max) == ("integer", str(2**63 - 1))
+
+
+def test_of_a_type_that_no_pipeline_has_only_the_gaps_are_told(engine: Engine, tmp_path: Path) -> None:
+    for cells in ([{"a": 1}, None], [b"x", None], [time(1, 2), None]):
+        found = column(engine, cells)
+        assert (found.missing, found.distinct, found.min) == (1, None, None)
+    pq.write_table(pa.table({"n": pa.nulls(2), "a": [1, 2]}), tmp_path / "nulls.parquet")
+    (empty, _) = crewline.profile(tmp_path / "nulls.parquet").columns
+    assert (empty.type, empty.missing, empty.distinct) == ("string", 2, 0)
+
+
+def test_a_table_of_a_thousand_columns_takes_a_handful_of_statements(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    statements = 0
+    arrow = engine.arrow
+
+    def counted(table: Any) -> pa.Table:
+        nonlocal statements
+        statements += 1
+        return arrow(table)
+
+    monkeypatch.setattr(engine, "arrow", counted)
+    table = {f"c{n}": ["1", "x"] if n % 2 else [0.5, None] for n in range(1000)}
+    found = profile(engine, engine.table(pa.table(table)))
+    assert [of.name for of in found.columns] == list(table)
+    assert statements < 10
+
+
+def test_what_was_not_read_and_what_was_taken_for_granted_is_told(tmp_path: Path) -> None:
+    (tmp_path / "half.csv").write_bytes("a,a\n1,é\n2,3\n4".encode("latin-1"))
+    found = crewline.profile(tmp_path / "half.csv")
+    notes = ["read as latin-1", "column 2, 'a' in the header, is called 'a_2'"]
+    assert (found.rows, found.unreadable, found.notes) == (2, 1, notes)
+    for command in ("profile", "suggest"):
+        shown = CliRunner().invoke(app, [command, str(tmp_path / "half.csv")]).output
+        assert all(note in shown for note in (*notes, "1 lines are no records"))
 
 
 @settings(max_examples=25)

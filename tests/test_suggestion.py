@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator
+from datetime import datetime, time
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,8 +12,10 @@ import yaml
 from pydantic import TypeAdapter
 from typer.testing import CliRunner
 
-from core.spec.check import Check
+import crewline
+from core.spec.check import Check, NotNull
 from core.spec.column import Column
+from core.spec.source import ParquetSource
 from crewline.cli import app
 from tests import dirt
 from tools.engine.engine import Engine
@@ -108,3 +111,46 @@ def test_the_command_prints_columns_and_checks_that_a_pipeline_takes(engine: Eng
     columns, checks = learned(engine, table)
     assert {name: Column.model_validate(kind) for name, kind in document["columns"].items()} == columns
     assert CHECKS.validate_python(document["checks"]) == checks
+
+
+def test_what_is_suggested_passes_on_its_file_whatever_the_types_in_it(tmp_path: Path) -> None:
+    rows = 60
+    table = pa.table(
+        {
+            "ratio": [float(n) for n in range(rows - 2)] + [float("nan"), float("inf")],
+            "nothing": pa.nulls(rows),
+            "large": pa.array([2**64 - 1 - n for n in range(rows)], pa.uint64()),
+            "old": pa.array(range(-1_000_000, rows - 1_000_000), pa.int32()).cast(pa.date32()),
+            "zoned": pa.array([datetime(2024, 1, 1, n % 24) for n in range(rows)], pa.timestamp("us", "Europe/Zurich")),
+            "_id": range(rows),
+            "place": [{"town": "Bern"}] * rows,
+            "hour": [time(1, 2)] * rows,
+        }
+    )
+    pq.write_table(table, tmp_path / "in.parquet")
+    told = CliRunner().invoke(app, ["suggest", str(tmp_path / "in.parquet")])
+    assert told.exit_code == 0, told.output
+    (tmp_path / "checks.yaml").write_text(told.output)
+    source = {"kind": "parquet", "path": "in.parquet", "columns": yaml.safe_load(told.output)["columns"]}
+    assert list(ParquetSource.model_validate(source).columns) == ["ratio", "nothing", "large", "old", "zoned"]
+    for name, why in (("_id", "begins with '_'"), ("place", "is no type"), ("hour", "is no type")):
+        assert any(line.startswith(f"# '{name}' is left out") and why in line for line in told.output.splitlines())
+    report = crewline.check(tmp_path / "in.parquet", tmp_path / "checks.yaml")
+    assert report.passed
+    assert len(report.verdicts) == 8
+
+
+def test_where_nothing_is_learned_that_is_said_and_the_types_are_checked_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("id,day\n1,2025-01-01\n2,2025-01-02\n")
+    told = CliRunner().invoke(app, ["suggest", str(tmp_path / "in.csv")]).output
+    assert "# 2 rows teach no checks" in told
+    (tmp_path / "checks.yaml").write_text(told)
+    report = crewline.check(tmp_path / "in.csv", tmp_path / "checks.yaml")
+    assert [verdict.check for verdict in report.verdicts] == ["type(id)", "type(day)"]
+
+
+def test_sample_rows_with_dates_that_python_has_not_are_shown_as_text(tmp_path: Path) -> None:
+    old = pa.array([-1_000_000], pa.int32()).cast(pa.date32())
+    pq.write_table(pa.table({"day": old, "id": pa.array([None], pa.int64())}), tmp_path / "in.parquet")
+    report = crewline.check(tmp_path / "in.parquet", [NotNull(check="not_null", column="id")])
+    assert report.failed[0].sample == [{"day": "-0768-02-04", "id": None}]

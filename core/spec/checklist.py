@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from core.spec.check import Between, Check, Distribution, ForeignKey, Freshness, Type
 from core.spec.column import Column, Names
@@ -21,10 +21,16 @@ class Checklist(Part):
     names, the path of its file; relative paths stand under the folder of the document.
     """
 
-    checks: tuple[Check, ...] = Field(min_length=1)
+    checks: tuple[Check, ...]
     columns: dict[str, Column] = Field(default_factory=dict)
     partition_by: Names = ()
     references: dict[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _something(self) -> "Checklist":
+        if not self.checks and not self.columns:
+            raise ValueError("give checks, or columns whose types are checked")
+        return self
 
     def declared(self) -> dict[str, Column]:
         """The columns whose type is told, here or by a check of it."""

@@ -51,11 +51,20 @@ def suggest(path: Input) -> None:
 
     with reported():
         found = files.profile(path)
+        left_out = files.unusable(found)
         checks = [
             check.model_dump(mode="json", exclude_none=True, exclude={"severity"})
             for check in files.suggest_checks(found)
+            if not left_out.keys() & set(check.reads)
         ]
-    columns = {column.name: column.type for column in found.columns}
+    columns = {column.name: column.type for column in found.columns if column.name not in left_out}
+    remarks = [f"note: {note}" for note in _remarks(found)]
+    remarks += [f"'{name}' is left out, as no pipeline can have it: {why}" for name, why in left_out.items()]
+    if not checks:
+        remarks.append(f"{found.rows} rows teach no checks")
+    for remark in remarks:
+        # A remark stands in a line of its own, whatever a column is called.
+        typer.echo(f"# {' '.join(remark.split())}")
     typer.echo(yaml.safe_dump({"columns": columns, "checks": checks}, sort_keys=False, allow_unicode=True), nl=False)
 
 
@@ -78,7 +87,15 @@ def _show(found: Profile) -> None:
     for column in found.columns:
         top = ", ".join(f"{count.value} ({count.rows:,})" for count in column.top[:3])
         table.add_row(
-            *(column.name, column.type, f"{column.missing:,}", f"{column.distinct:,}"),
+            *(column.name, column.type, f"{column.missing:,}"),
+            "" if column.distinct is None else f"{column.distinct:,}",
             *(column.min or "", column.max or "", top),
         )
     stdout().print(table)
+    for note in _remarks(found):
+        typer.echo(f"note: {note}")
+
+
+def _remarks(found: Profile) -> list[str]:
+    unread = [f"{found.unreadable:,} lines are no records, and left out"] if found.unreadable else []
+    return [*unread, *found.notes]

@@ -42,7 +42,8 @@ def profile(path: str | Path) -> Profile:
 
     with session() as (engine, scratch):
         found = open_files(engine, Path(path).stem, Files(path=str(path)), scratch)
-        return profile_table(engine, found.cells(engine))
+        of_records = profile_table(engine, found.cells(engine))
+        return of_records.model_copy(update={"unreadable": len(found.unreadable), "notes": found.notes})
 
 
 def suggest_checks(sample: Profile) -> list[Check]:
@@ -50,6 +51,13 @@ def suggest_checks(sample: Profile) -> list[Check]:
     from tools.quality.suggestion import suggest_checks as suggest
 
     return suggest(sample)
+
+
+def unusable(sample: Profile) -> dict[str, str]:
+    """The columns of a profiled file that no pipeline can declare, each with the reason."""
+    from tools.quality.suggestion import unusable as found
+
+    return found(sample)
 
 
 def clean(path: str | Path, out: str | Path) -> Cleaning:

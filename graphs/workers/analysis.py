@@ -149,7 +149,7 @@ def _numbers(columns: Columns, request: AnalysisRequest, notes: list[str]) -> li
 
 
 def _distinct(columns: Columns, name: str) -> int:
-    return next(column.distinct for column in columns.profile.columns if column.name == name)
+    return next(column.distinct or 0 for column in columns.profile.columns if column.name == name)
 
 
 def _result(found: Analysis) -> Result:

@@ -31,7 +31,7 @@ class Content(BaseModel):
     name: str
     type: str
     missing_share: float | None
-    distinct: int
+    distinct: int | None
     min: str | None
     max: str | None
     top: list[Count]

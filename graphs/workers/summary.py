@@ -24,7 +24,7 @@ class Summary(BaseModel):
     name: str
     type: str
     missing: int
-    distinct: int
+    distinct: int | None
     min: str | None = None
     max: str | None = None
     quantiles: dict[str, float] | None = None

@@ -188,8 +188,17 @@ class Engine:
             return self._backend.arrow(table)
 
     def rows(self, table: Table) -> list[dict[str, Any]]:
-        """The rows as Python values. For small results, such as counts."""
-        result: list[dict[str, Any]] = self.arrow(table).to_pylist()
+        """The rows as Python values. For small results, such as counts.
+
+        Python has no times before the year 1 or after 9999: columns that have such come as text.
+        """
+        found = self.arrow(table)
+        try:
+            result: list[dict[str, Any]] = found.to_pylist()
+        except (OverflowError, ValueError):
+            dated = (pa.types.is_date, pa.types.is_timestamp)
+            fields = [f.with_type(pa.string()) if any(of(f.type) for of in dated) else f for f in found.schema]
+            result = found.cast(pa.schema(fields)).to_pylist()
         return result
 
     def row(self, table: Table) -> dict[str, Any]:

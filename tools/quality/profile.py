@@ -1,10 +1,10 @@
 """What a table holds, column by column: types, gaps, distinct values, ranges, quantiles, top values, patterns.
 
-Columns are measured in batches, as engines take long to plan a statement of thousands of measures. Each column is read
-once for its measures, and once for the counts of its values.
+Columns of one type are measured together, listed one below the other: what engines take long for is to plan a
+statement of thousands of measures, not to group. A table of many rows has few columns listed at a time.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import ibis
@@ -20,9 +20,11 @@ _KINDS = ("integer", "float", "boolean", "date", "timestamp")
 _NUMBERS = ("integer", "float")
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 _TOP = 20
-# Columns measured in one statement; and how many cells may be listed in one, a row for each.
-_MEASURED = 20
+# How many columns, and how many cells, may be listed in one statement.
+_COLUMNS = 500
 _CELLS = 1_000_000
+# Files can have unsigned integers, which the spec has not.
+_LARGEST = 2**63 - 1
 # A code, not a number: as a number it would lose its zeros.
 _LEADING_ZERO = r"^[+-]?0[0-9]"
 
@@ -41,10 +43,11 @@ class ColumnProfile(BaseModel):
 
     `type` is the spec's type that all its values have; texts that are all numbers or dates have that type (texts with
     leading zeros are codes, and no numbers). `missing` counts rows without a value (null or blank), `distinct` the
-    different values. `min` and `max` are in the order of the type, as text. `quantiles` (0.05, 0.25, 0.5, 0.75, 0.95)
-    are of numbers. `top` are the twenty most frequent values, `patterns` the twenty most frequent forms: a run of
-    capitals is `A`, of small letters `a`, of other letters `x`, of digits `9`. Both are in the order of their counts,
-    then of the alphabet.
+    different values; it is None for types that no column of a spec can have, of which nothing else is measured.
+    `endless` counts floats that are infinite or NaN: values, but without a place among the others. `min` and `max` are
+    in the order of the type, as text. `quantiles` (0.05, 0.25, 0.5, 0.75, 0.95) are of numbers. `top` are the twenty
+    most frequent values, `patterns` the twenty most frequent forms: a run of capitals is `A`, of small letters `a`, of
+    other letters `x`, of digits `9`. Both are in the order of their counts, then of the alphabet.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -52,7 +55,8 @@ class ColumnProfile(BaseModel):
     name: str
     type: str
     missing: int
-    distinct: int
+    distinct: int | None = None
+    endless: int = 0
     min: str | None = None
     max: str | None = None
     quantiles: dict[str, float] | None = None
@@ -61,118 +65,132 @@ class ColumnProfile(BaseModel):
 
 
 class Profile(BaseModel):
-    """A table: its rows, and its columns in their order."""
+    """A table: its rows, and its columns in their order.
+
+    Of a file, `unreadable` counts the lines that are no records, which are not among the rows, and `notes` say what was
+    taken for granted when it was read.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     rows: int
     columns: list[ColumnProfile]
+    unreadable: int = 0
+    notes: list[str] = []
 
 
 def profile(engine: Engine, table: Table) -> Profile:
-    """Profile all columns but `_row`. Columns of nested types are told by their gaps alone."""
-    names = [name for name in table.columns if name != ROW]
+    """Profile all columns but `_row`. Columns of types that no column of a spec can have are told by their gaps alone,
+    with the engine's name of the type."""
     rows = engine.count(table)
     found: dict[str, ColumnProfile] = {}
-    for batch in _batches(names, _MEASURED):
-        measures = {
-            f"c{index}_{key}": value
-            for index, name in enumerate(batch)
-            for key, value in _measures(table[name]).items()
-        }
-        measured = engine.row(table.aggregate(**measures))
-        for index, name in enumerate(batch):
-            prefix = f"c{index}_"
-            own = {key.removeprefix(prefix): value for key, value in measured.items() if key.startswith(prefix)}
-            found[name] = _column(table[name], name, own, rows)
-    plain = [name for name in names if declared_type(table[name].type()) is not None]
-    for batch in _batches(plain, min(_MEASURED, max(1, _CELLS // max(rows, 1)))):
-        for name, frequent in _frequent(engine, table, batch).items():
-            found[name] = found[name].model_copy(update=frequent)
-    return Profile(rows=rows, columns=[found[name] for name in names])
+    alike: dict[Any, list[str]] = {}
+    for name in table.columns:
+        if name != ROW:
+            # Of no type at all are columns of which no file has a value.
+            alike.setdefault("string" if table[name].type().is_unknown() else table[name].type(), []).append(name)
+    for kind, names in alike.items():
+        for batch in _batches(names, min(_COLUMNS, max(1, _CELLS // max(rows, 1)))):
+            cells = [table[name].cast("string") if kind == "string" else table[name] for name in batch]
+            of = _profiled if declared_type(cells[0].type()) else _gaps
+            found |= {column.name: column for column in of(engine, table, dict(zip(batch, cells, strict=True)), rows)}
+    return Profile(rows=rows, columns=[found[name] for name in table.columns if name != ROW])
 
 
 def _batches(names: list[str], size: int) -> Iterator[list[str]]:
     return (names[start : start + size] for start in range(0, len(names), size))
 
 
+def _gaps(engine: Engine, table: Table, cells: dict[str, Value], rows: int) -> Iterator[ColumnProfile]:
+    there = engine.row(table.aggregate(**{f"c{index}": cell.count() for index, cell in enumerate(cells.values())}))
+    for index, (name, cell) in enumerate(cells.items()):
+        yield ColumnProfile(name=name, type=str(cell.type()), missing=rows - there[f"c{index}"])
+
+
+def _profiled(engine: Engine, table: Table, cells: dict[str, Value], rows: int) -> Iterator[ColumnProfile]:
+    listed = _listed(table, list(cells.values()))
+    kind = listed["value"].type()
+    measured = listed.group_by("column").aggregate(**_measures(listed["value"]))
+    own = {row["column"]: row for row in engine.rows(measured)}
+    frequent = _frequent(engine, listed)
+    for index, name in enumerate(cells):
+        column = _column(name, declared_type(kind) or "string", own.get(index, {}), rows)
+        yield column.model_copy(update={key: counts.get(index, []) for key, counts in frequent.items()})
+
+
+def _listed(table: Table, cells: list[Value]) -> Table:
+    """The cells of columns one below the other, where there are any, with the number of their column.
+
+    Blank texts come as nulls.
+    """
+    structs = [ibis.struct({"column": ibis.literal(index, "int32"), "value": cell}) for index, cell in enumerate(cells)]
+    # One column needs no array, and a table of many rows has its columns come one by one.
+    listed = table.select(cell=structs[0] if len(structs) == 1 else ibis.array(structs).unnest())
+    listed = listed.select(column=listed["cell"]["column"], value=listed["cell"]["value"])
+    return listed.filter(~missing(listed["value"]))
+
+
 def _measures(cell: Value) -> dict[str, Value]:
-    if declared_type(cell.type()) is None:
-        return {"missing": cell.isnull().sum().fill_null(0)}
-    present = ibis.ifelse(missing(cell), ibis.null(cell.type()), cell)
+    """Of the cells of a column that are there."""
+    finite = (
+        ibis.ifelse(cell.isnan() | cell.isinf(), ibis.null(cell.type()), cell) if cell.type().is_floating() else cell
+    )
     measures = {
-        "missing": missing(cell).sum().fill_null(0),
-        "distinct": present.nunique(),
-        "min": present.min().cast("string"),
-        "max": present.max().cast("string"),
+        "present": cell.count(),
+        "distinct": cell.nunique(),
+        "endless": cell.count() - finite.count(),
+        "min": finite.min().cast("string"),
+        "max": finite.max().cast("string"),
     }
     if cell.type().is_string():
         for kind in _KINDS:
             value = typed(cell.strip(), kind)
             measures[kind] = value.count()
-            if kind not in (*_NUMBERS, "boolean"):
+            if kind != "boolean":
                 measures |= {f"{kind}_min": value.min().cast("string"), f"{kind}_max": value.max().cast("string")}
         measures["codes"] = cell.strip().re_search(_LEADING_ZERO).sum().fill_null(0)
-        measures |= _of_numbers(typed(cell.strip(), "float"))
+        measures["quantiles"] = typed(cell.strip(), "float").quantile(list(_QUANTILES))
     elif cell.type().is_numeric():
-        measures |= _of_numbers(cell.cast("float64"))
+        measures["quantiles"] = finite.cast("float64").quantile(list(_QUANTILES))
     return measures
 
 
-def _of_numbers(number: Value) -> dict[str, Value]:
-    return {"least": number.min(), "most": number.max(), "quantiles": number.quantile(list(_QUANTILES))}
-
-
-def _column(cell: Value, name: str, own: dict[str, Any], rows: int) -> ColumnProfile:
-    kind = declared_type(cell.type())
-    if kind is None:
-        return ColumnProfile(name=name, type=str(cell.type()), missing=own["missing"], distinct=0)
-    present = rows - own["missing"]
-    if kind == "string" and present:
-        kinds = [narrow for narrow in _KINDS if own[narrow] == present and not (narrow in _NUMBERS and own["codes"])]
-        kind = kinds[0] if kinds else "string"
+def _column(name: str, kind: str, own: dict[str, Any], rows: int) -> ColumnProfile:
+    if not own:
+        return ColumnProfile(name=name, type=kind, missing=rows, distinct=0)
     low, high, quantiles = own["min"], own["max"], None
+    if kind == "string":
+        kinds = [k for k in _KINDS if own[k] == own["present"] and not (k in _NUMBERS and own["codes"])]
+        kind = kinds[0] if kinds else kind
+        low, high = own.get(f"{kind}_min", low), own.get(f"{kind}_max", high)
+    elif kind == "integer" and high is not None and int(high) > _LARGEST:
+        kind = "decimal(20,0)"
     if own.get("quantiles") and (kind in _NUMBERS or kind.startswith("decimal")):
         quantiles = {str(share): value for share, value in zip(_QUANTILES, own["quantiles"], strict=True)}
-        low, high = _number(own["least"], kind), _number(own["most"], kind)
-    elif f"{kind}_min" in own:
-        low, high = own[f"{kind}_min"], own[f"{kind}_max"]
     return ColumnProfile(
         name=name,
         type=kind,
-        missing=own["missing"],
+        missing=rows - own["present"],
         distinct=own["distinct"],
+        endless=own["endless"],
         min=low,
         max=high,
         quantiles=quantiles,
     )
 
 
-def _number(value: float, kind: str) -> str:
-    return str(int(value)) if kind == "integer" else repr(value)
-
-
-def _frequent(engine: Engine, table: Table, names: Sequence[str]) -> dict[str, dict[str, list[Count]]]:
-    """The most frequent values and forms of some columns, by name."""
-    cells = [_cell(index, table[name]) for index, name in enumerate(names)]
-    # One column needs no array, and a table of many rows has its columns come one by one.
-    listed = table.select(cell=cells[0] if len(cells) == 1 else ibis.array(cells).unnest())
-    listed = listed.select(column=listed["cell"]["column"], value=listed["cell"]["value"])
-    listed = listed.filter(listed["value"].notnull())
-    counts = engine.hold(listed.group_by("column", "value").aggregate(rows=listed.count()))
+def _frequent(engine: Engine, listed: Table) -> dict[str, dict[int, list[Count]]]:
+    """The most frequent values and forms of the listed columns, by number."""
+    texts = listed.select("column", value=listed["value"].cast("string"))
+    counts = engine.hold(texts.group_by("column", "value").aggregate(rows=texts.count()))
     form = counts["value"].re_replace("[A-Z]+", "A").re_replace("[a-z]+", "a")
     form = form.re_replace(r"[^\x00-\x7f]+", "x").re_replace("[0-9]+", "9")
     forms = counts.select("column", "rows", value=form).group_by("column", "value")
-    found: dict[str, dict[str, list[Count]]] = {name: {"top": [], "patterns": []} for name in names}
+    found: dict[str, dict[int, list[Count]]] = {"top": {}, "patterns": {}}
     for kind, of in (("top", counts), ("patterns", forms.aggregate(rows=lambda t: t["rows"].sum()))):
         for row in engine.rows(_leading(of)):
-            found[names[row["column"]]][kind].append(Count(value=row["value"], rows=row["rows"]))
+            found[kind].setdefault(row["column"], []).append(Count(value=row["value"], rows=row["rows"]))
     return found
-
-
-def _cell(column: int, cell: Value) -> Value:
-    text = ibis.ifelse(missing(cell), ibis.null("string"), cell.cast("string"))
-    return ibis.struct({"column": ibis.literal(column, "int32"), "value": text})
 
 
 def _leading(counts: Table) -> Table:

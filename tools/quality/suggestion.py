@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 
 from core.spec.check import Between, Check, InSet, Matches, NotNull, Unique
+from core.spec.column import check_given, parse_type
 from tools.quality.profile import ColumnProfile, Profile
 
 # A smaller sample teaches nothing.
@@ -32,6 +33,18 @@ def suggest_checks(sample: Profile) -> list[Check]:
     return [check for column in sample.columns for check in _checks(column, sample.rows)]
 
 
+def unusable(sample: Profile) -> dict[str, str]:
+    """The columns that no pipeline can declare, each with the reason."""
+    found = {}
+    for column in sample.columns:
+        try:
+            check_given(column.name)
+            parse_type(column.type)
+        except ValueError as error:
+            found[column.name] = str(error)
+    return found
+
+
 def _checks(column: ColumnProfile, rows: int) -> Iterator[Check]:
     name, present = column.name, rows - column.missing
     if present < _ROWS:
@@ -51,7 +64,8 @@ def _checks(column: ColumnProfile, rows: int) -> Iterator[Check]:
 
 def _closed(column: ColumnProfile) -> bool:
     return (
-        column.distinct <= _MAX_SET
+        column.distinct is not None
+        and column.distinct <= _MAX_SET
         and column.distinct == len(column.top)
         and all(count.rows >= _EACH and count.value == count.value.strip() for count in column.top)
     )
@@ -74,10 +88,15 @@ def _pattern(column: ColumnProfile) -> str:
 
 
 def _bounds(column: ColumnProfile) -> Iterator[Check]:
-    if column.min is None or column.max is None:
+    # What is infinite or no number lies within no bounds.
+    if column.min is None or column.max is None or column.endless:
         return
     if column.type == "date":
-        first, last = date.fromisoformat(column.min), date.fromisoformat(column.max)
+        try:
+            first, last = date.fromisoformat(column.min), date.fromisoformat(column.max)
+        except ValueError:
+            # Files can have dates that no check can name: before the year 1, and after 9999.
+            return
         spare = timedelta(days=round(_MARGIN * (last - first).days))
         if spare and first - date.min > spare and date.max - last > spare:
             yield Between(check="between", column=column.name, min=first - spare, max=last + spare)

@@ -12,6 +12,10 @@ Encoding = Literal["utf-8", "latin-1", "utf-16"]
 _DELIMITERS = ",;\t|"
 _HEAD = 20
 _BLOCK = 1 << 20
+# What of a file tells whether it is text; the share of it that may be control characters, and all bytes but these.
+_HEAD_BYTES = 1 << 16
+_CONTROLS = 0.05
+_PRINTED = bytes(byte for byte in range(256) if byte >= 32 or byte in b"\t\n\v\f\r")
 
 
 def encoding_of(file: BinaryIO) -> Encoding:
@@ -20,6 +24,24 @@ def encoding_of(file: BinaryIO) -> Encoding:
     if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
         return "utf-16"
     return "utf-8" if _is_utf8(file) or not _mostly_broken(file) else "latin-1"
+
+
+def no_text(file: BinaryIO, encoding: Encoding) -> str | None:
+    """What the beginning of a file is, if it is no text of the encoding; None if it may be.
+
+    UTF-32 by its mark, and UTF-16 without one by the zeros in every other byte; binary is what has many control
+    characters, as compressed and random data have one in ten, and texts that were torn a few.
+    """
+    file.seek(0)
+    head = file.read(_HEAD_BYTES)
+    if head.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        return "UTF-32"
+    if encoding == "utf-16":
+        return None
+    zeros = [head[first::2].count(0) for first in (0, 1)]
+    if 2 * max(zeros) > len(head) // 2 and min(zeros) < max(zeros) // 4:
+        return "UTF-16 without a mark"
+    return "binary, not text" if len(head.translate(None, _PRINTED)) > _CONTROLS * len(head) else None
 
 
 def delimiter_of(file: BinaryIO, encoding: Encoding) -> str:

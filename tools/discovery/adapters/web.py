@@ -25,7 +25,7 @@ class NotThere(SourceError):
 
 
 def fetch(url: str) -> Document:
-    """The document. Raises SourceError when it is not here whole after 10 s, is answered not with 200, or over 16 MB."""
+    """The document. Raises SourceError when it is not here whole after 10 s, answered not with 200, or over 16 MB."""
     try:
         # A loop of its own: only there can what waits for a server be given up at any point.
         with start_blocking_portal() as portal:
