@@ -1,8 +1,11 @@
 """Files that nobody has described: opened alike for all, with nothing lost, guessed in silence or read unasked."""
 
 import codecs
+import gzip
+import io
 import json
 import os
+import random
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,8 +15,9 @@ import pytest
 
 import crewline
 from core.errors import Refused, SourceError
-from core.spec import load_checklist
+from core.spec import NotNull, load_checklist
 from tools.context import ToolContext
+from tools.discovery.adapters.delimited import facts
 from tools.engine.engine import Engine
 from tools.engine.limits import Limits
 from tools.engine.rowid import ROW
@@ -31,6 +35,40 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 
 def opened(engine: Engine, folder: Path, path: str, **options: object) -> Opened:
     return open_files(engine, "data", Files.model_validate({"path": str(folder / path), **options}), folder)
+
+
+TEXT = "id,name\n" + "1,Zoë\n" * 50
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (TEXT.encode("utf-16-le"), "UTF-16 without a mark"),
+        (TEXT.encode("utf-16-be"), "UTF-16 without a mark"),
+        (TEXT.encode("utf-32"), "UTF-32"),
+        (codecs.BOM_UTF32_BE + TEXT.encode("utf-32-be"), "UTF-32"),
+        (random.Random(1).randbytes(20_000), "binary, not text"),
+        (gzip.compress(random.Random(1).randbytes(2_000)), "binary, not text"),
+    ],
+)
+def test_what_is_no_text_is_refused_by_all_who_open_files(content: bytes, told: str, tmp_path: Path) -> None:
+    data = tmp_path / "data.csv"
+    data.write_bytes(content)
+    checks = [NotNull(check="not_null", column="id")]
+    for use in (
+        lambda: crewline.profile(data),
+        lambda: crewline.check(data, checks),
+        lambda: crewline.clean(data, tmp_path / "out"),
+        lambda: facts(io.BytesIO(content), str(data), size=len(content)),
+    ):
+        with pytest.raises(SourceError, match=told):
+            use()
+
+
+def test_a_text_with_a_torn_stretch_of_zeros_is_read(tmp_path: Path) -> None:
+    (tmp_path / "data.csv").write_bytes(b"id,name\n" + b"1,a\n" * 200 + b"\0" * 20 + b"\n2,b\n")
+    found = crewline.profile(tmp_path / "data.csv")
+    assert (found.rows, found.unreadable) == (201, 1)
 
 
 def test_whoever_opens_a_file_finds_the_same_in_it(tmp_path: Path) -> None:

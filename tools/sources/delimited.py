@@ -130,13 +130,11 @@ class CsvReader:
     def _header(self, part: Part) -> list[str]:
         with open_file(part.path) as file:
             found = no_text(file, self._source.encoding)
-            file.seek(0)
-            start = file.read(2)
         if found:
             remedy = "Save the file as text in UTF-8, or name it for what it is."
+            if found.startswith("UTF-16") and self._surroundings.spec:
+                remedy = f"Set {self._encoding} to `utf-16`."
             raise SourceError(self._name, f"{part.path} is {found}.", remedy=remedy)
-        if self._source.encoding == "utf-8" and start in (b"\xff\xfe", b"\xfe\xff"):
-            raise SourceError(self._name, f"{part.path} is UTF-16.", remedy=f"Set {self._encoding} to `utf-16`.")
         with open_lines(part.path, self._source.encoding) as lines:
             try:
                 header = next(parser(lines, self._source), [])

@@ -12,9 +12,10 @@ Encoding = Literal["utf-8", "latin-1", "utf-16"]
 _DELIMITERS = ",;\t|"
 _HEAD = 20
 _BLOCK = 1 << 20
-# What of a file tells whether it is text; the share of it that may be control characters, and all bytes but these.
+# What of a file tells whether it is text; how many control characters and which share of it any text may have, and all
+# bytes but these.
 _HEAD_BYTES = 1 << 16
-_CONTROLS = 0.05
+_FEW, _CONTROLS = 16, 0.05
 _PRINTED = bytes(byte for byte in range(256) if byte >= 32 or byte in b"\t\n\v\f\r")
 
 
@@ -29,8 +30,8 @@ def encoding_of(file: BinaryIO) -> Encoding:
 def no_text(file: BinaryIO, encoding: Encoding) -> str | None:
     """What the beginning of a file is, if it is no text of the encoding; None if it may be.
 
-    UTF-32 by its mark, and UTF-16 without one by the zeros in every other byte; binary is what has many control
-    characters, as compressed and random data have one in ten, and texts that were torn a few.
+    UTF-32 and UTF-16 by their marks, UTF-16 without one by the zeros in every other byte. Binary is what has many
+    control characters, of which compressed and random data have one in ten, and texts that were torn a few.
     """
     file.seek(0)
     head = file.read(_HEAD_BYTES)
@@ -38,10 +39,13 @@ def no_text(file: BinaryIO, encoding: Encoding) -> str | None:
         return "UTF-32"
     if encoding == "utf-16":
         return None
+    if encoding == "utf-8" and head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "UTF-16"
     zeros = [head[first::2].count(0) for first in (0, 1)]
     if 2 * max(zeros) > len(head) // 2 and min(zeros) < max(zeros) // 4:
         return "UTF-16 without a mark"
-    return "binary, not text" if len(head.translate(None, _PRINTED)) > _CONTROLS * len(head) else None
+    controls = len(head.translate(None, _PRINTED))
+    return "binary, not text" if controls > max(_FEW, _CONTROLS * len(head)) else None
 
 
 def delimiter_of(file: BinaryIO, encoding: Encoding) -> str:
