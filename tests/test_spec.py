@@ -254,6 +254,7 @@ def test_a_missing_key_is_named_with_its_place(place: str, problem: str) -> None
         ("sources.orders.columns", {}, "sources.orders.columns: Dictionary should have at least 1 item"),
         ("sources.orders.columns", ["order_id"], "sources.orders.columns: must be a mapping (got ['order_id'])"),
         ("sources", None, "sources: must be a mapping (got None)"),
+        ("validation.orders.2.columns", [], "validation.orders.2.columns: List should have at least 1 item"),
         ("validation.orders", None, "validation.orders: must be a list (got None)"),
         ("validation.orders.2.columns", "order_id", "validation.orders.2.columns: must be a list (got 'order_id')"),
         ("transformation.orders.0", "filter", "transformation.orders.0: must be a mapping (got 'filter')"),

@@ -76,3 +76,16 @@ def test_files_outside_of_the_roots_are_refused_by_whatever_way(tool: DataQualit
     checks = [{"check": "foreign_key", "dataset": "d", "on": {"id": "id"}}]
     assert called(tool, path="o.csv", checks=checks, references={"d": "link.csv"})["error"]["kind"] == "Refused"
     tool.close()
+
+
+def test_a_wrong_check_is_told_once_and_lists_are_called_lists(tmp_path: Path) -> None:
+    tool = DataQualityTool(context=ToolContext(roots=(str(tmp_path),)))
+
+    def told(checks: Any) -> str:
+        message: str = json.loads(tool.run(path="a.csv", checks=checks))["error"]["message"]
+        return message
+
+    assert told([{"check": "nope"}]).count("checks") == 1
+    assert told([{"check": "unique", "columns": "id"}]) == "checks.0.unique.columns: Input should be a list (got 'id')"
+    assert told("a") == "checks: Input should be a list (got 'a')"
+    assert told([]).startswith("checks: List should have at least 1 item")

@@ -11,6 +11,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
+from core.spec.fault import faults
+
 _MAX_PROBLEMS = 5
 _MAX_SHOWN = 80
 # Hardly a model writes more, and the engine takes long to plan what would stand in more, bytes.
@@ -51,8 +53,9 @@ def _schema(model: type[Arguments]) -> dict[str, Any]:
 
 def problems(error: ValidationError) -> str:
     """What is wrong with arguments, in a line that a model can act on."""
-    told = [_problem(dict(found)) for found in error.errors(include_url=False)[:_MAX_PROBLEMS]]
-    more = error.error_count() - len(told)
+    found = faults(error)
+    told = [_problem(fault) for fault in found[:_MAX_PROBLEMS]]
+    more = len(found) - len(told)
     return "; ".join(told) + (f"; and {more} more" if more else "")
 
 

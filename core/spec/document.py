@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from core.errors import SpecError
 from core.spec.checklist import Checklist
+from core.spec.fault import faults
 from core.spec.pipeline import Misfits, PipelineSpec
 
 Document = TypeVar("Document", bound=BaseModel)
@@ -77,7 +78,7 @@ def _checked(content: dict[str, Any], root: type[Document], document: str) -> Do
     try:
         return root.model_validate(content)
     except ValidationError as error:
-        raise SpecError(document, _problems([dict(e) for e in error.errors()], root)) from error
+        raise SpecError(document, _problems(faults(error), root)) from error
 
 
 class _Loader(yaml.SafeLoader):
