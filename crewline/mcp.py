@@ -23,7 +23,7 @@ from mcp.server.transport_security import TransportSecuritySettings
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
-from starlette.routing import Mount
+from starlette.routing import Mount, Route
 from starlette.types import Receive, Scope, Send
 
 from core.errors import InputError
@@ -67,19 +67,29 @@ def http_app(context: ToolContext, hosts: list[str], token: str | None) -> Starl
         ),
     )
 
-    async def endpoint(scope: Scope, receive: Receive, send: Send) -> None:
-        given = Headers(scope=scope).get("authorization", "")
-        if token is not None and not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
-            await PlainTextResponse("The bearer token is missing or wrong.", 401)(scope, receive, send)
-        else:
-            await sessions.handle_request(scope, receive, send)
-
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async with sessions.run():
             yield
 
-    return Starlette(routes=[Mount("/mcp", endpoint)], lifespan=lifespan)
+    endpoint = _Endpoint(sessions, token)
+    # A mount alone sends clients from `/mcp` to `/mcp/`, which not all of them follow.
+    return Starlette(routes=[Route("/mcp", endpoint), Mount("/mcp", endpoint)], lifespan=lifespan)
+
+
+class _Endpoint:
+    """Requests of MCP, from those who have the token."""
+
+    def __init__(self, sessions: StreamableHTTPSessionManager, token: str | None) -> None:
+        self._sessions = sessions
+        self._token = token
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        given = Headers(scope=scope).get("authorization", "")
+        if self._token is not None and not hmac.compare_digest(given.encode(), f"Bearer {self._token}".encode()):
+            await PlainTextResponse("The bearer token is missing or wrong.", 401)(scope, receive, send)
+        else:
+            await self._sessions.handle_request(scope, receive, send)
 
 
 def _server(tools: list[Tool]) -> Server[Any, Any]:

@@ -261,6 +261,15 @@ def test_parts_are_judged_by_themselves() -> None:
     assert (of_rows.failed, of_whole.observed, plain.partitions) == (2, "2 of 3 parts fail", [])
 
 
+def test_the_whole_decides_where_results_are_told_apart_and_the_parts_where_the_check_itself_has_them() -> None:
+    data = pa.table({"m": ["a"] * 30 + ["b"] * 20})
+    (besides,) = check_dataset(data, Checklist(checks=(check("row_count", min=40),), partition_by=("m",))).verdicts
+    assert (besides.passed, besides.observed) == (True, "50 rows")
+    assert [(p.label, p.rows, p.passed) for p in besides.partitions] == [("m=a", 30, False), ("m=b", 20, False)]
+    (each,) = check_dataset(data, [check("row_count", min=25, per=["m"])]).verdicts
+    assert (each.passed, each.observed) == (False, "1 of 2 parts fail")
+
+
 def test_a_checklist_may_part_all_its_checks() -> None:
     data = pa.table({"m": ["a", "b"], "c": ["1", "x"]})
     wanted = Checklist(checks=(check("not_null", column="c"),), columns={"c": "integer"}, partition_by=("m",))

@@ -290,3 +290,10 @@ def test_the_example_runs_from_a_clean_home(own_server: Path, tmp_path: Path) ->
     assert (report["status"], report["route"]) == ("published", "enhance")
     audit = subprocess.run([*CREWLINE, "audit", report["run_id"]], capture_output=True, text=True, check=False)
     assert audit.returncode == 0, audit.stdout
+
+
+@pytest.mark.parametrize("module", ["crewline", "crewline.cli"])
+def test_the_command_is_its_modules_too(module: str) -> None:
+    done = subprocess.run([sys.executable, "-m", module, "--help"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert "every row is accounted for" in done.stdout

@@ -86,13 +86,15 @@ def test_the_python_of_the_readme_prints_what_it_says(folder: Path) -> None:
 
 
 def test_the_page_on_tools_is_true_alone_in_an_agent_and_over_mcp(folder: Path, model: ScriptedModel) -> None:
-    alone, in_agent, over_mcp = blocks(TOOLS, "python")
+    alone, in_agent, langchain, over_mcp = blocks(TOOLS, "python")
     keeps_its_word(alone, folder)
     checks = [{"check": "type", "column": "amount", "type": "decimal(8,2)"}]
     model.calls("data_quality", path="orders.csv", checks=checks).says("No: 1 of 3 is not.")
     keeps_its_word(in_agent, folder, OPENAI_API_KEY="none", OPENAI_BASE_URL=model.url)
     (answer,) = model.answers
     assert answer["report"]["verdicts"][0]["failed"] == 1
+    model.calls("data_quality", path="orders.csv", checks=[{"check": "not_null", "column": "id"}])
+    keeps_its_word(langchain, folder, OPENAI_API_KEY="none", OPENAI_BASE_URL=model.url)
     keeps_its_word(over_mcp, folder)
     listed = re.findall(r"^\| `(\w+Tool)` \| `(\w+)` \|", TOOLS, flags=re.MULTILINE)
     assert sorted(listed) == sorted((type(tool).__name__, tool.name) for tool in toolbox(ToolContext()))

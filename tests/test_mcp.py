@@ -105,6 +105,7 @@ def test_they_are_served_over_http_to_those_who_have_the_token(shop: Path, datab
 
     with served(ToolContext(roots=(str(shop),)), "secret") as url:
         anyio.run(ask, url)
+        anyio.run(ask, url.rstrip("/"))
         for headers in ({}, {"Authorization": "Bearer guess"}, {"Authorization": "secret"}):
             assert httpx.post(url, json={}, headers=headers).status_code == 401
         rebound = {"Authorization": "Bearer secret", "Host": "evil.example", "Content-Type": "application/json"}

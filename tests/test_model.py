@@ -7,7 +7,7 @@ import pytest
 from crewai import LLM, Agent, Crew, Task
 from langchain_openai import ChatOpenAI
 from openai import BadRequestError
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from tests.model import ScriptedModel, scripted_model
 from tests.test_tool import EchoTool
@@ -38,6 +38,13 @@ def test_an_agent_that_calls_amiss_is_told_and_goes_on(model: ScriptedModel) -> 
     assert error["kind"] == "InvalidArguments"
     assert "Failed to parse tool arguments" in model.results[1]
     assert not any("Traceback" in result for result in model.results)
+
+
+def test_arguments_that_are_no_object_end_the_crew_in_an_error_of_crewai_as_the_page_says(model: ScriptedModel) -> None:
+    """No tool is asked: who mends this in CrewAI lets the page say so."""
+    model.calls_amiss("echo", [1, 2])
+    with pytest.raises(ValidationError, match="tool_args"):
+        crew(model).kickoff()
 
 
 @pytest.mark.parametrize("streaming", [False, True])

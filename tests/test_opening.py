@@ -6,7 +6,8 @@ import io
 import json
 import os
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -280,3 +281,19 @@ def test_an_absolute_path_that_matches_nothing_is_told_by_itself(engine: Engine,
     with pytest.raises(SourceError) as caught:
         open_files(engine, "data", Files(path="memory://me:s3cr3t@nowhere/a.csv?key=s3cr3t"), tmp_path)
     assert "s3cr3t" not in str(caught.value)
+
+
+def test_parquet_with_a_name_twice_is_refused_alike_and_times_of_a_zone_are_told(tmp_path: Path) -> None:
+    pq.write_table(pa.table([pa.array([1]), pa.array([2])], names=["a", "a"]), tmp_path / "twice.parquet")
+    uses: list[Callable[[], object]] = [
+        lambda: crewline.profile(tmp_path / "twice.parquet"),
+        lambda: crewline.check(tmp_path / "twice.parquet", [NotNull(check="not_null", column="a")]),
+        lambda: crewline.clean(tmp_path / "twice.parquet", tmp_path / "out"),
+    ]
+    for use in uses:
+        with pytest.raises(SourceError, match="column 'a' stands there more than once"):
+            use()
+    moment = pa.array([datetime(2025, 7, 1, 12, tzinfo=UTC)], pa.timestamp("us", "Europe/Zurich"))
+    pq.write_table(pa.table({"at": moment, "utc": moment.cast(pa.timestamp("us", "UTC"))}), tmp_path / "zone.parquet")
+    (note,) = crewline.profile(tmp_path / "zone.parquet").notes
+    assert "the times of 'at', which are of Europe/Zurich" in note

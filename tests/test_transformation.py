@@ -655,3 +655,14 @@ def test_a_column_of_no_type_becomes_one_of_missing_texts(run: Run, tmp_path: Pa
 def test_a_target_whose_name_is_too_long_is_refused(run: Run) -> None:
     with pytest.raises(TargetError, match="too long"):
         run(output="x" * 250)
+
+
+def test_a_rule_that_misses_a_column_is_told_that_the_declaration_left_it_out(
+    tmp_path: Path, context: ToolContext
+) -> None:
+    (tmp_path / "orders.csv").write_text("id,amt,city\n1,2,Bern\n")
+    source = {"path": "orders.csv", "columns": {"id": "integer", "amt": "integer"}}
+    for rule in ({"rule": "select", "columns": ["city"]}, {"rule": "derive", "columns": {"x": "upper(city)"}}):
+        request = TransformationRequest.model_validate({"source": source, "output": "out", "rules": [rule]})
+        with pytest.raises(RuleError, match=r"there are id, amt; .* not declared, and which are left out: city"):
+            transform_dataset(request, context)

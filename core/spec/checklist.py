@@ -17,8 +17,9 @@ class Checklist(Part):
 
     `columns` declares types, each of which is checked too; a column that is not declared has the type of a `type`
     check, or else the type that it has in its file, which in text files is `string`. `partition_by` parts the dataset:
-    checks without a `per` of their own are told for each part. `references` gives, for each dataset that a foreign key
-    names, the path of its file; relative paths stand under the folder of the document.
+    checks without a `per` of their own are told for each part besides, and pass or fail as a whole. `references` gives,
+    for each dataset that a foreign key names, the path of its file; relative paths stand under the folder of the
+    document.
     """
 
     checks: tuple[Check, ...]

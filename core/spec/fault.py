@@ -11,8 +11,9 @@ def faults(error: ValidationError) -> list[dict[str, Any]]:
 
     A list whose items are refused counts as empty, and would be told to be too short besides.
     """
-    told = [dict(found) for found in error.errors(include_url=False)]
-    return [_worded(found) for found in told if not _follows(found, [other["loc"] for other in told])]
+    told: list[dict[str, Any]] = [dict(found) for found in error.errors(include_url=False)]
+    places = [found["loc"] for found in told]
+    return [_worded(found) for found in told if not _follows(found, places)]
 
 
 def _follows(found: dict[str, Any], places: Sequence[tuple[Any, ...]]) -> bool:

@@ -57,12 +57,21 @@ def measure(
     dataset: str,
     others: Mapping[str, Table],
     at: datetime,
+    partition_by: tuple[str, ...] = (),
 ) -> Measured:
     """Measure rows as they came, and change nothing. `others` are the datasets that foreign keys refer to.
+
+    Checks without a `per` of their own are told for each part by `partition_by` besides: it is the whole that passes.
 
     Raises CheckError for a check that cannot be made, ExpressionError for an expression that does not fit.
     """
     table = testable(raw, columns)
+    apart = [check if check.per else check.model_copy(update={"per": partition_by}) for check in checks]
+    wholes = of_wholes(engine, table, checks, at)
+    if partition_by:
+        for index, verdict in of_wholes(engine, table, apart, at).items():
+            wholes[index].partitions = verdict.partitions
+    checks = [check if check.whole else parted for check, parted in zip(checks, apart, strict=True)]
     rows = with_orphans(with_doubles(engine, raw, columns, checks), checks, others)
     row_tests = tests(rows, checks)
     try:
@@ -77,7 +86,7 @@ def measure(
     return Measured(
         rows=engine.count(raw),
         verdicts={test.index: of_rows(test.check, failed[test.index], parts.get(test.index, [])) for test in row_tests}
-        | of_wholes(engine, table, checks, at),
+        | wholes,
         faults=faults,
         failing={test.index: rows.filter(test.fails).select(**cells) for test in failing},
     )

@@ -75,7 +75,6 @@ def check_dataset(
         _check_fit(given, wanted.checks, others)
         check_patterns(engine, given.name, wanted.checks)
         made = with_types(given.declared, wanted.checks)
-        made = tuple(check.model_copy(update={"per": check.per or wanted.partition_by}) for check in made)
         measured = measure(
             engine,
             given.table,
@@ -84,6 +83,7 @@ def check_dataset(
             dataset=given.name,
             others={name: testable(other.table, other.columns) for name, other in others.items()},
             at=at or datetime.now(UTC),
+            partition_by=wanted.partition_by,
         )
         for index, failing in measured.failing.items() if sample else ():
             measured.verdicts[index].sample = engine.rows(failing.limit(sample))

@@ -1,5 +1,6 @@
 """Parquet files."""
 
+from collections import Counter
 from pathlib import Path
 
 import pyarrow as pa
@@ -22,6 +23,9 @@ from tools.sources.reader import (
     unchanged,
 )
 
+# What the files call it; without a zone, times are taken as they are.
+_UTC = (None, "UTC", "+00:00", "Etc/UTC", "Z")
+
 
 class ParquetReader:
     """Columns keep the types that they have in the files."""
@@ -35,9 +39,11 @@ class ParquetReader:
         return self.look(find_files(self._name, self._source.path, self._surroundings))
 
     def look(self, parts: list[Part]) -> Inspection:
-        return inspect_files(
+        inspection = inspect_files(
             parts, self._name, list(self._source.columns), self._look, self._surroundings.field(self._name, "columns")
         )
+        zones = [f"{part.path}: {words}" for part in parts for words in self._zones(part)]
+        return inspection.model_copy(update={"notes": [*inspection.notes, *zones]})
 
     def read(self, engine: Engine, part: Part, path: Path) -> Reading:
         unchanged(self._name, part)
@@ -63,12 +69,25 @@ class ParquetReader:
         self._check_names(part, names)
         return names, footer.num_rows
 
+    def _zones(self, part: Part) -> list[str]:
+        """Notes on timestamps of other zones, which the engine does not keep."""
+        zoned = [
+            field
+            for field in self._footer(part).schema.to_arrow_schema()
+            if field.name in (self._source.columns or {field.name}) and getattr(field.type, "tz", None) not in _UTC
+        ]
+        return [
+            f"the times of '{f.name}', which are of {f.type.tz}, are told as the same moments in UTC" for f in zoned
+        ]
+
     def _check_names(self, part: Part, names: list[str]) -> None:
         if not names:
             raise SourceError(self._name, f"{part.path} has no columns.", remedy="Bring another file.")
         wanted = [name for name in names if name in self._source.columns] or names
         folded = {name.lower() for name in wanted}
         try:
+            if twice := [name for name, times in Counter(names).items() if times > 1 and name in wanted]:
+                raise ValueError(f"column '{twice[0]}' stands there more than once")
             for name in wanted:
                 check_name(name)
             # The engine would give the second one another name, or read the first one for it.

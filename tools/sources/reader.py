@@ -16,6 +16,9 @@ from tools.url import public
 
 Part = SourceFile
 
+# So notes call columns that a file has, and its description leaves out.
+LEFT_OUT = "left out"
+
 
 class Surroundings(BaseModel):
     """What a source's description leaves to its surroundings: the folder of relative paths, Crewline's database, and
@@ -187,9 +190,7 @@ def check_columns(name: str, place: str, declared: list[str], found: list[str], 
             f"{place} has no column {', '.join(gone)}; it has {_listed(found)}.",
             remedy=f"Correct {field}" + (f" (new there: {_listed(new)})." if new else "."),
         )
-    return (
-        [f"{place} has columns that the spec does not declare, and which are left out: {_listed(new)}"] if new else []
-    )
+    return [f"{place} has columns that are not declared, and which are {LEFT_OUT}: {_listed(new)}"] if new else []
 
 
 def _listed(columns: list[str]) -> str:

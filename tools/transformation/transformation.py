@@ -26,6 +26,7 @@ from tools.engine.memory import PeakMemory
 from tools.engine.rowid import ROW
 from tools.publication.target import versions_dir
 from tools.quality.departure import count, record
+from tools.sources.reader import LEFT_OUT
 from tools.transformation.commit import Target, evidence_dir, writing
 from tools.transformation.input import Input, looked_up, opened
 from tools.transformation.judgement import Assessment, judge
@@ -231,9 +232,13 @@ class _Work:
         try:
             return carry_out(self._engine, rows, rules, finish, dataset=_NAME, others=self._others)
         except RuleError as error:
-            if error.index >= len(rules):
-                raise
-            raise RuleError(_NAME, first + error.index, error.rule, error.reason) from error
+            index = error.index if error.index >= len(rules) else first + error.index
+            raise RuleError(_NAME, index, error.rule, self._explained(error.reason)) from error
+
+    def _explained(self, reason: str) -> str:
+        """Why a rule failed; of a column that is not there, also which columns were not declared."""
+        notes = [note for read in self._inputs for note in read.notes if LEFT_OUT in note]
+        return "; ".join([reason.rstrip("."), *notes]) if notes and "there is no column" in reason else reason
 
     def _accounted(self, passage: Passage, arrivals: "_Arrivals", rows_out: int) -> Stretch:
         """Write down who left, and prove that everyone who arrived left or went on."""

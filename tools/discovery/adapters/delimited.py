@@ -96,8 +96,8 @@ def columns(table: pa.Table) -> tuple[Column, ...]:
 def _lines(head: bytes, path: str, *, whole: bool) -> tuple[list[str], str]:
     """The lines of a head, and their delimiter."""
     marked = head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    if found := no_text(io.BytesIO(head), "utf-16" if marked else "utf-8"):
-        raise SourceError(path, f"it is {found}.", remedy="Save it as text in UTF-8, or name it for what it is.")
+    if other := no_text(io.BytesIO(head), "utf-16" if marked else "utf-8"):
+        raise SourceError(path, f"it is {other}.", remedy="Save it as text in UTF-8, or name it for what it is.")
     if not whole and not marked:
         # The last line goes on beyond the head, perhaps from the middle of a character.
         head = head[: head.rfind(b"\n") + 1] or head
