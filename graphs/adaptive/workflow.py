@@ -11,10 +11,11 @@ from langgraph.types import Send
 from crews.dynamic import UNCOORDINATED, AgentSpec, Specifier
 from graphs.branch import Branch
 from graphs.clock import Clock
+from graphs.parallel.nodes import QUESTIONS
 from graphs.parallel.options import Options
 from graphs.parallel.staff import Staff
 from graphs.parallel.state import ParallelState, Sent
-from graphs.parallel.workflow import Binding, ParallelWorkflow, Review
+from graphs.parallel.workflow import Binding, Opener, ParallelWorkflow, Review
 from graphs.worker import Answer, Attempt, Worker
 
 COORDINATION = "coordination"
@@ -79,10 +80,15 @@ class AdaptiveWorkflow(ParallelWorkflow):
         options: Options | None = None,
         clock: Clock | None = None,
         review: Sequence[Review] = (),
+        opener: Opener | None = None,
     ) -> None:
-        self._set_up((), options, clock, review)
+        self._set_up((), options, clock, review, opener)
         self._specifier = specifier
         self._make = make
+
+    @property
+    def definition(self) -> dict[str, Any]:
+        return {**super().definition, "maker": self._make.__module__}
 
     async def _analyze(self, state: ParallelState, config: RunnableConfig) -> dict[str, Any]:
         update = await super()._analyze(state, config)
@@ -106,6 +112,9 @@ class AdaptiveWorkflow(ParallelWorkflow):
         if coordinated and len(asked) > UNCOORDINATED and COORDINATION not in asked:
             keys = tuple(branch.key for branch in binding.branches)
             binding.branches.append(Branch(key=COORDINATION, kind=COORDINATION, needs=keys, priority="high"))
+
+    def _questions(self) -> list[str]:
+        return sorted(QUESTIONS)
 
     def _check_kinds(self, branches: Sequence[Branch]) -> None:
         self._specifier.specify([branch.kind for branch in branches])

@@ -16,6 +16,9 @@ from graphs.parallel.options import SENDS, WAVE
 from graphs.parallel.state import TIMELINE, ParallelState, Share
 from graphs.parallel.validation import Verdict, validate
 
+# The kinds of branches that a question is enough for.
+QUESTIONS = frozenset({"research.technical", "research.market"})
+
 State = ParallelState
 Update = dict[str, Any]
 
