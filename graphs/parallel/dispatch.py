@@ -119,8 +119,7 @@ class Dispatch:
         if task is None:
             return
         if expiring is not None:
-            if not expiring.done():
-                expiring.set_result(why)
+            _settle(expiring, why)
             await task
         else:
             # It had not begun yet.
@@ -216,7 +215,7 @@ class Dispatch:
                 else worker.perform(branch, attempt)
             )
             work: asyncio.Task[Any] = asyncio.create_task(answer)  # type: ignore[arg-type]  # a coroutine in both cases
-            work.add_done_callback(lambda _: expiring.done() or expiring.set_result("it ended"))
+            work.add_done_callback(lambda _: _settle(expiring, "it ended"))
             try:
                 await expiring
             finally:
@@ -230,8 +229,7 @@ class Dispatch:
 
     async def _time_out(self, expiring: asyncio.Future[str], limit: float) -> None:
         await self._clock.sleep(limit)
-        if not expiring.done():
-            expiring.set_result(f"it took longer than {limit:g} s")
+        _settle(expiring, f"it took longer than {limit:g} s")
 
     def _await_late(self, work: asyncio.Task[Any], key: str, step: Step, threaded: bool) -> None:
         """A coroutine is cancelled; a thread cannot be, and what it brings goes to the ledger, which refuses it."""
@@ -316,6 +314,11 @@ class Share:
     def end(self) -> None:
         if not self.ended.done():
             self.ended.set_result(None)
+
+
+def _settle(future: asyncio.Future[str], why: str) -> None:
+    if not future.done():
+        future.set_result(why)
 
 
 def _timeout(key: str, why: str) -> BranchTimeout:
