@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from delegation.assignment import Assigner, Assignment, StageAssigner
     from delegation.card import AgentCard, Authority
     from delegation.decision import Decision, Verdict, record
+    from delegation.handover import Handover, PolicyAssigner, hand_over
     from delegation.inquiry import Inquiry, inquire
     from delegation.policy import Policy
     from delegation.priority import Priority
@@ -19,13 +20,16 @@ _HOMES = {
     "Assignment": "delegation.assignment",
     "Authority": "delegation.card",
     "Decision": "delegation.decision",
+    "Handover": "delegation.handover",
     "Inquiry": "delegation.inquiry",
     "Policy": "delegation.policy",
+    "PolicyAssigner": "delegation.handover",
     "Priority": "delegation.priority",
     "Rights": "delegation.rights",
     "Rules": "delegation.rules",
     "StageAssigner": "delegation.assignment",
     "Verdict": "delegation.decision",
+    "hand_over": "delegation.handover",
     "inquire": "delegation.inquiry",
     "load_rules": "delegation.rules",
     "record": "delegation.decision",
@@ -37,13 +41,16 @@ __all__ = [
     "Assignment",
     "Authority",
     "Decision",
+    "Handover",
     "Inquiry",
     "Policy",
+    "PolicyAssigner",
     "Priority",
     "Rights",
     "Rules",
     "StageAssigner",
     "Verdict",
+    "hand_over",
     "inquire",
     "load_rules",
     "record",
