@@ -1,5 +1,42 @@
-"""Who may hand what to whom. Agents are known here by their id only."""
+"""Who may hand what to whom. Agents are known here by their ids and their cards only."""
 
-from delegation.assignment import Assigner, Assignment, StageAssigner
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["Assigner", "Assignment", "StageAssigner"]
+if TYPE_CHECKING:
+    from delegation.assignment import Assigner, Assignment, StageAssigner
+    from delegation.card import AgentCard, Authority
+    from delegation.performance import Performance, performances
+    from delegation.workload import Claim, Load, Workload
+
+_HOMES = {
+    "AgentCard": "delegation.card",
+    "Assigner": "delegation.assignment",
+    "Assignment": "delegation.assignment",
+    "Authority": "delegation.card",
+    "Claim": "delegation.workload",
+    "Load": "delegation.workload",
+    "Performance": "delegation.performance",
+    "StageAssigner": "delegation.assignment",
+    "Workload": "delegation.workload",
+    "performances": "delegation.performance",
+}
+
+__all__ = [
+    "AgentCard",
+    "Assigner",
+    "Assignment",
+    "Authority",
+    "Claim",
+    "Load",
+    "Performance",
+    "StageAssigner",
+    "Workload",
+    "performances",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'delegation' has no attribute '{name}'")
