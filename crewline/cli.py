@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from core.errors import CrewlineError, InputError, Interrupted, StoreUnavailable
+from crewline.commands.approvals import approvals, approve, deny
 from crewline.commands.catalog import annotate, crawl, discover
 from crewline.commands.checks import check, replay
 from crewline.commands.cleaning import clean, profile, suggest
@@ -35,16 +36,21 @@ app = typer.Typer(
 
 EXIT = {"published": 0, "failed": 1, "waiting": 3}
 
+Wait = Annotated[
+    bool, typer.Option("--wait", help="Where a run waits for approval, wait with it, and go on once that is decided.")
+]
+
 
 @app.command()
 def run(
     spec: Annotated[str, typer.Argument(metavar="PIPELINE", help="Path of the pipeline's YAML document.")],
+    wait: Wait = False,
     as_json: Json = False,
 ) -> None:
     """Run a pipeline, and publish its result if the quality gate lets it."""
     from crewline.facade import runs
 
-    _work(lambda **options: runs.run(spec, **options), as_json)
+    _work(lambda **options: runs.run(spec, wait=wait, **options), as_json)
 
 
 @app.command()
@@ -57,12 +63,14 @@ def resume(
         str | None,
         typer.Option("--approved-by", metavar="NAME", help="Who approves publishing, where a run waits for it."),
     ] = None,
+    wait: Wait = False,
     as_json: Json = False,
 ) -> None:
     """Go on with a run that was killed, interrupted, failed or waits. Finished work is not done again."""
     from crewline.facade import runs
 
-    _work(lambda **options: runs.resume(run_id, compatible=compatible, approved_by=approved_by, **options), as_json)
+    given = {"compatible": compatible, "approved_by": approved_by, "wait": wait}
+    _work(lambda **options: runs.resume(run_id, **given, **options), as_json)
 
 
 @app.command()
@@ -128,6 +136,9 @@ def doctor(as_json: Json = False) -> None:
         raise typer.Exit(1)
 
 
+app.command()(approvals)
+app.command()(approve)
+app.command()(deny)
 app.command()(pipelines)
 app.command()(optimize)
 app.command()(lineage)

@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from delegation.approvals import Approval
     from delegation.assignment import Assigner, Assignment, StageAssigner
     from delegation.card import AgentCard, Authority
     from delegation.performance import Performance, performances
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "AgentCard": "delegation.card",
+    "Approval": "delegation.approvals",
     "Assigner": "delegation.assignment",
     "Assignment": "delegation.assignment",
     "Authority": "delegation.card",
@@ -24,6 +26,7 @@ _HOMES = {
 
 __all__ = [
     "AgentCard",
+    "Approval",
     "Assigner",
     "Assignment",
     "Authority",

@@ -23,19 +23,21 @@ def run(
     spec: PipelineSpec | str | Path,
     *,
     base_dir: str | Path | None = None,
+    wait: bool = False,
     stop: Stop | None = None,
     listener: Listener | None = None,
 ) -> RunReport:
     """Run a pipeline from its start, and return what it came to.
 
     `spec` is a PipelineSpec or the path of a YAML document. Relative paths in it stand under the document's folder, or
-    under `base_dir`. `stop.request(...)` from another thread interrupts the run at a safe place; `listener` is told
+    under `base_dir`. Where the run waits for approval, its report says `waiting`; with `wait` this waits too, and goes on
+    once that is decided. `stop.request(...)` from another thread interrupts the run at a safe place; `listener` is told
     each event of the run's journal.
 
     Raises InputError (SpecError, SourceError, TargetError, ...) for what cannot be worked with, Interrupted,
     StoreUnavailable, LeaseLost. A run that the quality gate refuses is no error: its report says `failed`.
     """
-    return _kickoff(spec=spec, base_dir=base_dir, stop=stop, listener=listener)
+    return _kickoff(wait, stop, listener, spec=spec, base_dir=base_dir)
 
 
 def resume(
@@ -43,16 +45,18 @@ def resume(
     *,
     compatible: bool = False,
     approved_by: str | None = None,
+    wait: bool = False,
     stop: Stop | None = None,
     listener: Listener | None = None,
 ) -> RunReport:
     """Go on with a run that was killed, interrupted, failed or waits. What it had finished is not done again.
 
     `compatible` declares that a spec changed since the run began fits what is done already. `approved_by` names who
-    approves publishing, if the run waits for that. Raises as `run` does, and RunNotFound, RunHeld (another living
+    approves publishing, if the run waits for that: it is put on record as that person's decision. `wait` is as for
+    `run`. A run whose approval was denied fails, one that nobody has decided on waits on. Raises as `run` does, and RunNotFound, RunHeld (another living
     process works on it), RunFinished, SpecChanged.
     """
-    return _kickoff(run_id=run_id, compatible=compatible, approved_by=approved_by, stop=stop, listener=listener)
+    return _kickoff(wait, stop, listener, run_id=run_id, compatible=compatible, approved_by=approved_by)
 
 
 def status(run_id: str | None = None, *, limit: int = 50) -> list[Run]:
@@ -105,9 +109,10 @@ def collect_garbage() -> Garbage:
         return collect(store, settings())
 
 
-def _kickoff(**options: Any) -> RunReport:
+def _kickoff(wait: bool, stop: Stop | None, listener: Listener | None, **options: Any) -> RunReport:
     from core.settings import settings
     from core.spec import PipelineSpec, load
+    from core.stop import Stop
     from core.store import open_database
 
     if not isinstance(options.get("spec"), (PipelineSpec, type(None))):
@@ -117,11 +122,16 @@ def _kickoff(**options: Any) -> RunReport:
     with ThreadPoolExecutor(1) as pool:
         opening = pool.submit(open_database)
         # CrewAI takes seconds to import; the database starts meanwhile.
+        from flows.approval import await_decision
         from flows.pipeline import DataPipelineFlow
 
         store = opening.result()
+    used: dict[str, Any] = {"database": store, "stop": stop or Stop(), "listener": listener}
     try:
-        report: RunReport = DataPipelineFlow(**options, database=store).kickoff()
+        report: RunReport = DataPipelineFlow(**options, **used).kickoff()
+        while wait and report.status == "waiting":
+            await_decision(store, report.run_id, used["stop"])
+            report = DataPipelineFlow(run_id=report.run_id, **used).kickoff()
         return report
     finally:
         store.close()
