@@ -10,12 +10,14 @@ account from its files, `replay` brings back what a run quarantined. `pipelines`
 what to change about one, `lineage` where data comes from and goes to; `send_lineage` tells OpenLineage of it. `crawl`
 puts the datasets of sources into the catalog, `discover` finds them there, `annotate` says what sources do not say.
 `check` says what a file is worth, `clean` repairs one by the evidence in it, `profile` tells what it holds, and
-`suggest_checks` what checks that teaches. `approvals` lists what waits for a person, who answers by `approve` and `deny`.
+`suggest_checks` what checks that teaches. `approvals` lists what waits for a person, who answers by `approve` and
+`deny`; `monitor` tells once of what calls for attention.
 """
 
 from crewline.facade.approvals import approvals, approve, deny
 from crewline.facade.catalog import annotate, crawl, discover
 from crewline.facade.files import check, clean, profile, suggest_checks
+from crewline.facade.monitor import monitor
 from crewline.facade.orchestration import lineage, optimize, pipelines, send_lineage
 from crewline.facade.runs import audit, replay, resume, run, status
 
@@ -30,6 +32,7 @@ __all__ = [
     "deny",
     "discover",
     "lineage",
+    "monitor",
     "optimize",
     "pipelines",
     "profile",

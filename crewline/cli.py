@@ -5,11 +5,8 @@ Exit codes: 0 published or passed, 1 failed, 2 bad input or usage, 3 waiting for
 
 from __future__ import annotations
 
-import signal
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,12 +16,12 @@ from crewline.commands.catalog import annotate, crawl, discover
 from crewline.commands.checks import check, replay
 from crewline.commands.cleaning import clean, profile, suggest
 from crewline.commands.mcp import mcp
+from crewline.commands.monitor import monitor
 from crewline.commands.orchestration import lineage, optimize, pipelines
-from crewline.terminal import BAD_INPUT, INTERRUPTED, Json, RunId, print_json, reported
+from crewline.terminal import BAD_INPUT, INTERRUPTED, Json, RunId, print_json, reported, stopped_by_signals
 
 if TYPE_CHECKING:
     from core.report import RunReport
-    from core.stop import Stop
 
 app = typer.Typer(
     help="Teams of agents run data pipelines in which every row is accounted for.",
@@ -69,8 +66,10 @@ def resume(
     """Go on with a run that was killed, interrupted, failed or waits. Finished work is not done again."""
     from crewline.facade import runs
 
-    given = {"compatible": compatible, "approved_by": approved_by, "wait": wait}
-    _work(lambda **options: runs.resume(run_id, **given, **options), as_json)
+    _work(
+        lambda **options: runs.resume(run_id, compatible=compatible, approved_by=approved_by, wait=wait, **options),
+        as_json,
+    )
 
 
 @app.command()
@@ -145,6 +144,7 @@ app.command()(lineage)
 app.command()(check)
 app.command()(replay)
 app.command()(mcp)
+app.command()(monitor)
 app.command()(crawl)
 app.command()(discover)
 app.command()(annotate)
@@ -174,7 +174,7 @@ def _work(kickoff: Callable[..., RunReport], as_json: bool) -> None:
     stop = Stop()
     shown = progress(Console(stderr=True, markup=False, highlight=False))
     try:
-        with _signals(stop), shown:
+        with stopped_by_signals(stop), shown:
             report = kickoff(stop=stop, listener=shown)
     except CrewlineError as error:
         resumable = error.resumable and shown.run_id is not None
@@ -193,25 +193,3 @@ def _exit_code(error: CrewlineError, resumable: bool) -> int:
     if isinstance(error, (Interrupted, StoreUnavailable)) and resumable:
         return INTERRUPTED
     return BAD_INPUT if isinstance(error, (InputError, StoreUnavailable)) else 1
-
-
-@contextmanager
-def _signals(stop: Stop) -> Iterator[None]:
-    """Ctrl-C and SIGTERM ask for a stop; a second one kills, as it would have without this."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def ask(number: int, frame: Any) -> None:
-        for known, handler in before.items():
-            signal.signal(known, handler)
-        typer.echo("Stopping at a safe place ...", err=True)
-        # In a thread: the signal may have come while this one holds what the request wants to hold.
-        reason = "Ctrl-C" if number == signal.SIGINT else "SIGTERM"
-        threading.Thread(target=stop.request, args=(reason,), name="stop").start()
-
-    for number in before:
-        signal.signal(number, ask)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

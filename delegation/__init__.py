@@ -7,33 +7,44 @@ if TYPE_CHECKING:
     from delegation.approvals import Approval
     from delegation.assignment import Assigner, Assignment, StageAssigner
     from delegation.card import AgentCard, Authority
+    from delegation.monitor.alert import Alert
+    from delegation.monitor.monitor import Monitor, Pass
+    from delegation.monitor.webhook import Webhook
     from delegation.performance import Performance, performances
     from delegation.workload import Claim, Load, Workload
 
 _HOMES = {
     "AgentCard": "delegation.card",
+    "Alert": "delegation.monitor.alert",
     "Approval": "delegation.approvals",
     "Assigner": "delegation.assignment",
     "Assignment": "delegation.assignment",
     "Authority": "delegation.card",
     "Claim": "delegation.workload",
     "Load": "delegation.workload",
+    "Monitor": "delegation.monitor.monitor",
+    "Pass": "delegation.monitor.monitor",
     "Performance": "delegation.performance",
     "StageAssigner": "delegation.assignment",
+    "Webhook": "delegation.monitor.webhook",
     "Workload": "delegation.workload",
     "performances": "delegation.performance",
 }
 
 __all__ = [
     "AgentCard",
+    "Alert",
     "Approval",
     "Assigner",
     "Assignment",
     "Authority",
     "Claim",
     "Load",
+    "Monitor",
+    "Pass",
     "Performance",
     "StageAssigner",
+    "Webhook",
     "Workload",
     "performances",
 ]

@@ -66,6 +66,4 @@ def _measured(agent: str, own: dict[str, _Work], everyone: list[dict[str, _Work]
 
 
 def _sum(work: list[_Work]) -> _Work:
-    return _Work(
-        tasks=sum(w.tasks for w in work), rows=sum(w.rows for w in work), seconds=sum(w.seconds for w in work)
-    )
+    return _Work(tasks=sum(w.tasks for w in work), rows=sum(w.rows for w in work), seconds=sum(w.seconds for w in work))

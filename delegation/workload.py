@@ -89,7 +89,7 @@ class Workload:
         self.close()
 
     def close(self) -> None:
-        """Release what is still claimed. A store that is away hears nothing of it: the lease then runs out by itself."""
+        """Release what is still claimed. If the store is away, the lease runs out by itself."""
         self._done.set()
         with self._lock:
             if self._thread is None:
@@ -140,7 +140,9 @@ class Workload:
 
     def release(self, claim: Claim) -> bool:
         """The task is done, or given up. False if the claim was released or taken back before."""
-        event = journal.Event(run_id=claim.run_id, kind="workload.released", actor=claim.agent, data={"task": claim.task})
+        event = journal.Event(
+            run_id=claim.run_id, kind="workload.released", actor=claim.agent, data={"task": claim.task}
+        )
 
         def work(connection: Connection) -> bool:
             gone = connection.execute("DELETE FROM workload_claims WHERE claim = %s RETURNING claim", (claim.id,))

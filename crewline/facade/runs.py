@@ -30,9 +30,9 @@ def run(
     """Run a pipeline from its start, and return what it came to.
 
     `spec` is a PipelineSpec or the path of a YAML document. Relative paths in it stand under the document's folder, or
-    under `base_dir`. Where the run waits for approval, its report says `waiting`; with `wait` this waits too, and goes on
-    once that is decided. `stop.request(...)` from another thread interrupts the run at a safe place; `listener` is told
-    each event of the run's journal.
+    under `base_dir`. Where the run waits for approval, its report says `waiting`; with `wait` this waits too, and goes
+    on once that is decided. `stop.request(...)` from another thread interrupts the run at a safe place; `listener` is
+    told each event of the run's journal.
 
     Raises InputError (SpecError, SourceError, TargetError, ...) for what cannot be worked with, Interrupted,
     StoreUnavailable, LeaseLost. A run that the quality gate refuses is no error: its report says `failed`.
@@ -52,9 +52,9 @@ def resume(
     """Go on with a run that was killed, interrupted, failed or waits. What it had finished is not done again.
 
     `compatible` declares that a spec changed since the run began fits what is done already. `approved_by` names who
-    approves publishing, if the run waits for that: it is put on record as that person's decision. `wait` is as for
-    `run`. A run whose approval was denied fails, one that nobody has decided on waits on. Raises as `run` does, and RunNotFound, RunHeld (another living
-    process works on it), RunFinished, SpecChanged.
+    approves publishing, if the run waits for that: it is put on record as that person's decision. A run whose approval
+    was denied fails, one that nobody has decided on waits on; `wait` is as for `run`. Raises as `run` does, and
+    RunNotFound, RunHeld (another living process works on it), RunFinished, SpecChanged.
     """
     return _kickoff(wait, stop, listener, run_id=run_id, compatible=compatible, approved_by=approved_by)
 
