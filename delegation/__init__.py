@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from delegation.monitor.monitor import Monitor, Pass
     from delegation.monitor.webhook import Webhook
     from delegation.performance import Performance, performances
-    from delegation.workload import Claim, Load, Workload
+    from delegation.workload import Claim, Load, Loads, Workload
 
 _HOMES = {
     "AgentCard": "delegation.card",
@@ -22,6 +22,7 @@ _HOMES = {
     "Authority": "delegation.card",
     "Claim": "delegation.workload",
     "Load": "delegation.workload",
+    "Loads": "delegation.workload",
     "Monitor": "delegation.monitor.monitor",
     "Pass": "delegation.monitor.monitor",
     "Performance": "delegation.performance",
@@ -40,6 +41,7 @@ __all__ = [
     "Authority",
     "Claim",
     "Load",
+    "Loads",
     "Monitor",
     "Pass",
     "Performance",

@@ -62,6 +62,16 @@ class Load(BaseModel):
         return self.tasks / self.capacity if self.capacity else 1.0
 
 
+class Loads(dict[str, Load]):
+    """What agents had to do at one moment, by id: for many decisions on one query."""
+
+    def load(self, agent_id: str) -> int:
+        """The tasks that the agent had. Raises InputError if it was not on record."""
+        if agent_id not in self:
+            raise _unknown(agent_id)
+        return self[agent_id].tasks
+
+
 class Workload:
     """Claims tasks for agents, on behalf of this process, and says what agents have to do.
 
@@ -163,15 +173,12 @@ class Workload:
         finally:
             self.release(claim)
 
-    def load(self, agent: str) -> Load:
-        """What the agent has to do now; costs one query. Raises InputError if it is not on record."""
-        found = self.loads([agent])
-        if agent not in found:
-            raise _unknown(agent)
-        return found[agent]
+    def load(self, agent_id: str) -> int:
+        """The tasks that the agent has now; costs one query. Raises InputError if it is not on record."""
+        return self.loads([agent_id]).load(agent_id)
 
-    def loads(self, agents: list[str] | None = None) -> dict[str, Load]:
-        """What agents have to do now, by id: those named, as far as they are on record, or all."""
+    def loads(self, agents: list[str] | None = None) -> Loads:
+        """What agents have to do now: those named, as far as they are on record, or all; costs one query."""
         rows = self._database.query(
             "SELECT a.agent, capacity, task, kind, complexity, volume, process,"
             " clock_timestamp() - heartbeat_at > make_interval(secs => lease_s) AS silent"
@@ -188,9 +195,12 @@ class Workload:
             if row["task"] is None or row["silent"]:
                 continue
             # Many claims, few processes.
-            if alive.setdefault(tuple(row["process"].values()), not dead(row["process"])):
+            process = tuple(row["process"].values())
+            if process not in alive:
+                alive[process] = not dead(row["process"])
+            if alive[process]:
                 own.append(row)
-        return {agent: _load(agent, capacities[agent], own) for agent, own in claims.items()}
+        return Loads({agent: _load(agent, capacities[agent], own) for agent, own in claims.items()})
 
     def _insert(self, connection: Connection, claim: Claim) -> None:
         connection.execute(

@@ -129,3 +129,14 @@ def test_the_python_of_the_page_on_transformations_prints_what_it_says(folder: P
     done = run([sys.executable, "-c", code], folder)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == re.findall(r"print\(.*\)  # (.*)", code)
+
+
+DELEGATION = (ROOT / "docs" / "delegation.md").read_text()
+
+
+@pytest.mark.parametrize(
+    "section", [s for s in DELEGATION.split("\n## ") if "```python" in s], ids=lambda s: s.split()[0]
+)
+def test_the_python_of_the_page_on_delegation_prints_what_it_says(section: str, folder: Path) -> None:
+    for code in blocks(section, "python"):
+        keeps_its_word(code, folder)

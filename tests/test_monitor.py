@@ -162,7 +162,7 @@ def test_what_runs_come_to_is_raised_once_and_cleared_by_a_better_run(
     run(document, database)
     last = watch.check()
     assert (about(last.cleared), about(last.open)) == (expected, [])
-    told = [e for e in journal.events(database, failed.run_id, kind="alert.")]
+    told = journal.events(database, failed.run_id, kind="alert.")
     assert [(e.kind, e.data["subject"]) for e in told] == [
         (f"alert.{change}", subject) for change in ("raised", "cleared") for _, subject in expected
     ]
