@@ -20,6 +20,9 @@ CrewlineError
 │   └── OutOfMemory            too little memory, even with spilling
 ├── EngineError                the engine cannot do what was asked, with these rows or with any
 │   └── DataError              a value has no room in its type, or is none of it
+├── TimedOut                   work took longer than it was given, and nobody waits for it any more
+├── CircuitOpen                what failed again and again is left alone for a while
+├── StateError                 what a graph was to keep is no plain JSON; names whose it is
 ├── Interrupted                the run was asked to stop; it can be resumed
 ├── LeaseLost                  another process has taken the run over; what this one writes is refused
 ├── AccountingError            rows do not add up; a defect, never the user's fault
@@ -191,6 +194,38 @@ class EngineError(CrewlineError):
 
 class DataError(EngineError):
     """A value has no room in its type, or is none of it."""
+
+
+class TimedOut(CrewlineError):
+    """Work took longer than the `seconds` it was given. Nobody waits for it any more; what it still returns is lost."""
+
+    def __init__(self, work: str, seconds: float) -> None:
+        self.work = work
+        self.seconds = seconds
+        super().__init__(f"{work} took longer than {seconds:g} s.", remedy="Give it more time, or less to do.")
+
+
+class CircuitOpen(CrewlineError):
+    """What failed again and again is left alone until `reset_s` seconds have passed."""
+
+    def __init__(self, circuit: str, failures: int, reset_s: float) -> None:
+        self.circuit = circuit
+        super().__init__(
+            f"The circuit of {circuit} is open, after {failures} failures in a row.",
+            remedy=f"It is tried again {reset_s:g} s after the last of them.",
+        )
+
+
+class StateError(CrewlineError):
+    """What a graph was to keep is no plain JSON, or too much. `whose` names it, `reason` says where and why."""
+
+    def __init__(self, whose: str, reason: str) -> None:
+        self.whose = whose
+        self.reason = reason
+        super().__init__(
+            f"{whose} {reason}.",
+            remedy="Give plain JSON: text, numbers, booleans, null, lists, objects; and for data the path of a file.",
+        )
 
 
 class Interrupted(CrewlineError):

@@ -1,12 +1,13 @@
 """The command line.
 
-Exit codes: 0 published or passed, 1 failed, 2 bad input or usage, 3 waiting for approval, 130 interrupted, resumable.
+Exit codes: 0 published, done or passed, 1 failed, 2 bad input or usage, 3 waiting for a person, 130 interrupted,
+resumable.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,6 +16,7 @@ from crewline.commands.approvals import approvals, approve, deny
 from crewline.commands.catalog import annotate, crawl, discover
 from crewline.commands.checks import check, replay
 from crewline.commands.cleaning import clean, profile, suggest
+from crewline.commands.graphs import fork, graph, prune
 from crewline.commands.mcp import mcp
 from crewline.commands.monitor import monitor
 from crewline.commands.orchestration import lineage, optimize, pipelines
@@ -22,6 +24,7 @@ from crewline.terminal import BAD_INPUT, INTERRUPTED, Json, RunId, print_json, r
 
 if TYPE_CHECKING:
     from core.report import RunReport
+    from graphs.runs import GraphReport
 
 app = typer.Typer(
     help="Teams of agents run data pipelines in which every row is accounted for.",
@@ -31,7 +34,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-EXIT = {"published": 0, "failed": 1, "waiting": 3}
+EXIT = {"published": 0, "done": 0, "partial": 0, "failed": 1, "waiting": 3}
 
 Wait = Annotated[
     bool, typer.Option("--wait", help="Where a run waits for approval, wait with it, and go on once that is decided.")
@@ -60,33 +63,53 @@ def resume(
         str | None,
         typer.Option("--approved-by", metavar="NAME", help="Who approves publishing, where a run waits for it."),
     ] = None,
+    answer: Annotated[
+        list[str] | None,
+        typer.Option("--answer", metavar="ID=VALUE", help="An answer to what a graph's run asks; once for each."),
+    ] = None,
     wait: Wait = False,
     as_json: Json = False,
 ) -> None:
     """Go on with a run that was killed, interrupted, failed or waits. Finished work is not done again."""
     from crewline.facade import runs
 
-    _work(
-        lambda **options: runs.resume(run_id, compatible=compatible, approved_by=approved_by, wait=wait, **options),
-        as_json,
-    )
+    with reported():
+        answers = dict(_answer(text) for text in answer or ())
+
+    def kickoff(**options: Any) -> RunReport | GraphReport:
+        return runs.resume(
+            run_id, compatible=compatible, approved_by=approved_by, answers=answers, wait=wait, **options
+        )
+
+    _work(kickoff, as_json)
 
 
 @app.command()
 def status(
     run_id: Annotated[str | None, typer.Argument(metavar="[RUN]", help="One run, in detail.")] = None,
+    storage: Annotated[
+        bool, typer.Option("--storage", help="Show instead how much room the checkpoints of graphs take.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """List the runs, newest first; or show one with its steps."""
+    """List the runs, newest first; or show one with its steps, and a graph's with what it asks."""
+    from crewline.checkpoints import inspection_table
     from crewline.facade import runs
+    from crewline.facade.graphs import inspect
     from crewline.view import run_details, run_table, stdout
 
     with reported():
+        if storage:
+            return _storage(run_id, as_json)
         found = runs.status(run_id)
+        inspection = inspect(run_id) if run_id and found[0].kind == "graph" else None
         if as_json:
-            print_json({"runs": [r.model_dump(mode="json", exclude={"spec"}) for r in found]})
+            told = {"runs": [r.model_dump(mode="json", exclude={"spec"}) for r in found]}
+            print_json(told | ({"graph": inspection.model_dump(mode="json")} if inspection else {}))
         elif run_id:
             stdout().print(run_details(found[0], runs.timeline(run_id)))
+            if inspection:
+                stdout().print("", inspection_table(inspection))
         else:
             stdout().print(run_table(found))
 
@@ -138,6 +161,9 @@ def doctor(as_json: Json = False) -> None:
 app.command()(approvals)
 app.command()(approve)
 app.command()(deny)
+app.command()(graph)
+app.command()(fork)
+app.command()(prune)
 app.command()(pipelines)
 app.command()(optimize)
 app.command()(lineage)
@@ -163,11 +189,34 @@ def main() -> None:
     app()
 
 
-def _work(kickoff: Callable[..., RunReport], as_json: bool) -> None:
+def _answer(text: str) -> tuple[str, str]:
+    identity, given, value = text.partition("=")
+    if not given or not identity:
+        raise InputError(f"'{text}' is no answer.", remedy="Say --answer ID=VALUE, as `crewline status RUN` shows it.")
+    return identity, value
+
+
+def _storage(run_id: str | None, as_json: bool) -> None:
+    from crewline.checkpoints import storage_table
+    from crewline.facade import graphs
+    from crewline.view import stdout
+
+    if run_id is not None:
+        raise InputError("Room is shown of all runs together.", remedy="Say: crewline status --storage")
+    found = graphs.storage()
+    if as_json:
+        print_json(found.model_dump(mode="json"))
+    else:
+        stdout().print(storage_table(found))
+
+
+def _work(kickoff: Callable[..., RunReport | GraphReport], as_json: bool) -> None:
     """Work on a run: show its progress, stop cleanly when asked to, print its report, and exit as it ended."""
     from rich.console import Console
 
+    from core.report import RunReport
     from core.stop import Stop
+    from crewline.checkpoints import graph_summary
     from crewline.progress import progress
     from crewline.view import report_summary, stdout
 
@@ -185,7 +234,7 @@ def _work(kickoff: Callable[..., RunReport], as_json: bool) -> None:
     if as_json:
         typer.echo(report.as_json())
     else:
-        stdout().print(report_summary(report))
+        stdout().print(report_summary(report) if isinstance(report, RunReport) else graph_summary(report))
     raise typer.Exit(EXIT[report.status])
 
 

@@ -100,7 +100,7 @@ def _server(tools: list[Tool]) -> Server[Any, Any]:
         if tool is None:
             text, error = f"There is no tool '{name}'; there are {', '.join(sorted(named))}.", True
         else:
-            text = await tool.arun(**arguments)
+            text = await anyio.to_thread.run_sync(tool.answer, arguments)
             error = failed(text)
         return types.CallToolResult(content=[types.TextContent(type="text", text=text)], isError=error)
 

@@ -1,4 +1,4 @@
-"""Who may hand what to whom. Agents are known here by their ids and their cards only."""
+"""Who may hand what to whom. Agents are known here by their id and their card only."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -7,48 +7,63 @@ if TYPE_CHECKING:
     from delegation.approvals import Approval
     from delegation.assignment import Assigner, Assignment, StageAssigner
     from delegation.card import AgentCard, Authority
-    from delegation.monitor.alert import Alert
-    from delegation.monitor.monitor import Monitor, Pass
+    from delegation.decision import Decision, Verdict, record
+    from delegation.inquiry import Inquiry, inquire
+    from delegation.monitor.monitor import Monitor
     from delegation.monitor.webhook import Webhook
-    from delegation.performance import Performance, performances
-    from delegation.workload import Claim, Load, Loads, Workload
+    from delegation.performance import performances
+    from delegation.policy import Policy
+    from delegation.priority import Priority
+    from delegation.rights import Rights
+    from delegation.rules import Rules, load_rules
+    from delegation.workload import Claim, Workload
 
 _HOMES = {
     "AgentCard": "delegation.card",
-    "Alert": "delegation.monitor.alert",
     "Approval": "delegation.approvals",
     "Assigner": "delegation.assignment",
     "Assignment": "delegation.assignment",
     "Authority": "delegation.card",
     "Claim": "delegation.workload",
-    "Load": "delegation.workload",
-    "Loads": "delegation.workload",
+    "Decision": "delegation.decision",
+    "Inquiry": "delegation.inquiry",
     "Monitor": "delegation.monitor.monitor",
-    "Pass": "delegation.monitor.monitor",
-    "Performance": "delegation.performance",
+    "Policy": "delegation.policy",
+    "Priority": "delegation.priority",
+    "Rights": "delegation.rights",
+    "Rules": "delegation.rules",
     "StageAssigner": "delegation.assignment",
+    "Verdict": "delegation.decision",
     "Webhook": "delegation.monitor.webhook",
     "Workload": "delegation.workload",
+    "inquire": "delegation.inquiry",
+    "load_rules": "delegation.rules",
     "performances": "delegation.performance",
+    "record": "delegation.decision",
 }
 
 __all__ = [
     "AgentCard",
-    "Alert",
     "Approval",
     "Assigner",
     "Assignment",
     "Authority",
     "Claim",
-    "Load",
-    "Loads",
+    "Decision",
+    "Inquiry",
     "Monitor",
-    "Pass",
-    "Performance",
+    "Policy",
+    "Priority",
+    "Rights",
+    "Rules",
     "StageAssigner",
+    "Verdict",
     "Webhook",
     "Workload",
+    "inquire",
+    "load_rules",
     "performances",
+    "record",
 ]
 
 

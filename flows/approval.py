@@ -30,6 +30,7 @@ def shown(session: Session, verdict: Verdict, tasks: list[Task], outcomes: dict[
         violations[name] += violation.rows or 0
     return {
         "pipeline": session.spec.name,
+        "run": session.run_id,
         "spec": session.spec.fingerprint,
         "target": str(session.target),
         "rows": sum(ref.rows for ref in result),

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from graphs.parallel.options import Options
     from graphs.parallel.workflow import ParallelWorkflow
     from graphs.runs import GraphReport, Question, aresume, arun, conduct, resume, run
+    from graphs.staged.builder import StagedPipeline
+    from graphs.staged.processing import ParallelProcessing
     from graphs.worker import Attempt, FunctionWorker, Result, Worker
     from graphs.workers import default_workers
 
@@ -23,9 +25,11 @@ _HOMES = {
     "FunctionWorker": "graphs.worker",
     "GraphReport": "graphs.runs",
     "Options": "graphs.parallel.options",
+    "ParallelProcessing": "graphs.staged.processing",
     "ParallelWorkflow": "graphs.parallel.workflow",
     "Question": "graphs.runs",
     "Result": "graphs.worker",
+    "StagedPipeline": "graphs.staged.builder",
     "SyncPoint": "graphs.branch",
     "Worker": "graphs.worker",
     "aresume": "graphs.runs",
@@ -45,9 +49,11 @@ __all__ = [
     "FunctionWorker",
     "GraphReport",
     "Options",
+    "ParallelProcessing",
     "ParallelWorkflow",
     "Question",
     "Result",
+    "StagedPipeline",
     "SyncPoint",
     "Worker",
     "aresume",

@@ -151,6 +151,10 @@ MEANINGS: dict[str, tuple[Any, Any]] = {
     "substr(s, 9)": ("", None),
     "concat(s, '-', i)": ("ab-7", None),
     "concat(s)": ("ab", None),
+    # What grows texts stands in the statement several times, and is computed before if it is nested.
+    "replace(replace(s, 'b', s || 'x'), 'a', s || s)": ("ababababbx", None),
+    "regexp_replace(replace(s, 'a', 'aa') || s, 'b', '--')": ("aa--a--", None),
+    "upper(s || i) || replace(s || s, 'ab', 'abc') || i": ("AB7abcabc7", None),
     "left(s, 1)": ("a", None),
     "right(s, 1)": ("b", None),
     "right(s, 9)": ("ab", None),

@@ -29,9 +29,9 @@ from core.settings import Settings
 from core.stop import Stop
 from core.store import Database
 from crewline.cli import app
-from delegation import Alert, Monitor, Webhook
+from delegation import Monitor, Webhook
 from delegation.monitor import webhook as webhooks
-from delegation.monitor.alert import open_alerts, settle
+from delegation.monitor.alert import Alert, open_alerts, settle
 from delegation.monitor.condition import BOUNDS, Condition, examine, exhausted, of_runs
 from delegation.monitor.webhook import deliver, signature
 from flows.pipeline import DataPipelineFlow

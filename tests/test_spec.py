@@ -351,7 +351,7 @@ def test_a_value_of_the_wrong_type_is_refused_with_what_is_allowed(place: str, v
         (
             "aggregation.aggregates._rows",
             "count(*)",
-            "aggregation: '_rows' begins with '_', which is kept for Crewline's own columns",
+            "aggregation: column '_rows' begins with '_', which is kept for Crewline's own columns",
         ),
         (
             "aggregation.aggregates.category",

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from typing import Annotated, Any, Literal
 
 import pytest
@@ -100,7 +101,7 @@ def test_what_is_wrong_with_arguments_is_told_in_a_line(arguments: dict[str, Any
 
 
 def test_only_some_of_very_many_mistakes_are_told() -> None:
-    message = called(path="a", **{f"x{i}": "y" * 1000 for i in range(100)})["error"]["message"]
+    message = called(path="a", **{f"x{i}": "y" * 500 for i in range(100)})["error"]["message"]
     assert message.endswith("and 95 more")
     assert len(message) < 600
 
@@ -109,6 +110,12 @@ def test_values_without_names_are_checked_like_those_with() -> None:
     assert json.loads(EchoTool().run("a.csv", []))["request"]["rules"] == []
     assert json.loads(EchoTool().run(3))["error"]["kind"] == "InvalidArguments"
     assert json.loads(EchoTool().run("a", [], 1, None, "more"))["error"]["kind"] == "InvalidArguments"
+
+
+def test_no_name_of_an_argument_gets_in_the_way() -> None:
+    for name in ("self", "values", "arguments", "context"):
+        told = json.loads(EchoTool().answer({"path": "a.csv", name: 1}))["error"]["message"]
+        assert told == f"{name}: unknown argument (got 1)"
 
 
 def test_a_nest_of_arguments_without_end_is_refused() -> None:
@@ -139,6 +146,21 @@ def test_a_refusal_that_cannot_be_recorded_says_so(configuration: Settings, monk
     error = called(path="/etc/passwd")["error"]
     assert error["kind"] == "StoreUnavailable"
     assert "Refused" in error["message"]
+
+
+def test_a_call_that_does_not_notice_that_its_time_is_over_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tools.tool._PATIENCE_S", 0.1)
+    release = threading.Event()
+
+    class DeafTool(EchoTool):
+        def act(self, request: Request) -> Echo:
+            release.wait(60)
+            return super().act(request)
+
+    error = json.loads(DeafTool(context=ToolContext(timeout_s=0.1)).run(path="a.csv"))["error"]
+    release.set()
+    assert error["kind"] == "Interrupted"
+    assert "a call may take 0.1 s" in error["message"]
 
 
 def test_a_tool_can_be_awaited() -> None:

@@ -133,6 +133,13 @@ def test_a_delta_table_gets_a_version_with_each_commit(run: Run, tmp_path: Path)
         run()
 
 
+def test_a_type_that_delta_tables_do_not_have_is_told(run: Run, tmp_path: Path) -> None:
+    pq.write_table(pa.table({"at": pa.array([1, 2], pa.time64("us"))}), tmp_path / "a.parquet")
+    with pytest.raises(TargetError, match="no type for column 'at', which is of type time64"):
+        run(source="a.parquet", output_format="delta")
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("form", ["parquet", "csv", "json"])
 def test_partitions_are_hive_folders(run: Run, tmp_path: Path, form: str) -> None:
     done = run(partition_by=["state"], output_format=form)
@@ -291,9 +298,55 @@ def test_rows_that_share_a_unique_key_go_to_quarantine(run: Run) -> None:
     assert done.account[0].leaving["quarantined:unique(state)"] == 4
 
 
+def test_that_no_row_got_into_the_result_is_noted(run: Run) -> None:
+    done = run(checks=[{"check": "expression", "expression": "id > 9"}])
+    assert done.notes[0].startswith("no row of 6 is in the result: 4 quarantined by expression(id > 9), 1 ")
+    assert done.records == 0
+    assert run().notes == []
+
+
+def test_rows_whose_key_is_in_no_other_file_go_to_quarantine(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "people.csv").write_text("name,n\nann,1\nbob,2\n")
+    key = {"check": "foreign_key", "dataset": "people", "on": {"customer": "name"}}
+    done = run(checks=[key], datasets={"people": "people.csv"})
+    # 4 has no customer, and so refers to nobody.
+    assert [row["id"] for row in rows(done)] == [1, 2, 4]
+    assert done.account[0].leaving["quarantined:foreign_key(customer)"] == 1
+    for wrong, words in [
+        ({"dataset": "persons"}, r"checks.0.dataset: there is no dataset 'persons'; there are people"),
+        ({"on": {"customer": "nome"}}, r"'people' declares no column 'nome'; it declares name, n"),
+        ({"on": {"id": "name"}}, r"'id' is of type integer, but 'name' of 'people' of type string"),
+    ]:
+        with pytest.raises(InputError, match=words):
+            run(checks=[key | wrong], datasets={"people": "people.csv"})
+
+
+def test_a_file_that_nothing_is_looked_up_in_is_told(run: Run) -> None:
+    with pytest.raises(SpecError, match="no rule or check looks anything up in it"):
+        run(datasets={"people": "orders.csv"})
+
+
 def test_a_check_of_a_column_that_is_not_there_is_told(run: Run) -> None:
     with pytest.raises(InputError, match=r"not_null\(nope\): the result has no column nope"):
         run(checks=[{"check": "not_null", "column": "nope"}])
+
+
+@pytest.mark.parametrize(
+    ("check", "words"),
+    [
+        (
+            {"check": "between", "column": "customer", "min": 1},
+            "'customer' is of type string, but its bounds are numbers",
+        ),
+        ({"check": "between", "column": "amount", "max": "2025-01-01"}, "its bounds are dates"),
+        ({"check": "freshness", "column": "id", "max_age": "1h"}, "only a date or a timestamp has an age"),
+        ({"check": "distribution", "column": "state", "mean": {"min": 1, "max": 2}}, "only numbers have a mean"),
+        ({"check": "matches", "column": "state", "pattern": "(?<x"}, r"'\(\?<x' is no pattern"),
+    ],
+)
+def test_a_check_that_does_not_fit_its_column_is_told(run: Run, check: dict[str, Any], words: str) -> None:
+    with pytest.raises(CrewlineError, match=words):
+        run(checks=[check])
 
 
 # --- what is asked for does not fit ------------------------------------------------------------------------------
@@ -392,6 +445,13 @@ def test_a_file_damaged_in_the_middle_is_no_rules_fault(run: Run, tmp_path: Path
     with pytest.raises(CrewlineError) as error:
         run({"rule": "derive", "columns": {"b": "a + 1"}}, source="a.parquet")
     assert not isinstance(error.value, RuleError)
+
+
+@pytest.mark.parametrize("form", ["parquet", "delta"])
+def test_a_first_write_that_fails_leaves_nothing_behind(run: Run, tmp_path: Path, form: str) -> None:
+    with pytest.raises(SchemaError):
+        run(target_schema={"id": "string"}, output_format=form)
+    assert [place.name for place in tmp_path.iterdir()] == ["orders.csv"]
 
 
 def test_two_at_once_do_not_disturb_each_other(run: Run, tmp_path: Path) -> None:
@@ -495,3 +555,103 @@ def test_folders_beside_the_output_that_lead_out_of_the_roots_are_refused(run: R
 def test_a_text_is_not_padded_without_bound(run: Run) -> None:
     with pytest.raises(RuleError, match="padded to 10,000 characters at most"):
         run({"rule": "derive", "columns": {"x": "lpad(customer, 2000000000, 'x')"}})
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"rule": "derive", "columns": {"customer": "customer || customer"}},
+        {"rule": "derive", "columns": {"customer": "concat(customer, upper(customer))"}},
+        {"rule": "derive", "columns": {"customer": "replace(customer, 'n', customer || 'nn')"}},
+        {"rule": "derive", "columns": {"customer": "regexp_replace(customer, '(n)', '\\1\\1\\1')"}},
+        {"rule": "replace", "columns": ["customer"], "text": "n", "by": "n" * 1000},
+        {"rule": "replace", "columns": ["customer"], "pattern": "n", "by": "nn"},
+        {"rule": "merge", "columns": ["customer", "customer"], "into": "customer"},
+    ],
+)
+def test_a_text_does_not_grow_without_bound(run: Run, rule: dict[str, Any]) -> None:
+    with pytest.raises(RuleError, match="a text would be longer than 100,000 characters"):
+        run(*[rule] * 20)
+
+
+def test_functions_that_let_texts_grow_nest(run: Run) -> None:
+    """Each of their texts stands in the statement several times: ten times that, it would have no end."""
+    nest = "customer"
+    for number in range(10):
+        nest = f"regexp_replace(replace({nest}, '{number}', '{number}.'), 'n', 'nn') || {number}"
+    assert rows(run({"rule": "derive", "columns": {"x": nest}}))[0]["x"] == "a" + "n" * 2048 + "0" + "".join(
+        f"{number}" for number in range(1, 10)
+    )
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"rule": "cast", "columns": {"id": "integer"}},
+        {"rule": "filter", "where": "id < 5"},
+        {"rule": "derive", "columns": {"id": "id + 0"}},
+    ],
+)
+def test_there_may_be_very_many_rules(run: Run, rule: dict[str, Any]) -> None:
+    done = run(*[rule] * 70)
+    assert account(done) == ((6, 3, 2, 0, 1) if rule["rule"] == "filter" else (6, 4, 2, 0, 0))
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        ({"rule": "derive", "columns": {"": "id"}}, "a column has a name that is empty"),
+        ({"rule": "derive", "columns": {"n\0ul": "id"}}, "no column can be called"),
+        ({"rule": "derive", "columns": {"x" * 256: "id"}}, "a name has up to 255 characters"),
+        ({"rule": "derive", "columns": {"X": "id", "x": "id"}}, "columns 'X' and 'x' differ in case alone"),
+        ({"rule": "rename", "columns": {"id": "X", "state": "x"}}, "columns 'X' and 'x' differ in case alone"),
+        ({"rule": "unpivot", "columns": ["state"], "name": "n", "value": "N"}, "'n' and 'N' differ in case alone"),
+        ({"rule": "pivot", "group_by": ["id"], "column": "state", "values": ["\0"], "aggregate": "count(*)"}, "NUL"),
+    ],
+)
+def test_a_name_that_no_column_can_have_is_refused(run: Run, rule: dict[str, Any], words: str) -> None:
+    with pytest.raises(RuleError, match=words):
+        run(rule)
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"rules": [{"rule": "mask", "columns": ["state"], "keep": 10**30}]}, "less than or equal to"),
+        ({"rules": [{"rule": "trim", "columns": ["state", "state"]}]}, "'state' is named twice"),
+        ({"rules": [{"rule": "aggregate", "group_by": ["id"], "aggregates": {"ID": "count(*)"}}]}, "in case alone"),
+        ({"partition_by": ["state", "state"]}, "'state' is named twice"),
+        ({"checks": [{"check": "unique", "columns": ["id", "id"]}]}, "'id' is named twice"),
+    ],
+)
+def test_what_no_engine_could_do_is_refused_before_it_is_asked(run: Run, fields: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        run(**fields)
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        ([], "has no columns"),
+        ([""], "a column has a name that is empty"),
+        (["A", "a"], "columns 'A' and 'a' differ in case alone"),
+        (["n\0ul"], "no column can be called"),
+        (["_x"], "'_x' begins with '_'"),
+    ],
+)
+def test_a_file_whose_columns_cannot_be_told_apart_is_refused(
+    run: Run, tmp_path: Path, names: list[str], words: str
+) -> None:
+    pq.write_table(pa.table({name: [1] for name in names}), tmp_path / "a.parquet")
+    with pytest.raises(SourceError, match=words):
+        run(source="a.parquet")
+
+
+def test_a_column_of_no_type_becomes_one_of_missing_texts(run: Run, tmp_path: Path) -> None:
+    pq.write_table(pa.table({"a": [1, 2], "b": pa.nulls(2)}), tmp_path / "a.parquet")
+    assert run(source="a.parquet").columns == {"a": "int64", "b": "string"}
+
+
+def test_a_target_whose_name_is_too_long_is_refused(run: Run) -> None:
+    with pytest.raises(TargetError, match="too long"):
+        run(output="x" * 250)

@@ -13,8 +13,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 _MAX_PROBLEMS = 5
 _MAX_SHOWN = 80
-# No model writes more, and the engine takes minutes to plan what would stand in more, bytes.
-_MAX_SIZE = 150_000
+# Hardly a model writes more, and the engine takes long to plan what would stand in more, bytes.
+_MAX_SIZE = 65_536
 
 
 class Arguments(BaseModel):

@@ -4,9 +4,11 @@ An agent gets JSON text back whatever happens: the answer, or `{"error": {"kind"
 says what was wrong and what to do. What the context refuses is on record in the journal.
 """
 
+import contextvars
 import json
 import threading
 from abc import abstractmethod
+from concurrent.futures import Future, wait
 from typing import Any
 
 from crewai.tools import BaseTool
@@ -14,13 +16,15 @@ from crewai.types.callback import SerializableCallable
 from pydantic import BaseModel, Field, PrivateAttr, ValidationError
 
 from core import journal
-from core.errors import CrewlineError, Refused
+from core.errors import CrewlineError, Interrupted, Refused
 from core.store import Database, open_database
 from tools.arguments import problems
 from tools.context import ToolContext
 
 # A model reads all of it each time, characters.
 _MAX_MESSAGE = 1000
+# How long a call whose time is over may take to clean up, before its agent gets an answer without it.
+_PATIENCE_S = 3.0
 
 
 def _never(arguments: Any = None, result: Any = None) -> bool:
@@ -41,6 +45,27 @@ class Tool(BaseTool):
     def act(self, request: Any) -> BaseModel:
         """Do what the validated arguments ask for. Raises CrewlineError."""
 
+    def answer(self, arguments: dict[str, Any]) -> str:
+        """Do what the arguments ask for, and return JSON: the answer, or what was wrong."""
+        try:
+            request = self.args_schema.model_validate(arguments)
+        except ValidationError as error:
+            return _failure("InvalidArguments", problems(error))
+        except RecursionError:
+            return _failure("InvalidArguments", "the arguments are nested too deeply")
+        try:
+            return self._in_time(request).model_dump_json()
+        except RecursionError:
+            return _failure("InvalidArguments", "they ask for more steps than fit into one expression; ask for fewer")
+        except Refused as error:
+            try:
+                self._record(error)
+            except CrewlineError as unrecorded:
+                return _failure(type(unrecorded).__name__, f"{error} It could not be put on record: {unrecorded}")
+            return _failure("Refused", str(error))
+        except CrewlineError as error:
+            return _failure(type(error).__name__, str(error))
+
     def database(self) -> Database:
         """Crewline's database, opened when it is first needed. `close` gives it back."""
         with self._opening:
@@ -55,32 +80,35 @@ class Tool(BaseTool):
                 self._database.close()
                 self._database = None
 
-    def _run(self, *values: Any, **arguments: Any) -> str:
+    # Nothing that an argument is called may get in the way of `self`.
+    def _run(self, /, *values: Any, **arguments: Any) -> str:
         if len(values) > len(self.args_schema.model_fields):
             return _failure(
                 "InvalidArguments", f"{len(values)} values for {len(self.args_schema.model_fields)} arguments"
             )
-        named = {**dict(zip(self.args_schema.model_fields, values, strict=False)), **arguments}
-        try:
-            request = self.args_schema.model_validate(named)
-        except ValidationError as error:
-            return _failure("InvalidArguments", problems(error))
-        except RecursionError:
-            return _failure("InvalidArguments", "the arguments are nested too deeply")
-        try:
-            return self.act(request).model_dump_json()
-        except RecursionError:
-            return _failure("InvalidArguments", "they ask for more steps than fit into one expression; ask for fewer")
-        except Refused as error:
-            try:
-                self._record(error)
-            except CrewlineError as unrecorded:
-                return _failure(type(unrecorded).__name__, f"{error} It could not be put on record: {unrecorded}")
-            return _failure("Refused", str(error))
-        except CrewlineError as error:
-            return _failure(type(error).__name__, str(error))
+        return self.answer({**dict(zip(self.args_schema.model_fields, values, strict=False)), **arguments})
 
-    async def _arun(self, *values: Any, **arguments: Any) -> str:
+    def _in_time(self, request: Any) -> BaseModel:
+        """What `act` answers, in a thread of its own: what does not notice that its time is over is not waited for."""
+        answer: Future[BaseModel] = Future()
+
+        def work() -> None:
+            try:
+                answer.set_result(self.act(request))
+            except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
+                answer.set_exception(error)
+
+        thread = threading.Thread(target=contextvars.copy_context().run, args=(work,), name=self.name, daemon=True)
+        thread.start()
+        wait([answer], self.context.timeout_s + _PATIENCE_S)
+        if not answer.done():
+            raise Interrupted(
+                f"Stopped: a call may take {self.context.timeout_s:g} s, and this one is still ending.",
+                remedy="Look what became of it before trying again; ask for less.",
+            )
+        return answer.result()
+
+    async def _arun(self, /, *values: Any, **arguments: Any) -> str:
         import asyncio
 
         return await asyncio.to_thread(self._run, *values, **arguments)

@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from core.spec.column import parse_type
+from core.spec.column import Names, parse_type
 from core.spec.part import Part
 from core.task import Dimension, Severity
 
@@ -42,7 +42,7 @@ class Range(Part):
 
 class _Check(Part):
     severity: Severity = Severity.MAJOR
-    per: tuple[str, ...] = ()
+    per: Names = ()
 
     whole: ClassVar[bool] = False
 
@@ -73,7 +73,7 @@ class Unique(_Check):
     """
 
     check: Literal["unique"]
-    columns: tuple[str, ...] = Field(min_length=1)
+    columns: Names = Field(min_length=1)
     dimension: Dimension = Dimension.CONSISTENCY
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from pydantic import Field
 
 from core.spec.check import Between, Check, Distribution, ForeignKey, Freshness, Type
-from core.spec.column import Column
+from core.spec.column import Column, Names
 from core.spec.part import Part
 
 _NUMBERS = ("integer", "float", "decimal")
@@ -23,7 +23,7 @@ class Checklist(Part):
 
     checks: tuple[Check, ...] = Field(min_length=1)
     columns: dict[str, Column] = Field(default_factory=dict)
-    partition_by: tuple[str, ...] = ()
+    partition_by: Names = ()
     references: dict[str, str] = Field(default_factory=dict)
 
     def declared(self) -> dict[str, Column]:

@@ -9,12 +9,13 @@ from pydantic import Field, model_validator
 
 from core.spec.check import Check, ForeignKey
 from core.spec.checklist import misfits
+from core.spec.column import Names, check_apart, check_given
 from core.spec.engine import DuckDbEngine, EngineSpec
 from core.spec.governance import Governance
 from core.spec.part import Part
 from core.spec.rule import Reference, Rule
 from core.spec.sla import Sla
-from core.spec.source import RESERVED, Source
+from core.spec.source import Source
 from core.task import THRESHOLDS, Dimension
 
 # Names become folders and parts of step keys.
@@ -33,7 +34,7 @@ class Aggregation(Part):
     """Group the rows of one dataset and compute aggregates, each an expression such as `sum(revenue)`."""
 
     dataset: str
-    group_by: tuple[str, ...] = Field(min_length=1)
+    group_by: Names = Field(min_length=1)
     aggregates: dict[str, str] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -41,8 +42,8 @@ class Aggregation(Part):
         for name in self.aggregates:
             if name in self.group_by:
                 raise ValueError(f"'{name}' is both grouped by and an aggregate")
-            if name.startswith(RESERVED):
-                raise ValueError(f"'{name}' begins with '_', which is kept for Crewline's own columns")
+            check_given(name)
+        check_apart([*self.group_by, *self.aggregates])
         return self
 
 
@@ -51,7 +52,7 @@ class Target(Part):
 
     path: str = Field(min_length=1, description="Relative to the document.")
     format: Literal["parquet"] = "parquet"
-    partition_by: tuple[str, ...] = ()
+    partition_by: Names = ()
     dataset: str | None = Field(
         default=None,
         description="What is published when nothing is aggregated; not needed with a single candidate.",

@@ -4,22 +4,15 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from core.spec.column import Column
+from core.spec.column import Column, check_apart, check_given
 from core.spec.part import Part
-
-RESERVED = "_"
 
 
 def usable_names(columns: dict[str, Column]) -> dict[str, Column]:
     """The columns. Raises ValueError if one has a name that it must not have."""
-    seen: dict[str, str] = {}
     for name in columns:
-        if name.startswith(RESERVED):
-            raise ValueError(f"column '{name}' begins with '_', which is kept for Crewline's own columns")
-        # The engine takes names that differ in case alone for one.
-        if other := seen.get(name.lower()):
-            raise ValueError(f"columns '{other}' and '{name}' differ in case alone")
-        seen[name.lower()] = name
+        check_given(name)
+    check_apart(columns)
     return columns
 
 

@@ -10,7 +10,7 @@ import typer
 from crewline.terminal import print_json, reported, stopped_by_signals
 
 if TYPE_CHECKING:
-    from delegation import Pass
+    from delegation.monitor.monitor import Pass
 
 
 def monitor(

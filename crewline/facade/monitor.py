@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from core.stop import Stop
-    from delegation import Monitor, Pass
+    from delegation import Monitor
+    from delegation.monitor.monitor import Pass
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from flows.audit import Audit
     from flows.gc import Garbage
     from flows.replay import Replay
+    from graphs.runs import GraphReport
 
 
 def run(
@@ -45,17 +47,34 @@ def resume(
     *,
     compatible: bool = False,
     approved_by: str | None = None,
+    answers: Mapping[str, str] | None = None,
     wait: bool = False,
     stop: Stop | None = None,
     listener: Listener | None = None,
-) -> RunReport:
+) -> RunReport | GraphReport:
     """Go on with a run that was killed, interrupted, failed or waits. What it had finished is not done again.
 
     `compatible` declares that a spec changed since the run began fits what is done already. `approved_by` names who
     approves publishing, if the run waits for that: it is put on record as that person's decision. A run whose approval
-    was denied fails, one that nobody has decided on waits on; `wait` is as for `run`. Raises as `run` does, and
-    RunNotFound, RunHeld (another living process works on it), RunFinished, SpecChanged.
+    was denied fails, one that nobody has decided on waits on; `wait` is as for `run`. `answers` are what a graph's run
+    asks, by the question's id. Raises as `run` does, and RunNotFound, RunHeld (another living process works on it),
+    RunFinished, SpecChanged; InputError for a graph's run whose workers are not known by name.
     """
+    from core import run as runs
+    from core.errors import InputError
+
+    with database() as store:
+        kind = runs.get(store, run_id).kind
+        if kind == "graph":
+            if compatible or approved_by or wait:
+                raise InputError(
+                    f"Run {run_id} is a graph's: it has no spec and no gate.", remedy="Give answers to what it asks."
+                )
+            from graphs.roster import take_up
+
+            return take_up(store, run_id, answers or {}, stop=stop, listener=listener)
+    if answers:
+        raise InputError(f"Run {run_id} is a pipeline's, and asks nothing.", remedy="Say who approves it, if it waits.")
     return _kickoff(wait, stop, listener, run_id=run_id, compatible=compatible, approved_by=approved_by)
 
 

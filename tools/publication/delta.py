@@ -24,6 +24,7 @@ def commit_delta(batches: pa.RecordBatchReader, path: Path, partition_by: tuple[
     from deltalake.exceptions import DeltaError
     from deltalake.table import DeltaTable
 
+    _check_types(batches.schema)
     try:
         write_deltalake(
             str(path), batches, mode="overwrite", schema_mode="overwrite", partition_by=list(partition_by) or None
@@ -34,3 +35,17 @@ def commit_delta(batches: pa.RecordBatchReader, path: Path, partition_by: tuple[
         raise TargetError(
             f"The Delta table {path} cannot be written: {words}.", remedy="Mend that, or name another target."
         ) from error
+
+
+def _check_types(schema: pa.Schema) -> None:
+    from deltalake import Schema
+
+    for field in schema:
+        try:
+            Schema.from_arrow(pa.schema([field]))
+        except Exception as error:
+            # What the library raises for this has no class of its own.
+            raise TargetError(
+                f"A Delta table has no type for column '{field.name}', which is of type {field.type}.",
+                remedy="Cast it to another type, leave it out, or write Parquet.",
+            ) from error

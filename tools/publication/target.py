@@ -9,9 +9,9 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TextIO
 
 import pyarrow.parquet as pq
 from ibis.expr.types import Table
@@ -62,15 +62,38 @@ def exclusive(path: Path) -> Iterator[None]:
     Raises TargetError if one does now. It is over with the process that holds it, however that ends.
     """
     versions = versions_dir(path)
-    versions.mkdir(parents=True, exist_ok=True)
-    with (versions / ".lock").open("w") as lock:
+    with _lock(path, versions / ".lock") as lock:
+        try:
+            yield
+        finally:
+            if [place.name for place in versions.iterdir()] == [Path(lock.name).name]:
+                # Nothing was ever published here: the folder would only be in the way.
+                Path(lock.name).unlink()
+                with suppress(OSError):
+                    # Another process may have come by now.
+                    versions.rmdir()
+
+
+def _lock(path: Path, place: Path) -> TextIO:
+    """The lock file, locked until it is closed."""
+    while True:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            lock = place.open("w")
+        except FileNotFoundError:
+            continue
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
+            lock.close()
             raise TargetError(
                 f"The target {path} is being written by another process.", remedy="Wait for it, or name another target."
             ) from error
-        yield
+        # Who held it before may have removed the file, and the folder, in the meantime.
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(lock.fileno()), place.stat()):
+                return lock
+        lock.close()
 
 
 def stage(
@@ -81,14 +104,32 @@ def stage(
     One file in the order of the rows; with `partition_by`, Hive folders such as `month=2025-03/`. The same rows give
     the same bytes. CSV has a header line, JSON one object a line. Raises TargetError when it cannot be written.
     """
-    folder = versions_dir(path) / version
-    try:
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
+    with _staging(path, version) as folder:
         if form == "parquet":
             _write_parquet(engine, rows, folder, partition_by)
         else:
             _export(engine, rows, folder, partition_by, form)
+    return folder
+
+
+def stage_files(files: list[Path], path: Path, version: str) -> Path:
+    """Stage Parquet files as they are, in their order, as `stage` does with rows; those without rows are left out."""
+    full = [file for file in files if pq.read_metadata(file).num_rows] or files[:1]
+    digits = len(str(len(full) - 1))
+    with _staging(path, version) as folder:
+        for index, file in enumerate(full):
+            shutil.copyfile(file, folder / f"data_{index:0{digits}}.parquet")
+    return folder
+
+
+@contextmanager
+def _staging(path: Path, version: str) -> Iterator[Path]:
+    """A new folder for a version, which is durable when the block ends. Raises TargetError where it cannot be."""
+    folder = versions_dir(path) / version
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        yield folder
         for place in [*folder.rglob("*"), folder, folder.parent]:
             sync(place)
     except OutOfMemory:
@@ -98,7 +139,6 @@ def stage(
             f"The target {path} cannot be written: {error}.",
             remedy="Free the disk, or make its folder writable.",
         ) from error
-    return folder
 
 
 def _write_parquet(engine: Engine, rows: Table, folder: Path, partition_by: tuple[str, ...]) -> None:

@@ -12,8 +12,7 @@ from ibis.expr.types import BooleanValue, StringValue, Table, Value
 
 from core.errors import CheckError, EngineError
 from core.spec.check import Between, Check, Expression, ForeignKey, InSet, Matches, NotNull, Type, Unique
-from core.spec.column import Column
-from core.spec.source import RESERVED
+from core.spec.column import RESERVED, Column
 from tools.engine.engine import Engine
 from tools.engine.types import missing, typed
 from tools.transformation.columns import read_by_check
@@ -139,7 +138,9 @@ def _judged(table: Table, index: int, check: Check) -> tuple[BooleanValue, Strin
             return missing(came(table, column)), ibis.literal(f"{column} is missing")
         case Type(column=column, type=kind):
             cell = came(table, column)
-            fails = ~missing(cell) & typed(cell, kind).isnull()
+            value = typed(cell, kind)
+            # Of a cell that is of its type as it came there is nothing to be asked, and it need not be read.
+            fails = cell.isnull() & False if value is cell else ~missing(cell) & value.isnull()
             return fails, ibis.literal(f"{column} is ") + _shown(cell) + f", not of type {kind}"
         case InSet(column=column, values=allowed):
             reason = ibis.literal(f"{column} is ") + _shown(table[column]) + f", not one of {', '.join(allowed)}"

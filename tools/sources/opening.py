@@ -141,9 +141,8 @@ def _found(name: str, files: Files, allowed: Callable[[str], str]) -> list[Part]
     if pattern and "://" not in pattern and Path(pattern).is_dir():
         pattern = f"{glob.escape(pattern)}/**/*.{files.kind or 'parquet'}"
     parts = find_files(name, pattern, Surroundings(base_dir=str(Path.cwd()), database_url=""))
-    for part in parts:
-        allowed(part.path)
-    return parts
+    # Read where a link leads now, not where it may lead later.
+    return [part.model_copy(update={"path": allowed(part.path)}) for part in parts]
 
 
 def _kind(name: str, parts: list[Part]) -> Kind:

@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from core.errors import EngineError, SourceError
+from core.spec.column import check_apart, check_name
 from core.spec.source import ParquetSource
 from tools.engine.engine import Engine
 from tools.engine.files import open_file
@@ -58,7 +59,26 @@ class ParquetReader:
 
     def _look(self, part: Part) -> tuple[list[str], int]:
         footer = self._footer(part)
-        return footer.schema.to_arrow_schema().names, footer.num_rows
+        names = footer.schema.to_arrow_schema().names
+        self._check_names(part, names)
+        return names, footer.num_rows
+
+    def _check_names(self, part: Part, names: list[str]) -> None:
+        if not names:
+            raise SourceError(self._name, f"{part.path} has no columns.", remedy="Bring another file.")
+        wanted = [name for name in names if name in self._source.columns] or names
+        folded = {name.lower() for name in wanted}
+        try:
+            for name in wanted:
+                check_name(name)
+            # The engine would give the second one another name, or read the first one for it.
+            check_apart(name for name in names if name.lower() in folded)
+        except ValueError as error:
+            raise SourceError(
+                self._name,
+                f"{part.path}: {error}.",
+                remedy="Write the file with other names, or declare other columns.",
+            ) from error
 
     def _footer(self, part: Part) -> pq.FileMetaData:
         try:

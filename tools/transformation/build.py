@@ -16,6 +16,7 @@ from tools.engine.types import ibis_type, typed
 from tools.transformation.arithmetic import add, alike, divide, modulo, multiply, number, subtract
 from tools.transformation.functions import as_condition, compared, enclosed, text_constant
 from tools.transformation.grammar import call, is_read, too_deep
+from tools.transformation.text import joined
 
 # Deeper ones could be read, but the engine's statement for them could not always be written.
 _MAX_DEPTH = 100
@@ -34,7 +35,6 @@ _OPERATORS: dict[type[exp.Expr], Callable[[Any, Any], Any]] = {
     exp.LTE: lambda a, b: compared(operator.le, a, b),
     exp.And: lambda a, b: as_condition(a) & as_condition(b),
     exp.Or: lambda a, b: as_condition(a) | as_condition(b),
-    exp.DPipe: lambda a, b: a.cast("string") + b.cast("string"),
 }
 
 _TYPE_NAMES = {
@@ -102,6 +102,12 @@ class Builder:
         if not math.isfinite(float(written)):
             raise ValueError(f"{written} is too large")
         return ibis.literal(float(written))
+
+    def _dpipe(self, node: exp.DPipe) -> Any:
+        parts = list(node.flatten())
+        if len(parts) > _MAX_DEPTH:
+            raise too_deep(self._text)
+        return joined(*(self.build(part).cast("string") for part in parts))
 
     def _boolean(self, node: exp.Boolean) -> Value:
         return ibis.literal(bool(node.this))

@@ -3,7 +3,7 @@
 import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -109,6 +109,9 @@ def writing(path: Path, request: TransformationRequest) -> Iterator[Target]:
         except BaseException:
             remove(path, {version})
             shutil.rmtree(target.evidence, ignore_errors=True)
+            with suppress(OSError):
+                # That of earlier ones stays.
+                target.evidence.parent.rmdir()
             raise
         finally:
             shutil.rmtree(target.scratch, ignore_errors=True)

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tools.transformation.arithmetic import alike, as_float, ceil, floor, mean, number
+from tools.transformation.text import joined, padded, replaced, substituted
 
 Function = Callable[..., Any]
 
@@ -24,7 +25,7 @@ SCALARS: dict[str, Function] = {
     "abs": lambda x: number(x).abs(),
     "ceil": ceil,
     "coalesce": lambda *xs: ibis.coalesce(*alike(list(xs))),
-    "concat": lambda *xs: _concat(xs),
+    "concat": lambda *xs: joined(*(x.cast("string") for x in xs)),
     "contains": lambda x, part: x.contains(part),
     "date_add": lambda x, n, unit: _date_add(x, n, _unit(unit)),
     "date_diff": lambda unit, a, b: _date_diff(_unit(unit), a, b),
@@ -43,7 +44,7 @@ SCALARS: dict[str, Function] = {
     "ln": lambda x: _positive(x).ln(),
     "log": lambda base, x: _positive(x).ln() / _positive(base).ln().nullif(0),
     "lower": lambda x: x.lower(),
-    "lpad": lambda x, n, by=" ": _padded(x, n, by, left=True),
+    "lpad": lambda x, n, by=None: padded(x, _count(n), _fill(by), left=True),
     "ltrim": lambda x: x.lstrip(),
     "minute": lambda x: x.minute(),
     "month": lambda x: x.month(),
@@ -52,12 +53,12 @@ SCALARS: dict[str, Function] = {
     "quarter": lambda x: x.quarter(),
     "regexp_extract": lambda x, pattern, group: _extracted(x, pattern, group),
     "regexp_matches": lambda x, pattern: x.re_search(checked_pattern(text_constant(pattern))),
-    "regexp_replace": lambda x, pattern, by: x.re_replace(checked_pattern(text_constant(pattern)), text_constant(by)),
-    "replace": lambda x, old, new: x.replace(old, new),
+    "regexp_replace": lambda x, pattern, by: substituted(x, checked_pattern(text_constant(pattern)), text_constant(by)),
+    "replace": replaced,
     "reverse": lambda x: x.reverse(),
     "right": lambda x, n: x.right(_count(n)),
     "round": lambda x, digits=None: number(x).round(0 if digits is None else int(_constant(digits))),
-    "rpad": lambda x, n, by=" ": _padded(x, n, by, left=False),
+    "rpad": lambda x, n, by=None: padded(x, _count(n), _fill(by), left=False),
     "rtrim": lambda x: x.rstrip(),
     "second": lambda x: x.second(),
     "sign": lambda x: number(x).sign().cast("int64"),
@@ -164,6 +165,10 @@ def _share(value: Any) -> float:
     return share
 
 
+def _fill(value: Any) -> str:
+    return " " if value is None else text_constant(value)
+
+
 def _unit(value: Any) -> str:
     unit = text_constant(value).lower()
     if unit not in _UNITS:
@@ -185,28 +190,6 @@ def _part(text: Any, start: Any, length: Any = None) -> Any:
         if isinstance(value, ibis.expr.types.IntegerScalar) and _constant(value) < least:
             raise ValueError("substr counts from 1, and takes no less than nothing")
     return text.substr(start - 1, length)
-
-
-def _concat(values: tuple[Any, ...]) -> Any:
-    first, *rest = (value.cast("string") for value in values)
-    return first.concat(*rest) if rest else first
-
-
-# The engine makes room for a text before it looks at its limit of memory.
-_WIDEST = 10_000
-
-
-def _padded(text: Any, length: Any, by: Any, *, left: bool) -> Any:
-    """At least so long; what is longer already stays as it is, where engines would cut it."""
-    fill, width = by if isinstance(by, str) else text_constant(by), _count(length)
-    if not fill:
-        raise ValueError("a text cannot be padded with nothing")
-    if width > _WIDEST:
-        raise ValueError(f"a text is padded to {_WIDEST:,} characters at most")
-    wanting = width - text.length()
-    # Ibis has DuckDB repeat the whole fill for each character that is wanting.
-    padding = ibis.literal(fill).repeat(wanting).substr(0, wanting)
-    return ibis.ifelse(wanting <= 0, text, padding + text if left else text + padding)
 
 
 def _split_part(text: Any, by: str, n: int) -> Any:

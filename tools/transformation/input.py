@@ -8,13 +8,15 @@ import ibis
 from ibis.expr.types import Table
 
 from core.errors import SourceError
-from core.spec.column import Column
+from core.spec.column import Column, check_given
 from core.task import Fate
 from tools.engine.engine import Engine
+from tools.engine.files import refresh
 from tools.engine.rowid import ROW, unreadable_row
 from tools.engine.types import ibis_type, missing, typed
 from tools.quality.departure import departures, unreadable
 from tools.sources.opening import Files, open_files
+from tools.sources.reader import Part
 
 
 @dataclass(frozen=True)
@@ -22,15 +24,28 @@ class Input:
     """What came in. `rows` has `_row` and the columns, as values of their declared types.
 
     `raw` has all records as they came. `arrived` counts these and the lines that are none; `left` has the departures of
-    such lines, and of rows with a cell that is not of its type. `size` is what the files have on disk, bytes.
+    such lines, and of rows with a cell that is not of its type. `parts` are the files.
     """
 
+    name: str
     rows: Table
     raw: Table
     arrived: int
     left: list[Table]
-    size: int
+    parts: list[Part]
     notes: list[str]
+
+    @property
+    def size(self) -> int:
+        """What the files have on disk, bytes."""
+        return sum(part.size for part in self.parts)
+
+    def confirm(self, allowed: Callable[[str], str]) -> None:
+        """Raise SourceError or Refused if a file was changed, or led elsewhere, while it was read."""
+        for part in self.parts:
+            allowed(part.path)
+            if refresh(part) != part:
+                raise SourceError(self.name, f"{part.path} has changed while it was read.", remedy="Try again.")
 
 
 def opened(engine: Engine, name: str, files: Files, allowed: Callable[[str], str], scratch: Path) -> Input:
@@ -45,35 +60,38 @@ def opened(engine: Engine, name: str, files: Files, allowed: Callable[[str], str
     raw = raw.select(ROW, *columns) if columns else _usable(name, raw)
     rows, left = _typed(raw, columns)
     return Input(
+        name=name,
         rows=rows,
         raw=raw,
         arrived=found.records + len(lines),
         left=[*([unreadable(engine, lines)] if lines else []), *left],
-        size=sum(part.size for part in found.parts),
+        parts=found.parts,
         notes=found.notes,
     )
 
 
-def looked_up(engine: Engine, name: str, files: Files, allowed: Callable[[str], str], scratch: Path) -> Table:
-    """The rows of files that others are looked up in. Raises SourceError also for a cell that is not of its type."""
+def looked_up(engine: Engine, name: str, files: Files, allowed: Callable[[str], str], scratch: Path) -> Input:
+    """Files that others are looked up in. Raises SourceError also for a cell that is not of its type."""
     found = opened(engine, name, files, allowed, scratch)
     for gone in found.left:
         if told := engine.rows(gone.limit(1)):
             raise SourceError(
                 name, f"there is a row that cannot be used: {told[0]['reason']}.", remedy="Clean it before."
             )
-    return found.rows
+    return found
 
 
 def _usable(name: str, raw: Table) -> Table:
-    taken = [column for column in raw.columns if column.startswith("_") and column != ROW]
-    if taken:
-        raise SourceError(
-            name,
-            f"column {', '.join(taken)} begins with '_', which is kept for Crewline's own columns.",
-            remedy="Declare the `columns` that are wanted, without it.",
-        )
-    return raw
+    for column in raw.columns:
+        if column == ROW:
+            continue
+        try:
+            check_given(column)
+        except ValueError as error:
+            raise SourceError(name, f"{error}.", remedy="Declare the `columns` that are wanted, without it.") from error
+    # A Parquet file may have a column that is of no type, because nothing is in it.
+    empty = [column for column, kind in raw.schema().items() if kind.is_null() or kind.is_unknown()]
+    return raw.mutate(**{column: ibis.null("string") for column in empty}) if empty else raw
 
 
 def _typed(raw: Table, columns: dict[str, Column]) -> tuple[Table, list[Table]]:

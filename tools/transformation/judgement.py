@@ -12,13 +12,16 @@ import ibis
 from ibis.expr.types import BooleanValue, StringValue, Table
 from pydantic import BaseModel
 
-from core.errors import InputError
-from core.spec.check import Check, ForeignKey, Unique
+from core.errors import InputError, SpecError
+from core.spec.check import Check, ForeignKey, Type, Unique
+from core.spec.checklist import misfits
+from core.spec.column import Column
 from core.task import Dimension, Fate, Severity, Violation
 from tools.context import Thresholds
 from tools.engine.engine import Engine
 from tools.engine.rowid import ROW
-from tools.quality.checks import CAME, ORPHAN, Test, row_test, tests, with_orphans
+from tools.engine.types import declared_type
+from tools.quality.checks import CAME, ORPHAN, Test, check_patterns, row_test, tests, with_orphans
 from tools.quality.copies import copies
 from tools.quality.measurement import of_rows, of_wholes
 from tools.quality.validation import violation
@@ -100,10 +103,11 @@ def judge(
     """Send rows that fail a critical or major check to quarantine; count these and all other faults.
 
     Checks of the whole are made on the rows that go on; `at` is what ages are measured from. Raises InputError for
-    checks that do not fit the columns, or refer to a dataset that was not given.
+    checks that do not fit the columns, theirs or those of the dataset that they refer to; CheckError for a pattern that
+    is none.
     """
     by_rules = list(passage.exits)
-    row_tests = _tests(passage, checks)
+    row_tests = _tests(passage, dataset, checks)
     _mark(passage, row_tests)
     flags = [f"{_FAILS}{test.index}" for test in row_tests if test.check.severity == Severity.MINOR]
     flags += _null_flags(passage, target or {})
@@ -118,7 +122,7 @@ def judge(
     return judged
 
 
-def _tests(passage: Passage, checks: tuple[Check, ...]) -> list[Test]:
+def _tests(passage: Passage, dataset: str, checks: tuple[Check, ...]) -> list[Test]:
     """The tests of rows, the gravest first. The passage gets, beside its columns, those that tests are made on."""
     read: dict[str, None] = {}
     for check in checks:
@@ -126,17 +130,32 @@ def _tests(passage: Passage, checks: tuple[Check, ...]) -> list[Test]:
         if absent := [name for name in reads if name not in passage.columns]:
             there = ", ".join(passage.columns)
             raise InputError(f"{check.name}: the result has no column {', '.join(absent)}; it has {there}.")
-        if isinstance(check, ForeignKey) and check.dataset not in passage.others:
-            there = ", ".join(passage.others) or "none"
-            raise InputError(
-                f"{check.name}: there is no dataset '{check.dataset}'; there are {there}.",
-                remedy="Give it in `others`.",
-            )
         read |= dict.fromkeys(reads)
+    _check_fit(passage, checks)
+    check_patterns(passage.engine, dataset, checks)
     # What came is what rules have made: here it is of its type already.
     passage.change(**{CAME + name: passage.marked[name] for name in read})
     passage.marked = with_orphans(passage.marked, checks, passage.others)
     return sorted(tests(passage.marked, checks), key=lambda test: test.check.severity.rank)
+
+
+def _check_fit(passage: Passage, checks: tuple[Check, ...]) -> None:
+    """Raise SpecError with a line for each check that cannot be made on columns of these types."""
+    columns = _declared(passage.marked)
+    problems = []
+    for index, check in enumerate(checks):
+        others = _declared(passage.others[check.dataset]) if isinstance(check, ForeignKey) else None
+        # What came as another type has left before, so that its severity cannot matter.
+        found = [] if isinstance(check, Type) else misfits(check, columns, others)
+        problems += [f"checks.{index}: {problem}" for problem in found]
+    if problems:
+        raise SpecError("transformation", problems)
+
+
+def _declared(table: Table) -> dict[str, Column]:
+    """The columns as a spec would declare them; those of types that it does not have, by their names."""
+    kinds = {name: kind for name, kind in table.schema().items() if not name.startswith("_")}
+    return {name: Column.model_construct(type=declared_type(kind) or str(kind)) for name, kind in kinds.items()}
 
 
 def _mark(passage: Passage, row_tests: list[Test]) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from core.errors import SpecError
+from core.spec.check import ForeignKey
 from core.spec.rule import Join, Reference
 from tools.transformation.request import TransformationRequest
 
@@ -47,7 +48,7 @@ _KINDS = {
 
 
 def check_kind(request: TransformationRequest) -> None:
-    """Raise SpecError, with a line for each rule that is not of the request's type, or refers to nothing."""
+    """Raise SpecError, with a line for each rule that is not of the request's type, and each reference to nothing."""
     if problems := [*_misfits(request), *_unknown(request)]:
         raise SpecError("transformation", problems)
 
@@ -66,11 +67,20 @@ def _misfits(request: TransformationRequest) -> Iterator[str]:
 
 def _unknown(request: TransformationRequest) -> Iterator[str]:
     used = set()
+    for place, dataset in _references(request):
+        used.add(dataset)
+        if dataset not in request.datasets:
+            there = ", ".join(sorted(request.datasets)) or "none"
+            yield f"{place}.dataset: there is no dataset '{dataset}'; there are {there}"
+    for name in sorted(request.datasets.keys() - used):
+        yield f"datasets.{name}: no rule or check looks anything up in it"
+
+
+def _references(request: TransformationRequest) -> Iterator[tuple[str, str]]:
+    """The place of each rule and check that looks rows up, and the dataset in which it does."""
     for index, rule in enumerate(request.rules):
         if isinstance(rule, Reference):
-            used.add(rule.dataset)
-            if rule.dataset not in request.datasets:
-                there = ", ".join(sorted(request.datasets)) or "none"
-                yield f"rules.{index}.dataset: there is no dataset '{rule.dataset}'; there are {there}"
-    for name in sorted(request.datasets.keys() - used):
-        yield f"datasets.{name}: no rule looks it up"
+            yield f"rules.{index}", rule.dataset
+    for index, check in enumerate(request.checks):
+        if isinstance(check, ForeignKey):
+            yield f"checks.{index}", check.dataset

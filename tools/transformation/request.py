@@ -5,7 +5,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from core.spec.check import Check
-from core.spec.column import Column
+from core.spec.column import Column, Names
 from core.spec.rule import Rule
 from tools.arguments import Arguments
 from tools.sources.opening import Files
@@ -36,7 +36,7 @@ class TransformationRequest(Arguments):
     )
     output: str = Field(min_length=1, description="The path of the folder in which the result's files are to stand.")
     output_format: Literal["parquet", "json", "csv", "delta"] = "parquet"
-    partition_by: tuple[str, ...] = Field(default=(), description="Columns to make Hive folders of.")
+    partition_by: Names = Field(default=(), description="Columns to make Hive folders of.")
     quality_checks: bool = Field(default=True, description="Whether the result is checked, and its quality assessed.")
     checks: tuple[Check, ...] = Field(default=(), description="What each row of the result must satisfy.")
 

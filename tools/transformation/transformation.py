@@ -6,6 +6,7 @@ Where rules make other rows of the rows, each stretch between such rules has its
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ from tools.engine.rowid import ROW
 from tools.publication.target import versions_dir
 from tools.quality.departure import count, record
 from tools.transformation.commit import Target, evidence_dir, writing
-from tools.transformation.input import looked_up, opened
+from tools.transformation.input import Input, looked_up, opened
 from tools.transformation.judgement import Assessment, judge
 from tools.transformation.kind import check_kind
 from tools.transformation.request import TransformationRequest
@@ -36,6 +37,9 @@ from tools.transformation.rules.group import ROWS, mapped, rows_behind
 from tools.transformation.schema import conformed, mismatches
 
 _NAME = "source"
+
+# 255 bytes in most file systems, less what the names of the folders beside the target have more.
+_LONGEST_NAME = 240
 
 Result = TypeVar("Result")
 
@@ -106,7 +110,13 @@ def transform_dataset(
         Engine(context.limits, target.scratch, ending) as engine,
     ):
         work = _Work(engine, request, context, allowed or context.path, target)
-        folder = work.perform()
+        try:
+            folder = work.perform()
+        except AccountingError:
+            # Files that change under way let rows not add up: then it is they that are to blame.
+            work.confirm()
+            raise
+        work.confirm()
         ending.check()
         files = target.commit(engine, folder)
     seconds, size = time.perf_counter() - started, sum(file.stat().st_size for file in files)
@@ -125,7 +135,7 @@ def transform_dataset(
         bytes_in=work.bytes_in,
         bytes_out=size,
         compression_ratio=work.bytes_in / size if size else None,
-        notes=work.notes,
+        notes=[*work.notes, *_emptiness(work.account)],
     )
 
 
@@ -146,6 +156,7 @@ class _Work:
         self._allowed = allowed
         self._target = target
         self._others: dict[str, Table] = {}
+        self._inputs: list[Input] = []
         self.account: list[Stretch] = []
         self.columns: dict[str, str] = {}
         self.quality: Assessment | None = None
@@ -156,7 +167,8 @@ class _Work:
         """Stage the result; return its folder, once every row is accounted for."""
         engine, request, allowed, scratch = self._engine, self._request, self._allowed, self._target.scratch
         source = opened(engine, _NAME, request.files, allowed, scratch)
-        self._others = {name: looked_up(engine, name, of, allowed, scratch) for name, of in request.others.items()}
+        others = [looked_up(engine, name, of, allowed, scratch) for name, of in request.others.items()]
+        self._others, self._inputs = {other.name: other.rows for other in others}, [source, *others]
         self.bytes_in, self.notes = source.size, source.notes
         rows, arrivals, first = source.rows, _Arrivals(source.raw, source.arrived, source.left), 0
         for end, rule in enumerate(request.rules):
@@ -164,6 +176,11 @@ class _Work:
                 rows = self._mapped(rows, arrivals, first, end)
                 arrivals, first = _Arrivals(rows, self.account[-1].produced or 0, []), end + 1
         return self._staged(rows, arrivals, first)
+
+    def confirm(self) -> None:
+        """Raise SourceError or Refused if what was read is no longer what was asked for."""
+        for read in self._inputs:
+            read.confirm(self._allowed)
 
     def _mapped(self, rows: Table, arrivals: "_Arrivals", first: int, end: int) -> Table:
         """What the rule at the end of a stretch makes of the rows that come through it."""
@@ -271,11 +288,21 @@ def _target_path(text: str, context: ToolContext) -> Path:
     folder, _, name = text.rstrip("/").rpartition("/")
     if name in ("", ".", ".."):
         raise TargetError(f"The target {text} names no folder to be made.", remedy="Name one.")
+    if len(name.encode()) > _LONGEST_NAME:
+        raise TargetError(f"The target's name, {name[:20]}..., is too long for a file system.", remedy="Shorten it.")
     path = Path(context.path(folder or ("/" if text.startswith("/") else "."))) / name
     for beside in (versions_dir(path), evidence_dir(path)):
         # Somebody may have put a link there.
         context.path(str(beside))
     return path
+
+
+def _emptiness(account: list[Stretch]) -> Iterator[str]:
+    """A note if nothing is left of the rows that came: that may well be what the rules say, and not what was meant."""
+    if account[0].rows_in and not account[-1].rows_out:
+        leaving = sum((Counter(stretch.leaving) for stretch in account), Counter())
+        told = ", ".join(f"{n} {key.replace(':', ' by ', 1)}" for key, n in leaving.most_common(3))
+        yield f"no row of {account[0].rows_in} is in the result: {told}"
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from core.spec.column import parse_type
+from core.spec.column import Names, parse_type
 from core.spec.rule.change import Change, InPlace
 
 Scalar = str | int | float | bool
@@ -16,7 +16,7 @@ DIRECTIVES = ("%Y", "%y", "%m", "%b", "%B", "%d", "%H", "%M", "%S")
 
 
 class _Cells(InPlace):
-    columns: tuple[str, ...] = Field(min_length=1)
+    columns: Names = Field(min_length=1)
 
 
 class Cast(InPlace):
@@ -124,4 +124,4 @@ class Mask(_Cells):
     """Put `*` in the place of all characters but the last `keep`. What is no longer than that is masked as a whole."""
 
     rule: Literal["mask"]
-    keep: int = Field(default=0, ge=0)
+    keep: int = Field(default=0, ge=0, le=1_000_000)

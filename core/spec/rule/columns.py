@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from core.spec.column import parse_type
+from core.spec.column import Names, parse_type
 from core.spec.rule.change import Change
 
 
@@ -13,7 +13,7 @@ class Select(Change):
     """Keep these columns only, in this order."""
 
     rule: Literal["select"]
-    columns: tuple[str, ...] = Field(min_length=1)
+    columns: Names = Field(min_length=1)
 
     def reads(self) -> Iterable[str]:
         return self.columns
@@ -65,7 +65,7 @@ class Split(Change):
     rule: Literal["split"]
     column: str
     by: str = Field(min_length=1)
-    into: tuple[str, ...] = Field(min_length=1)
+    into: Names = Field(min_length=1)
 
     def reads(self) -> Iterable[str]:
         return (self.column,)

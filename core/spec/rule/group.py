@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from core.spec.column import Names, check_apart
 from core.spec.rule.change import Change
 
 
@@ -17,8 +18,15 @@ class Aggregate(_Mapping):
     """Group rows by columns and compute aggregates, each an expression such as `sum(revenue)`."""
 
     rule: Literal["aggregate"]
-    group_by: tuple[str, ...] = Field(min_length=1)
+    group_by: Names = Field(min_length=1)
     aggregates: dict[str, str] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _no_name_twice(self) -> "Aggregate":
+        if twice := set(self.aggregates) & set(self.group_by):
+            raise ValueError(f"'{min(twice)}' is both grouped by and an aggregate")
+        check_apart([*self.group_by, *self.aggregates])
+        return self
 
     def reads(self) -> Iterable[str]:
         return self.group_by
@@ -37,7 +45,7 @@ class Pivot(_Mapping):
     """
 
     rule: Literal["pivot"]
-    group_by: tuple[str, ...] = Field(min_length=1)
+    group_by: Names = Field(min_length=1)
     column: str
     values: tuple[Annotated[str, Field(min_length=1)], ...] = ()
     aggregate: str = Field(min_length=1)
@@ -56,7 +64,7 @@ class Unpivot(_Mapping):
     """Make a row of each of these columns: `name` gets its name, `value` its value. The other columns are repeated."""
 
     rule: Literal["unpivot"]
-    columns: tuple[str, ...] = Field(min_length=1)
+    columns: Names = Field(min_length=1)
     name: str = "name"
     value: str = "value"
 

@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from core.spec.column import Names
 from core.spec.rule.change import Reference
 
 
@@ -17,7 +18,7 @@ class Join(Reference):
 
     rule: Literal["join"]
     on: dict[str, str] = Field(min_length=1)
-    columns: tuple[str, ...] = Field(min_length=1)
+    columns: Names = Field(min_length=1)
     missing: Literal["quarantine", "keep", "filter"] = "quarantine"
 
     def reads(self) -> Iterable[str]:

@@ -5,6 +5,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from core.spec.column import Names
 from core.spec.rule.change import Change
 
 
@@ -22,7 +23,7 @@ class DropNulls(Change):
     """Filter out the rows in which one of the columns has no value."""
 
     rule: Literal["drop_nulls"]
-    columns: tuple[str, ...] = Field(min_length=1)
+    columns: Names = Field(min_length=1)
 
     def reads(self) -> Iterable[str]:
         return self.columns
@@ -36,7 +37,7 @@ class Deduplicate(Change):
     """
 
     rule: Literal["deduplicate"]
-    columns: tuple[str, ...] = Field(min_length=1)
+    columns: Names = Field(min_length=1)
     whole: ClassVar[bool] = True
 
     def reads(self) -> Iterable[str]:

@@ -5,6 +5,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from core.spec.column import Names
 from core.spec.rule.change import Change, InPlace
 
 
@@ -18,9 +19,9 @@ class Window(Change):
     """
 
     rule: Literal["window"]
-    partition_by: tuple[str, ...] = ()
+    partition_by: Names = ()
     order_by: tuple[str, ...] = ()
-    rows: int | None = Field(default=None, ge=1)
+    rows: int | None = Field(default=None, ge=1, le=1_000_000_000)
     columns: dict[str, str] = Field(min_length=1)
     whole: ClassVar[bool] = True
 
@@ -38,7 +39,7 @@ class Scale(InPlace):
     """Scale numbers linearly so that their least becomes 0 and their greatest 1. Where all are equal, they become 0."""
 
     rule: Literal["scale"]
-    columns: tuple[str, ...] = Field(min_length=1)
+    columns: Names = Field(min_length=1)
     whole: ClassVar[bool] = True
 
 
@@ -46,5 +47,5 @@ class Standardise(InPlace):
     """Turn numbers into z-scores: `(x - mean) / standard deviation of the sample`; 0 where all are equal."""
 
     rule: Literal["standardise"]
-    columns: tuple[str, ...] = Field(min_length=1)
+    columns: Names = Field(min_length=1)
     whole: ClassVar[bool] = True

@@ -198,13 +198,14 @@ _TOLD = {"row": pa.int64(), "rule": pa.string(), "reason": pa.string(), "line": 
 
 
 def _written(tables: dict[str, pa.Table], out: Path) -> dict[str, str]:
-    """Write the files, none of them under its name before it is whole."""
+    """Write the files, none of them under its name before all are whole."""
+    drafts = {name: out / f".{name}.draft" for name in tables}
     try:
         out.mkdir(parents=True, exist_ok=True)
         for name, table in tables.items():
-            draft = out / f".{name}.draft"
-            pq.write_table(table, draft, compression="snappy")
-            sync(draft)
+            pq.write_table(table, drafts[name], compression="snappy")
+            sync(drafts[name])
+        for name, draft in drafts.items():
             os.replace(draft, out / name)
         sync(out)
     except OSError as error:

@@ -1,6 +1,7 @@
 """Rules about cells."""
 
 import os
+from collections.abc import Iterable, Iterator
 
 import ibis
 from ibis.expr.types import StringValue, Value
@@ -11,12 +12,15 @@ from tools.engine.types import constant, ibis_type, typed
 from tools.transformation.functions import checked_pattern
 from tools.transformation.rules.date_format import parsed
 from tools.transformation.rules.passage import Passage
+from tools.transformation.text import replaced, substituted
+
+_AT_ONCE = 16
 
 
 def cast(passage: Passage, rule: Cast) -> None:
-    for name, declared in rule.columns.items():
-        value = as_declared(passage.marked[name], declared)
-        _become(passage, name, value, f"cast({name})", f"not of type {declared}")
+    for names in _groups(passage, rule.columns):
+        values = {name: as_declared(passage.marked[name], rule.columns[name]) for name in names}
+        _become(passage, values, "cast", {name: f"not of type {rule.columns[name]}" for name in names})
 
 
 def fill(passage: Passage, rule: Fill) -> None:
@@ -34,12 +38,12 @@ def case(passage: Passage, rule: Case) -> None:
 
 
 def replace(passage: Passage, rule: Replace) -> None:
-    def replaced(text: StringValue) -> StringValue:
+    def changed(text: StringValue) -> StringValue:
         if rule.pattern is None:
-            return text.replace(rule.text, rule.by)
-        return text.re_replace(checked_pattern(rule.pattern), rule.by)
+            return replaced(text, rule.text, rule.by)
+        return substituted(text, checked_pattern(rule.pattern), rule.by)
 
-    passage.change(**{name: replaced(passage.text(name)) for name in rule.columns})
+    passage.change(**{name: changed(passage.text(name)) for name in rule.columns})
 
 
 def replace_values(passage: Passage, rule: Map) -> None:
@@ -57,10 +61,10 @@ def replace_values(passage: Passage, rule: Map) -> None:
 
 
 def parse_dates(passage: Passage, rule: ParseDates) -> None:
-    for name in rule.columns:
-        value = parsed(passage.text(name), rule.formats, rule.to)
-        what = f"not a {rule.to} of the form {' or '.join(rule.formats)}"
-        _become(passage, name, value, f"parse_dates({name})", what)
+    what = f"not a {rule.to} of the form {' or '.join(rule.formats)}"
+    for names in _groups(passage, rule.columns):
+        values = {name: parsed(passage.text(name), rule.formats, rule.to) for name in names}
+        _become(passage, values, "parse_dates", dict.fromkeys(names, what))
 
 
 def digest(passage: Passage, rule: Hash) -> None:
@@ -87,11 +91,21 @@ def as_declared(cell: Value, declared: str) -> Value:
     return cell.cast("string") if declared == "string" else typed(cell, declared).cast(ibis_type(declared))
 
 
-def _become(passage: Passage, name: str, value: Value, rule: str, what: str) -> None:
-    """Replace a column by its new values; a row whose value has become none goes to quarantine."""
-    passage.change(_new=value)
-    here = passage.marked
-    why = [f"{name} is '", here[name], f"', {what}"]
-    passage.keep(here[name].isnull() | here["_new"].notnull(), rule, why, Fate.QUARANTINED)
-    passage.change(**{name: passage.marked["_new"]})
-    passage.marked = passage.marked.drop("_new")
+def _groups(passage: Passage, columns: Iterable[str]) -> Iterator[list[str]]:
+    """The columns, as many at once as the engine plans well together."""
+    names = list(columns)
+    for first in range(0, len(names), _AT_ONCE):
+        passage.pause()
+        yield names[first : first + _AT_ONCE]
+
+
+def _become(passage: Passage, values: dict[str, Value], rule: str, what: dict[str, str]) -> None:
+    """Replace columns by their new values; a row one of whose values has become none goes to quarantine."""
+    new = {name: f"_new_{name}" for name in values}
+    passage.change(**{new[name]: value for name, value in values.items()})
+    for name in values:
+        here = passage.marked
+        why = [f"{name} is '", here[name], f"', {what[name]}"]
+        passage.keep(here[name].isnull() | here[new[name]].notnull(), f"{rule}({name})", why, Fate.QUARANTINED)
+    passage.change(**{name: passage.marked[new[name]] for name in values})
+    passage.marked = passage.marked.drop(*new.values())

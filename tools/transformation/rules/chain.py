@@ -9,6 +9,7 @@ from ibis.common.exceptions import IbisError
 from ibis.expr.types import Table
 
 from core.errors import CrewlineError, DataError, EngineError, ExpressionError, RuleError
+from core.spec.column import check_apart, check_given
 from core.spec.rule import Change, Reference
 from tools.engine.engine import Engine
 from tools.transformation.expression import reason
@@ -95,8 +96,10 @@ def _applied(passage: Passage, rules: tuple[Change, ...], dataset: str, *, each:
     if each:
         passage.hold()
     for index, rule in enumerate(rules):
+        passage.engine.check()
         with blamed(dataset, index, rule, engine=each):
             check_names(passage, rule)
+            passage.pause()
             _APPLY[rule.rule](passage, rule)
             if each:
                 passage.hold()
@@ -122,12 +125,11 @@ def check_names(passage: Passage, rule: Change) -> None:
     for name in rule.reads():
         if name not in here:
             raise ValueError(f"there is no column '{name}'; there are {', '.join(here)}")
-    for name in rule.writes():
-        if name.startswith("_"):
-            raise ValueError(f"column '{name}' begins with '_', which is kept for Crewline's own columns")
-        if like := next((other for other in here if other != name and other.lower() == name.lower()), None):
-            # The engine takes names that differ in case alone for one.
-            raise ValueError(f"columns '{like}' and '{name}' differ in case alone")
+    written = list(rule.writes())
+    for name in written:
+        check_given(name)
+    # Those that it drops, or gives other names, are no more.
+    check_apart([*(name for name in here if name not in rule.drops()), *written])
     if taken := [name for name in rule.adds() if name in here]:
         of = f" of '{rule.dataset}'" if isinstance(rule, Reference) else ""
         raise ValueError(f"column {', '.join(taken)}{of} is here already; derive another name first")

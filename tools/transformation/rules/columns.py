@@ -5,6 +5,7 @@ import ibis
 from core.spec.rule import Derive, Merge, Rename, Select, Split
 from tools.transformation.expression import scalar
 from tools.transformation.rules.passage import Passage
+from tools.transformation.text import joined
 
 
 def select(passage: Passage, rule: Select) -> None:
@@ -31,8 +32,6 @@ def split(passage: Passage, rule: Split) -> None:
 def merge(passage: Passage, rule: Merge) -> None:
     cells = [passage.marked[name].cast("string") for name in rule.columns]
     # Each value brings its separator along, and the first of them is cut off.
-    joined = (ibis.literal(rule.by) + cells[0]).fill_null("")
-    for cell in cells[1:]:
-        joined = joined + (ibis.literal(rule.by) + cell).fill_null("")
+    together = joined(*((ibis.literal(rule.by) + cell).fill_null("") for cell in cells))
     nothing = ibis.and_(*(cell.isnull() for cell in cells))
-    passage.change(**{rule.into: ibis.ifelse(nothing, ibis.null("string"), joined.substr(len(rule.by)))})
+    passage.change(**{rule.into: ibis.ifelse(nothing, ibis.null("string"), together.substr(len(rule.by)))})

@@ -66,7 +66,7 @@ def _values(engine: Engine, rows: Table, column: str) -> tuple[str, ...]:
 
 
 def _unpivoted(rows: Table, rule: Unpivot) -> Table:
-    if rule.name == rule.value:
+    if rule.name.lower() == rule.value.lower():
         raise ValueError("the columns for names and values must have different names")
     kept = [name for name in rows.columns if not name.startswith("_") and name not in rule.columns]
     if taken := [name for name in (rule.name, rule.value) if name in kept]:

@@ -17,6 +17,9 @@ from tools.quality.departure import departures
 
 FOUND = "_found_"
 
+# Steps in one expression. What it takes to plan them grows with their square, and beyond 200 there is no end to it.
+_MOST_STEPS = 48
+
 _STAYS = "_stays_"
 _CELL = "_cell_"
 
@@ -59,6 +62,7 @@ class Passage:
         self.joined: list[str] = []
         self.exits: list[Exit] = []
         self._left: list[Table] = []
+        self._steps = 0
         self._sifted: Table | None = None
 
     @property
@@ -86,10 +90,13 @@ class Passage:
         """The departures of all who left."""
         return [*self._left, self._departures()] if self.exits else list(self._left)
 
-    def used(self) -> dict[str, Table]:
-        """For each dataset looked up, the `_row`s that the rows which are still here found there."""
+    def used(self, written: Table | None = None) -> dict[str, Table]:
+        """For each dataset looked up, the `_row`s that the rows which are still here found there.
+
+        `written` are these rows, if they are on file by now, with the columns that tell what they found.
+        """
         found: dict[str, Table] = {}
-        rows = self.rows
+        rows = self.rows if written is None else written
         for index, dataset in enumerate(self.joined):
             column = rows[f"{FOUND}{index}"]
             here = rows.filter(column.notnull()).select(column.name(ROW))
@@ -98,6 +105,7 @@ class Passage:
 
     def change(self, **columns: Value) -> None:
         """Add or replace columns, all computed from the rows as they are."""
+        self._steps += 1
         self.marked = self.marked.mutate(**columns)
 
     def arrange(self, columns: dict[str, str]) -> None:
@@ -148,6 +156,13 @@ class Passage:
     def hold(self) -> None:
         """Compute what was built so far, once."""
         self.marked = self.engine.hold(self.marked)
+        self._steps = 0
+
+    def pause(self) -> None:
+        """Compute what was built so far if it is as much as the engine can plan well; columns seen before are void."""
+        if self._steps >= _MOST_STEPS:
+            self.hold()
+            self.settle()
 
     def _departures(self) -> Table:
         source = self.marked if self._sifted is None else self._sifted
