@@ -24,6 +24,7 @@ CrewlineError
 ├── CircuitOpen                what failed again and again is left alone for a while
 ├── StateError                 what a graph was to keep is no plain JSON; names whose it is
 ├── Interrupted                the run was asked to stop; it can be resumed
+├── AwaitingApproval           a person must decide before the run goes on; it can be resumed
 ├── LeaseLost                  another process has taken the run over; what this one writes is refused
 ├── AccountingError            rows do not add up; a defect, never the user's fault
 ├── RuleError                  a rule cannot be carried out on this data
@@ -232,6 +233,20 @@ class Interrupted(CrewlineError):
     """The run was asked to stop and has stopped at a safe place."""
 
     resumable = True
+
+
+class AwaitingApproval(CrewlineError):
+    """A person must decide before this goes on. A run that meets it is left waiting."""
+
+    resumable = True
+
+    def __init__(self, approval_id: str, subject: str, waits: str) -> None:
+        self.approval_id = approval_id
+        self.subject = subject
+        super().__init__(
+            f"To {subject} needs approval: request {approval_id} {waits}.",
+            remedy=f"Decide with: crewline approve {approval_id} --by NAME --reason TEXT, or deny",
+        )
 
 
 class LeaseLost(CrewlineError):

@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 from core import journal
-from core.errors import Interrupted, LeaseLost, RunFinished, RunHeld, RunNotFound, StoreUnavailable
+from core.errors import AwaitingApproval, Interrupted, LeaseLost, RunFinished, RunHeld, RunNotFound, StoreUnavailable
 from core.holder import dead, this_process
 from core.run import FINISHED, Status
 from core.store.database import Connection, Database
@@ -91,8 +91,13 @@ class Lease:
             # There is nobody to tell, or nothing to tell.
             self.abandon()
             return
+        status: Status = "failed"
+        if isinstance(error, Interrupted):
+            status = "interrupted"
+        if isinstance(error, AwaitingApproval):
+            status = "waiting"
         try:
-            self.release("interrupted" if isinstance(error, Interrupted) else "failed", error=str(error))
+            self.release(status, error=str(error))
         except (LeaseLost, StoreUnavailable):
             self.abandon()
 

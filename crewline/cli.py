@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from core.errors import CrewlineError, InputError, Interrupted, StoreUnavailable
+from core.errors import AwaitingApproval, CrewlineError, InputError, Interrupted, StoreUnavailable
 from crewline.commands.approvals import approvals, approve, deny
 from crewline.commands.catalog import annotate, crawl, discover
 from crewline.commands.checks import check, replay
@@ -227,7 +227,8 @@ def _work(kickoff: Callable[..., RunReport | GraphReport], as_json: bool) -> Non
             report = kickoff(stop=stop, listener=shown)
     except CrewlineError as error:
         resumable = error.resumable and shown.run_id is not None
-        typer.echo(f"Error: {error}" if not isinstance(error, Interrupted) else error.what, err=True)
+        words = {Interrupted: error.what, AwaitingApproval: str(error)}.get(type(error), f"Error: {error}")
+        typer.echo(words, err=True)
         if resumable:
             typer.echo(f"Nothing is lost. Go on with: crewline resume {shown.run_id}", err=True)
         raise typer.Exit(_exit_code(error, resumable)) from None
@@ -241,4 +242,6 @@ def _work(kickoff: Callable[..., RunReport | GraphReport], as_json: bool) -> Non
 def _exit_code(error: CrewlineError, resumable: bool) -> int:
     if isinstance(error, (Interrupted, StoreUnavailable)) and resumable:
         return INTERRUPTED
+    if isinstance(error, AwaitingApproval):
+        return EXIT["waiting"]
     return BAD_INPUT if isinstance(error, (InputError, StoreUnavailable)) else 1

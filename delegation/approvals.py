@@ -16,7 +16,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from core import journal
-from core.errors import ApprovalClosed, ApprovalNotFound, InputError, Refused
+from core.errors import ApprovalClosed, ApprovalNotFound, AwaitingApproval, InputError, Refused
 from core.stop import Stop
 from core.store.database import Connection, Database
 from core.store.value import json_in_order, text
@@ -138,6 +138,23 @@ def ask(
         return asked
 
     return database.transaction(work)
+
+
+def require(database: Database, subject: str, **request: Any) -> Approval:
+    """The approval of this subject, with what is seen of it; takes what `ask` takes, and files the request if need be.
+
+    Raises AwaitingApproval while nobody has decided, and a run that meets it is left waiting; Refused if it was denied.
+    """
+    found = ask(database, subject, **request)
+    if found.status == "pending":
+        raise AwaitingApproval(found.approval, subject, found.words)
+    if found.status == "denied":
+        raise Refused(
+            found.asked_by,
+            f"request {found.approval} to {subject} {found.words}",
+            remedy="Ask for something else.",
+        )
+    return found
 
 
 def decide(database: Database, approval_id: str, *, approved: bool, by: str, reason: str) -> Approval:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from core.dataset import DatasetRef
-from core.errors import Refused
+from core.errors import ApprovalClosed, Refused
 from core.stop import Stop
 from core.store.database import Database
 from core.task import Outcome, Task
@@ -88,10 +88,17 @@ def confirm(session: Session, passes: int, tasks: list[Task], outcomes: dict[str
         )
 
 
-def await_decision(database: Database, run_id: str, stop: Stop) -> None:
-    """Wait while a request of the run is pending. Raises Interrupted when stopped."""
+def await_decisions(database: Database, run_id: str, stop: Stop) -> None:
+    """Wait while a request of the run is pending: the gate then goes by what became of it. Raises Interrupted."""
     for pending in approvals.requests(database, run_id=run_id):
         approvals.wait(database, pending.approval, stop)
+
+
+def await_decision(database: Database, approval_id: str, stop: Stop) -> None:
+    """Wait while the request is pending. Raises ApprovalClosed if its time ran out, Interrupted when stopped."""
+    found = approvals.wait(database, approval_id, stop)
+    if found.status in ("expired", "void"):
+        raise ApprovalClosed(approval_id, found.status, found.words)
 
 
 def _digest(refs: Sequence[DatasetRef]) -> str:

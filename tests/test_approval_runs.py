@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -15,14 +16,15 @@ from typer.testing import CliRunner
 import crewline
 from core import journal
 from core import run as runs
-from core.errors import CrewlineError, Interrupted, Refused
+from core.errors import ApprovalClosed, AwaitingApproval, CrewlineError, Interrupted, Refused
 from core.report import RunReport
 from core.settings import Settings
 from core.stop import Stop
 from core.store import Database
+from core.task import Stage, Task
 from crewline.cli import app
-from delegation import Approval
-from delegation.approvals import decide, requests
+from delegation import Approval, Assignment, StageAssigner
+from delegation.approvals import decide, requests, require
 from flows.pipeline import DataPipelineFlow
 from tests import child
 from tests.deadline import until
@@ -264,6 +266,68 @@ def test_who_waits_with_the_run_can_be_stopped_and_loses_nothing(document: Path,
     assert runs.newest(database)[0].status == "waiting"
     assert pending(database)
     assert not is_published(document)
+
+
+class Cautious:
+    """Gives tasks to agents only once somebody has approved of that."""
+
+    def __init__(self, database: Database, subject: str = "hand over the tasks", timeout_s: float = 60) -> None:
+        self._database = database
+        self._request = {"reason": "a rule", "asked_by": "manager", "path": ["Ada"], "timeout_s": timeout_s}
+        self._subject = subject
+
+    def assign(self, tasks: Sequence[Task], agents: Mapping[str, frozenset[Stage]]) -> list[Assignment]:
+        given = StageAssigner().assign(tasks, agents)
+        seen = {assignment.task: assignment.agent for assignment in given}
+        require(self._database, self._subject, seen=seen, **self._request)
+        return given
+
+
+@pytest.mark.parametrize("approved", [True, False])
+def test_a_run_waits_wherever_a_step_requires_an_approval_and_goes_on_from_there(
+    tmp_path: Path, database: Database, approved: bool
+) -> None:
+    """Such as a delegation; what was done before is not done again, and denied it fails."""
+    document = build(tmp_path / "p", "")
+    cautious = Cautious(database)
+    with pytest.raises(AwaitingApproval, match=r"To hand over the tasks needs approval: request ap-.* waits for Ada"):
+        DataPipelineFlow(document, database=database, assigner=cautious).kickoff()
+    (waiting,) = runs.newest(database)
+    assert (waiting.status, waiting.holder, waiting.finished_at) == ("waiting", None, None)
+    assert "waits for Ada" in str(waiting.error)
+    with pytest.raises(AwaitingApproval):
+        DataPipelineFlow(run_id=waiting.run_id, database=database, assigner=cautious).kickoff()
+    decide(database, pending(database).approval, approved=approved, by="Ada", reason="so")
+    again = DataPipelineFlow(run_id=waiting.run_id, database=database, assigner=cautious)
+    if approved:
+        assert again.kickoff().status == "published"
+        plans = journal.events(database, waiting.run_id, kind="step.started")
+        assert [event.step for event in plans].count("plan") == 1
+        return
+    with pytest.raises(Refused, match="was denied by Ada: so"):
+        again.kickoff()
+    assert runs.newest(database)[0].status == "failed"
+
+
+def test_the_command_tells_of_such_a_run_what_it_waits_for_and_waits_with_it_if_asked(
+    tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit code 3, and the id to decide on; with the wait it is published by itself, or fails closed in time."""
+    document = build(tmp_path / "p", "")
+    monkeypatch.setattr("flows.pipeline.StageAssigner", lambda: Cautious(database))
+    first = call("run", str(document))
+    asked = pending(database)
+    assert (first.exit_code, f"crewline approve {asked.approval}" in first.stderr) == (3, True)
+    assert "Go on with: crewline resume small-" in first.stderr
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(crewline.resume, runs.newest(database)[0].run_id, wait=True)
+        until(lambda: len(journal.events(database, runs.newest(database)[0].run_id, kind="run.waiting")) == 2)
+        crewline.approve(asked.approval, by="Ada", reason="so")
+        assert waiting.result(timeout=30).status == "published"
+    monkeypatch.setattr("flows.pipeline.StageAssigner", lambda: Cautious(database, "another", 0.2))
+    with pytest.raises(ApprovalClosed, match="ran out of time"):
+        crewline.run(document, wait=True)
+    assert runs.newest(database)[0].status == "waiting"
 
 
 @pytest.mark.parametrize(

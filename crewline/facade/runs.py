@@ -129,6 +129,7 @@ def collect_garbage() -> Garbage:
 
 
 def _kickoff(wait: bool, stop: Stop | None, listener: Listener | None, **options: Any) -> RunReport:
+    from core.errors import AwaitingApproval
     from core.settings import settings
     from core.spec import PipelineSpec, load
     from core.stop import Stop
@@ -141,16 +142,24 @@ def _kickoff(wait: bool, stop: Stop | None, listener: Listener | None, **options
     with ThreadPoolExecutor(1) as pool:
         opening = pool.submit(open_database)
         # CrewAI takes seconds to import; the database starts meanwhile.
-        from flows.approval import await_decision
+        from flows.approval import await_decision, await_decisions
         from flows.pipeline import DataPipelineFlow
 
         store = opening.result()
     used: dict[str, Any] = {"database": store, "stop": stop or Stop(), "listener": listener}
     try:
-        report: RunReport = DataPipelineFlow(**options, **used).kickoff()
-        while wait and report.status == "waiting":
-            await_decision(store, report.run_id, used["stop"])
-            report = DataPipelineFlow(run_id=report.run_id, **used).kickoff()
-        return report
+        while True:
+            flow = DataPipelineFlow(**options, **used)
+            try:
+                report: RunReport = flow.kickoff()
+            except AwaitingApproval as waiting:
+                if not wait:
+                    raise
+                await_decision(store, waiting.approval_id, used["stop"])
+            else:
+                if not wait or report.status != "waiting":
+                    return report
+                await_decisions(store, report.run_id, used["stop"])
+            options = {"run_id": flow.run_id}
     finally:
         store.close()
