@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from delegation.card import AgentCard, Authority
     from delegation.decision import Decision, Verdict, record
     from delegation.inquiry import Inquiry, inquire
+    from delegation.load import Claim
     from delegation.monitor.monitor import Monitor
     from delegation.monitor.webhook import Webhook
     from delegation.performance import performances
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from delegation.priority import Priority
     from delegation.rights import Rights
     from delegation.rules import Rules, load_rules
-    from delegation.workload import Claim, Workload
+    from delegation.workload import Workload
 
 _HOMES = {
     "AgentCard": "delegation.card",
@@ -24,7 +25,7 @@ _HOMES = {
     "Assigner": "delegation.assignment",
     "Assignment": "delegation.assignment",
     "Authority": "delegation.card",
-    "Claim": "delegation.workload",
+    "Claim": "delegation.load",
     "Decision": "delegation.decision",
     "Inquiry": "delegation.inquiry",
     "Monitor": "delegation.monitor.monitor",

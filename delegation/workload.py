@@ -14,62 +14,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
-
 from core import journal
-from core.errors import AtCapacity, InputError, StoreUnavailable
+from core.errors import AtCapacity, StoreUnavailable
 from core.holder import dead, this_process
 from core.store.database import Connection, Database
 from core.store.value import jsonb
 from delegation.card import AgentCard
-
-
-class Claim(BaseModel):
-    """A task that an agent has. `kind` is its stage or type, `complexity` goes from 0 to 1, `volume` is in rows."""
-
-    model_config = ConfigDict(frozen=True)
-
-    id: uuid.UUID = Field(default_factory=uuid.uuid4)
-    agent: str
-    task: str = Field(min_length=1)
-    kind: str = ""
-    run_id: str | None = None
-    complexity: float = Field(default=0.0, ge=0, le=1, allow_inf_nan=False)
-    volume: int = Field(default=0, ge=0, lt=2**63)
-
-
-class Load(BaseModel):
-    """What an agent has to do now: how many `tasks` of its `capacity`, their complexities summed up, their volume in
-    rows, and how many there are of each kind."""
-
-    model_config = ConfigDict(frozen=True)
-
-    agent: str
-    capacity: int
-    tasks: int = 0
-    complexity: float = 0.0
-    volume: int = 0
-    kinds: dict[str, int] = Field(default_factory=dict)
-
-    @property
-    def free(self) -> int:
-        """How many more tasks it may have."""
-        return max(0, self.capacity - self.tasks)
-
-    @property
-    def share(self) -> float:
-        """The share of its capacity that is taken, 0 to 1 and above; 1 for an agent without any."""
-        return self.tasks / self.capacity if self.capacity else 1.0
-
-
-class Loads(dict[str, Load]):
-    """What agents had to do at one moment, by id: for many decisions on one query."""
-
-    def load(self, agent_id: str) -> int:
-        """The tasks that the agent had. Raises InputError if it was not on record."""
-        if agent_id not in self:
-            raise _unknown(agent_id)
-        return self[agent_id].tasks
+from delegation.load import Claim, Loads, load_of, unknown
 
 
 class Workload:
@@ -200,7 +151,7 @@ class Workload:
                 alive[process] = not dead(row["process"])
             if alive[process]:
                 own.append(row)
-        return Loads({agent: _load(agent, capacities[agent], own) for agent, own in claims.items()})
+        return Loads({agent: load_of(agent, capacities[agent], own) for agent, own in claims.items()})
 
     def _insert(self, connection: Connection, claim: Claim) -> None:
         connection.execute(
@@ -244,7 +195,7 @@ def _locked(connection: Connection, agent: str) -> int:
         "SELECT capacity FROM workload_agents WHERE agent = %s FOR NO KEY UPDATE", (agent,)
     ).fetchone()
     if row is None:
-        raise _unknown(agent)
+        raise unknown(agent)
     return int(row["capacity"])
 
 
@@ -276,21 +227,3 @@ def _take_back(connection: Connection, holders: list[uuid.UUID], verb: str) -> b
     if events:
         journal.write(connection, *events)
     return bool(events)
-
-
-def _load(agent: str, capacity: int, claims: list[dict[str, Any]]) -> Load:
-    kinds: dict[str, int] = {}
-    for claim in claims:
-        kinds[claim["kind"]] = kinds.get(claim["kind"], 0) + 1
-    return Load(
-        agent=agent,
-        capacity=capacity,
-        tasks=len(claims),
-        complexity=sum(claim["complexity"] for claim in claims),
-        volume=sum(claim["volume"] for claim in claims),
-        kinds=kinds,
-    )
-
-
-def _unknown(agent: str) -> InputError:
-    return InputError(f"The workload knows no agent '{agent}'.", remedy="Register its card first.")
