@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from delegation.assignment import Assigner, Assignment, StageAssigner
     from delegation.card import AgentCard, Authority
     from delegation.decision import Decision, Verdict, record
+    from delegation.handover import Handover, PolicyAssigner, hand_over
     from delegation.inquiry import Inquiry, inquire
     from delegation.load import Claim
     from delegation.monitor.monitor import Monitor
@@ -27,9 +28,11 @@ _HOMES = {
     "Authority": "delegation.card",
     "Claim": "delegation.load",
     "Decision": "delegation.decision",
+    "Handover": "delegation.handover",
     "Inquiry": "delegation.inquiry",
     "Monitor": "delegation.monitor.monitor",
     "Policy": "delegation.policy",
+    "PolicyAssigner": "delegation.handover",
     "Priority": "delegation.priority",
     "Rights": "delegation.rights",
     "Rules": "delegation.rules",
@@ -37,6 +40,7 @@ _HOMES = {
     "Verdict": "delegation.decision",
     "Webhook": "delegation.monitor.webhook",
     "Workload": "delegation.workload",
+    "hand_over": "delegation.handover",
     "inquire": "delegation.inquiry",
     "load_rules": "delegation.rules",
     "performances": "delegation.performance",
@@ -51,9 +55,11 @@ __all__ = [
     "Authority",
     "Claim",
     "Decision",
+    "Handover",
     "Inquiry",
     "Monitor",
     "Policy",
+    "PolicyAssigner",
     "Priority",
     "Rights",
     "Rules",
@@ -61,6 +67,7 @@ __all__ = [
     "Verdict",
     "Webhook",
     "Workload",
+    "hand_over",
     "inquire",
     "load_rules",
     "performances",
