@@ -1,6 +1,6 @@
-"""How fast delegation is: decisions of the policy, and optimization of many tasks.
+"""How fast delegation is: decisions of the policy, optimization of many tasks, and what stands in the store.
 
-    python benchmarks/delegation.py [policy] [optimizer]
+    python benchmarks/delegation.py [policy] [optimizer] [workload] [approvals] [monitor]
 
 Without an argument all parts run. A part fails if it misses what is promised: a decision under 100 microseconds with
 1,000 rules and 10,000 agents, whatever comes of it; 2,000 tasks over 200 agents optimized within 10 s.
@@ -18,6 +18,7 @@ from pathlib import Path
 # The folder of a script comes first, and this file would be taken for the package that has its name.
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from benchmarks.delegation_store import approvals, monitor, workload
 from delegation import AgentCard, Authority, Policy, Priority, Rights, Rules
 from delegation.optimizer import Candidate, PendingTask, optimize
 from delegation.rules import Resources
@@ -144,7 +145,13 @@ def _tell(name: str, values: list[float]) -> None:
     print(f"  {name:20} {len(values):7}  median {statistics.median(values):6.1f}  95% {tenth:6.1f}")
 
 
-PARTS: dict[str, Callable[[], None]] = {"policy": policy, "optimizer": optimizer}
+PARTS: dict[str, Callable[[], None]] = {
+    "policy": policy,
+    "optimizer": optimizer,
+    "workload": workload,
+    "approvals": approvals,
+    "monitor": monitor,
+}
 
 
 def main() -> None:

@@ -4,24 +4,33 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from delegation.approvals import Approval
     from delegation.assignment import Assigner, Assignment, StageAssigner
     from delegation.card import AgentCard, Authority
     from delegation.decision import Decision, Verdict, record
     from delegation.handover import Handover, PolicyAssigner, hand_over
     from delegation.inquiry import Inquiry, inquire
+    from delegation.load import Claim
+    from delegation.monitor.monitor import Monitor
+    from delegation.monitor.webhook import Webhook
+    from delegation.performance import performances
     from delegation.policy import Policy
     from delegation.priority import Priority
     from delegation.rights import Rights
     from delegation.rules import Rules, load_rules
+    from delegation.workload import Workload
 
 _HOMES = {
     "AgentCard": "delegation.card",
+    "Approval": "delegation.approvals",
     "Assigner": "delegation.assignment",
     "Assignment": "delegation.assignment",
     "Authority": "delegation.card",
+    "Claim": "delegation.load",
     "Decision": "delegation.decision",
     "Handover": "delegation.handover",
     "Inquiry": "delegation.inquiry",
+    "Monitor": "delegation.monitor.monitor",
     "Policy": "delegation.policy",
     "PolicyAssigner": "delegation.handover",
     "Priority": "delegation.priority",
@@ -29,20 +38,26 @@ _HOMES = {
     "Rules": "delegation.rules",
     "StageAssigner": "delegation.assignment",
     "Verdict": "delegation.decision",
+    "Webhook": "delegation.monitor.webhook",
+    "Workload": "delegation.workload",
     "hand_over": "delegation.handover",
     "inquire": "delegation.inquiry",
     "load_rules": "delegation.rules",
+    "performances": "delegation.performance",
     "record": "delegation.decision",
 }
 
 __all__ = [
     "AgentCard",
+    "Approval",
     "Assigner",
     "Assignment",
     "Authority",
+    "Claim",
     "Decision",
     "Handover",
     "Inquiry",
+    "Monitor",
     "Policy",
     "PolicyAssigner",
     "Priority",
@@ -50,9 +65,12 @@ __all__ = [
     "Rules",
     "StageAssigner",
     "Verdict",
+    "Webhook",
+    "Workload",
     "hand_over",
     "inquire",
     "load_rules",
+    "performances",
     "record",
 ]
 
