@@ -20,6 +20,7 @@ CrewlineError
 ├── TimedOut                   work took longer than it was given, and nobody waits for it any more
 ├── CircuitOpen                what failed again and again is left alone for a while
 ├── StateError                 what a graph was to keep is no plain JSON; names whose it is
+├── AwaitsApproval             a person must decide before the run can go on; it waits
 ├── Interrupted                the run was asked to stop; it can be resumed
 ├── LeaseLost                  another process has taken the run over; what this one writes is refused
 ├── AccountingError            rows do not add up; a defect, never the user's fault
@@ -195,6 +196,12 @@ class StateError(CrewlineError):
 
 class Interrupted(CrewlineError):
     """The run was asked to stop and has stopped at a safe place."""
+
+    resumable = True
+
+
+class AwaitsApproval(CrewlineError):
+    """A person must decide before the run can go on. Until then it waits."""
 
     resumable = True
 

@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 
 from core import journal
-from core.errors import Interrupted, LeaseLost, RunFinished, RunHeld, RunNotFound, StoreUnavailable
+from core.errors import AwaitsApproval, Interrupted, LeaseLost, RunFinished, RunHeld, RunNotFound, StoreUnavailable
 from core.run import FINISHED, Status
 from core.store.database import Connection, Database
 from core.store.value import jsonb, text
@@ -96,7 +96,7 @@ class Lease:
             self.abandon()
             return
         try:
-            self.release("interrupted" if isinstance(error, Interrupted) else "failed", error=str(error))
+            self.release(_status(error), error=str(error))
         except (LeaseLost, StoreUnavailable):
             self.abandon()
 
@@ -204,3 +204,10 @@ def _dead(holder: dict[str, Any]) -> bool:
     except psutil.NoSuchProcess:
         return True
     return not alive
+
+
+def _status(error: BaseException) -> Status:
+    """In what state an error leaves a run."""
+    if isinstance(error, AwaitsApproval):
+        return "waiting"
+    return "interrupted" if isinstance(error, Interrupted) else "failed"

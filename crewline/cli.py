@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from core.errors import CrewlineError, InputError, Interrupted, StoreUnavailable
+from core.errors import AwaitsApproval, CrewlineError, InputError, Interrupted, StoreUnavailable
 from crewline.commands.catalog import annotate, crawl, discover
 from crewline.commands.checks import check, replay
 from crewline.commands.cleaning import clean, profile, suggest
@@ -179,6 +179,8 @@ def _work(kickoff: Callable[..., RunReport], as_json: bool) -> None:
 
 
 def _exit_code(error: CrewlineError, resumable: bool) -> int:
+    if isinstance(error, AwaitsApproval):
+        return EXIT["waiting"]
     if isinstance(error, (Interrupted, StoreUnavailable)) and resumable:
         return INTERRUPTED
     return BAD_INPUT if isinstance(error, (InputError, StoreUnavailable)) else 1

@@ -307,7 +307,7 @@ def test_a_source_is_judged_by_each_schema_that_differs_and_the_gravest_holds(da
     renamed, gone = columns(CustID=None, amount=None), columns(cust_id=None)
 
     def judged(*found: Schema) -> Any:
-        return judge_source(consensus, "orders", expected=expected, found=found, uses=used)
+        return judge_source(consensus, "orders", declared=expected, known=expected, found=found, uses=used)
 
     assert judged(same, same) is None
     decision = judged(same, renamed)

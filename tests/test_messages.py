@@ -138,7 +138,9 @@ def test_a_message_that_is_given_up_lets_those_behind_it_pass(hub: Hub) -> None:
     assert places == [1, 1, 1, 2]
 
 
-def test_many_senders_of_one_conversation_get_places_without_gaps_and_lose_nothing(hub: Hub, database: Database) -> None:
+def test_many_senders_of_one_conversation_get_places_without_gaps_and_lose_nothing(
+    hub: Hub, database: Database
+) -> None:
     threads = [
         threading.Thread(target=lambda: [hub.send("a", "b", REQUEST, conversation="x") for _ in range(10)])
         for _ in range(5)
@@ -215,7 +217,11 @@ def test_what_was_exchanged_is_told_by_dataset_and_by_agent(hub: Hub, database: 
     assert found.agents == ("a", "b")
     assert found.edges == (("a", "b", "data_request", "orders", 1), ("b", "a", "data_response", "orders", 1))
     assert exchanged(database, run_id=run_id) == found
-    assert (exchanged(database).open, exchanged(database, agent="b").open, exchanged(database, agent="c").open) == (1, 1, 0)
+    assert (exchanged(database).open, exchanged(database, agent="b").open, exchanged(database, agent="c").open) == (
+        1,
+        1,
+        0,
+    )
 
 
 def test_agents_in_two_processes_answer_each_other(hub: Hub, database_url: str) -> None:

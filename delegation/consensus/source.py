@@ -1,11 +1,11 @@
 """A source whose columns are no longer what they were: going on, mapping, or waiting for a person."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from core.schema import Schema
+from core.schema import Schema, SchemaColumn
 from core.spec import PipelineSpec
 from delegation.consensus.consensus import Consensus, Result
 from delegation.consensus.proposal import BREAKING, NEEDS_MAPPING, SchemaChange
@@ -40,19 +40,26 @@ def judge_source(
     consensus: Consensus,
     dataset: str,
     *,
-    expected: Schema,
+    declared: Collection[str],
+    known: Schema,
     found: Sequence[Schema],
     uses: dict[str, tuple[str, ...]] | None,
     run_id: str | None = None,
 ) -> SourceDecision | None:
     """What a consensus decides about a source, in the journal; None if nothing has changed.
 
-    `expected` are its columns by the names that the pipeline declares, as they were when it was last read, and any
-    others that were known then; `found` the schemas that its parts have now, each judged for itself. The gravest
-    verdict holds for the source: a breaking one waits for a person, one that needs a mapping maps.
+    `declared` are the columns that the pipeline reads; `known` those that the source had when it was last read, the
+    declared ones by their names, empty if that is not known; `found` the schemas that its parts have now, each judged
+    for itself. Of columns that are not declared, only new ones are told. The gravest verdict holds for the source: a
+    breaking one waits for a person, one that needs a mapping maps.
     """
-    differing = [SchemaChange(dataset=dataset, before=expected, after=schema, uses=uses) for schema in found]
-    results = tuple(consensus.decide(proposal, run_id=run_id) for proposal in differing if proposal.changes())
+    results = []
+    for schema in found:
+        before = {name: known.get(name, SchemaColumn()) for name in declared}
+        before |= {name: column for name, column in known.items() if name in schema}
+        proposal = SchemaChange(dataset=dataset, before=before, after=schema, uses=uses)
+        if proposal.changes():
+            results.append(consensus.decide(proposal, run_id=run_id))
     if not results:
         return None
     names: dict[str, tuple[str, ...]] = {}
@@ -61,7 +68,7 @@ def judge_source(
             names[column] = tuple(dict.fromkeys((*names.get(column, ()), now)))
     verdicts = {result.verdict for result in results}
     action: Action = "wait" if BREAKING in verdicts else "map" if NEEDS_MAPPING in verdicts else "go_on"
-    return SourceDecision(action=action, names=names, results=results)
+    return SourceDecision(action=action, names=names, results=tuple(results))
 
 
 def uses(spec: PipelineSpec, dataset: str) -> dict[str, tuple[str, ...]]:

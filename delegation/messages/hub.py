@@ -40,9 +40,7 @@ class Hub:
     Methods can be called from any thread. All raise StoreUnavailable when the database went away.
     """
 
-    def __init__(
-        self, database: Database, *, redelivery_s: float = REDELIVERY_S, deliveries: int = DELIVERIES
-    ) -> None:
+    def __init__(self, database: Database, *, redelivery_s: float = REDELIVERY_S, deliveries: int = DELIVERIES) -> None:
         self._database = database
         self._redelivery_s = redelivery_s
         self._deliveries = deliveries
@@ -65,13 +63,21 @@ class Hub:
     def register(self, agent: str) -> None:
         """Let an agent send and receive. Harmless to do twice."""
         if not 0 < len(agent) <= _LONGEST_ID or not agent.isprintable():
-            raise InputError(f"{agent[:40]!r} is no agent's id.", remedy=f"Give up to {_LONGEST_ID} printable characters.")
+            raise InputError(
+                f"{agent[:40]!r} is no agent's id.", remedy=f"Give up to {_LONGEST_ID} printable characters."
+            )
         self._database.transaction(
             lambda c: c.execute("INSERT INTO message_agents (id) VALUES (%s) ON CONFLICT DO NOTHING", (agent,))
         )
 
     def send(
-        self, sender: str, recipient: str, payload: Payload, *, conversation: str | None = None, run_id: str | None = None
+        self,
+        sender: str,
+        recipient: str,
+        payload: Payload,
+        *,
+        conversation: str | None = None,
+        run_id: str | None = None,
     ) -> Receipt:
         """Leave a message for an agent; without a `conversation`, in a new one.
 
@@ -91,7 +97,9 @@ class Hub:
 
         return self._database.transaction(work)
 
-    def ask(self, sender: str, recipient: str, payload: Payload, *, timeout_s: float, run_id: str | None = None) -> Reply:
+    def ask(
+        self, sender: str, recipient: str, payload: Payload, *, timeout_s: float, run_id: str | None = None
+    ) -> Reply:
         """Send a message in a new conversation, and wait for the answer to it, which is confirmed."""
         receipt = self.send(sender, recipient, payload, run_id=run_id)
         if receipt.status == "nobody":
@@ -155,7 +163,8 @@ class Hub:
     def dead_letters(self, *, limit: int = 100) -> list[Message]:
         """The last messages that were given up, newest first."""
         rows = self._database.query(
-            f"SELECT {COLUMNS} FROM messages WHERE status = 'dead' ORDER BY settled_at DESC, seq DESC LIMIT %s", (limit,)
+            f"SELECT {COLUMNS} FROM messages WHERE status = 'dead' ORDER BY settled_at DESC, seq DESC LIMIT %s",
+            (limit,),
         )
         return [of_row(row) for row in rows]
 
@@ -221,7 +230,9 @@ def _draft(
     told = {"message": str(id), "to": recipient[:_LONGEST_ID], "kind": payload.kind, "reason": "there is nobody"}
     dead = journal.Event(run_id=run_id, kind="message.dead", actor=sender, data=told)
     content = written(payload)
-    return _Draft(id, sender, text(recipient)[:_LONGEST_ID], payload, content, text(conversation), run_id, in_reply_to, dead)
+    return _Draft(
+        id, sender, text(recipient)[:_LONGEST_ID], payload, content, text(conversation), run_id, in_reply_to, dead
+    )
 
 
 def _post(connection: Connection, draft: _Draft) -> Receipt:
