@@ -5,8 +5,10 @@
 All do the same to lineitem: a filter, two derived columns, a map, a join with part, and three checks; they count who
 leaves and why, put rows that fail into quarantine as they came, and commit the result at once. Runs take turns, and
 their medians are compared, as the machine may be busy with other things; for the same reason it is told what they took
-of the processors' time. The same as a pipeline of durable stages (ingestion, validation, transformation, enrichment,
-publication; PostgreSQL already running) is compared with the script too. It fails if a bound is missed.
+of the processors' time. The script for pandas is one as it is commonly written, and as exact as the others; of another
+that makes floats of money, which is quicker, it is only told what it takes. The same as a pipeline of durable stages
+(ingestion, validation, transformation, enrichment, publication; PostgreSQL already running) is compared with the script
+too. It fails if a bound is missed.
 """
 
 import argparse
@@ -20,6 +22,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -187,24 +190,38 @@ def by_hand(data: Path, out: Path) -> dict[str, int]:
 
 
 def by_pandas(data: Path, out: Path) -> dict[str, int]:
-    """The same with pandas, in its own idiom; money as floats, as it has no fast decimals."""
+    """The same with pandas, as it reads the files by itself: with exact decimals, and dates as Python has them."""
     import pandas
+
+    return _in_pandas(data, out, pandas.read_parquet)
+
+
+def by_pandas_of_floats(data: Path, out: Path) -> dict[str, int]:
+    """The same with pandas, quicker and not exact: money as floats, dates as its own timestamps."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    def read(path: Path) -> pandas.DataFrame:
+    def read(path: Path) -> Any:
         table = pq.read_table(path)
         fields = [pa.field(f.name, pa.float64() if pa.types.is_decimal(f.type) else f.type) for f in table.schema]
         return table.cast(pa.schema(fields)).to_pandas(date_as_object=False)
+
+    return _in_pandas(data, out, read)
+
+
+def _in_pandas(data: Path, out: Path, read: Callable[[Path], Any]) -> dict[str, int]:
+    import pandas
 
     stage = out / "pandas.staged"
     shutil.rmtree(stage, ignore_errors=True)
     stage.mkdir()
     source = read(data / "lineitem.parquet")
-    rows = source[source.l_shipdate < "1998-06-01"]
+    shipped = pandas.to_datetime(source.l_shipdate)
+    rows = source[shipped < "1998-06-01"]
     filtered = len(source) - len(rows)
     rows = rows.assign(
-        revenue=rows.l_extendedprice * (1 - rows.l_discount), days=(rows.l_receiptdate - rows.l_shipdate).dt.days
+        revenue=rows.l_extendedprice * (1 - rows.l_discount),
+        days=(pandas.to_datetime(rows.l_receiptdate) - shipped[rows.index]).dt.days,
     )
     flag = rows.l_returnflag.map({"A": "accepted", "R": "returned", "N": "none"})
     rows = rows.assign(flag=flag).merge(
@@ -263,7 +280,7 @@ def measure(runs: int, candidates: dict[str, Callable[[], dict[str, int]]]) -> d
         for name, of in costs.items()
     }
     for name, cost in found.items():
-        print(f"{name:10} {cost.wall:6.2f} s, {cost.cpu:6.2f} s of the processors")
+        print(f"{name:16} {cost.wall:6.2f} s, {cost.cpu:6.2f} s of the processors")
     return found
 
 
@@ -293,8 +310,12 @@ def main() -> int:
         hand, ours = {"by hand": lambda: by_hand(data, out)}, {"crewline": lambda: crewline(data, out)}
         failed = missed(measure(options.runs, hand | ours), "crewline", "by hand", MOST_OF_BY_HAND)
         if not options.without_pandas:
-            found = measure(1, ours | {"pandas": lambda: by_pandas(data, out)})
+            both = {"pandas": lambda: by_pandas(data, out), "pandas of floats": lambda: by_pandas_of_floats(data, out)}
+            found = measure(1, ours | both)
             failed |= missed(found, "pandas", "crewline", LEAST_OF_PANDAS, least=True)
+            print(
+                f"pandas of floats {found['pandas of floats'].wall / found['crewline'].wall:.2f} of crewline (no bound)"
+            )
         if not options.without_pipeline:
             os.environ |= {"CREWLINE_HOME": str(out / "home"), "CREWLINE_MEMORY_MB": str(MEMORY_MB)}
             found = measure(3, hand | {"pipeline": lambda: pipeline(data, out)})

@@ -4,9 +4,11 @@ from pydantic import BaseModel, ConfigDict
 
 
 class DatasetRef(BaseModel):
-    """A committed, immutable set of Parquet files with one schema.
+    """A committed, immutable set of rows in Parquet files with one schema.
 
-    `paths` are absolute; `rows` is their total; `columns` maps name to Ibis type text, in file order.
+    `paths` are absolute; `rows` is how many rows there are; `columns` maps name to Ibis type text, in file order.
+    `without` are Parquet files too: whoever stands in one of them, by `_row`, has left, and is none of the rows.
+    `ids`, if there are any, are files with the `_row`s of the rows, in their order: then `paths` have none.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -14,3 +16,5 @@ class DatasetRef(BaseModel):
     paths: tuple[str, ...]
     rows: int
     columns: dict[str, str]
+    without: tuple[str, ...] = ()
+    ids: tuple[str, ...] = ()

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.store.database import Connection, Database
-from core.store.value import jsonb
+from core.store.value import json_in_order
 
 
 class Event(BaseModel):
@@ -35,17 +35,17 @@ def write(connection: Connection, *events: Event) -> None:
     """Write within the caller's transaction, so that the events stand exactly when what they tell of stands."""
     connection.execute(
         "INSERT INTO journal (event, run_id, kind, actor, step, data)"
-        " SELECT * FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::jsonb[])"
+        # One document for all: as arrays, each value would be escaped by itself.
+        " SELECT * FROM json_to_recordset(%s)"
+        " AS told (event uuid, run_id text, kind text, actor text, step text, data jsonb)"
         " ON CONFLICT (event) DO NOTHING",
-        (
-            [event.event for event in events],
-            [event.run_id for event in events],
-            [event.kind for event in events],
-            [event.actor for event in events],
-            [event.step for event in events],
-            [jsonb(event.data) for event in events],
-        ),
+        (json_in_order([_told(event) for event in events]),),
     )
+
+
+def _told(event: Event) -> dict[str, Any]:
+    fields = {"event": str(event.event), "run_id": event.run_id, "kind": event.kind}
+    return {**fields, "actor": event.actor, "step": event.step, "data": event.data}
 
 
 def written(connection: Connection, event: Event) -> bool:

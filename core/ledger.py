@@ -131,22 +131,24 @@ class Ledger:
         for _, outcome in ended:
             check_account(outcome)
         events = [self._ending(step, outcome) for step, outcome in ended]
+        new = [
+            {
+                "key": step.key,
+                "attempt": step.attempt,
+                "status": outcome.status,
+                "outcome": outcome.model_dump(mode="json"),
+            }
+            for step, outcome in ended
+        ]
         refused: list[Step] = []
 
         def finish(connection: Connection) -> None:
             rows = connection.execute(
                 "UPDATE steps SET status = new.status, outcome = new.outcome, finished_at = clock_timestamp()"
-                " FROM unnest(%s::text[], %s::int[], %s::text[], %s::json[]) AS new (key, attempt, status, outcome)"
+                " FROM json_to_recordset(%s) AS new (key text, attempt int, status text, outcome json)"
                 " WHERE run_id = %s AND step_key = new.key AND steps.attempt = new.attempt AND token = %s"
                 " AND steps.status = 'running' RETURNING step_key",
-                (
-                    [step.key for step, _ in ended],
-                    [step.attempt for step, _ in ended],
-                    [outcome.status for _, outcome in ended],
-                    [json_in_order(outcome.model_dump(mode="json")) for _, outcome in ended],
-                    self.lease.run_id,
-                    self.lease.token,
-                ),
+                (json_in_order(new), self.lease.run_id, self.lease.token),
             ).fetchall()
             under_way = {row["step_key"] for row in rows}
             refused[:] = [step for step, _ in ended if step.key not in under_way]

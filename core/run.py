@@ -1,5 +1,6 @@
 """Runs: one execution of one pipeline, and everything that is known of it."""
 
+import re
 import secrets
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -7,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from core import journal
-from core.errors import RunNotFound
+from core.errors import InputError, RunNotFound
 from core.spec import PipelineSpec
 from core.store.database import Connection, Database
 from core.store.value import json_in_order
@@ -58,8 +59,18 @@ def create(database: Database, run_id: str, spec: PipelineSpec, *, base_dir: str
     _insert(database, run_id, "pipeline", spec.name, spec.content(), spec.fingerprint, document, base_dir, told)
 
 
+def check_id(run_id: str) -> None:
+    """Raise InputError for an id that somebody chose, and that could not be the name of a folder."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}", run_id):
+        raise InputError(
+            f"{run_id!r} cannot be the id of a run.",
+            remedy="Use letters, digits, dots, hyphens and underscores, beginning with a letter or digit.",
+        )
+
+
 def create_graph(database: Database, run_id: str, graph: str, definition: dict[str, Any]) -> None:
-    """Put a new run of a graph on record, with what it was asked to do. Harmless to do twice."""
+    """Put a new run of a graph on record, with what it was asked to do. Harmless to do twice. Raises InputError."""
+    check_id(run_id)
     _insert(database, run_id, "graph", graph, definition, "", None, "", {"graph": graph})
 
 

@@ -6,7 +6,8 @@
     print(report.status, report.records)
 
 `run` starts a pipeline, `resume` goes on with one that was interrupted, `status` lists runs, `audit` proves a run's
-account from its files, `replay` brings back what a run quarantined. `pipelines` tells how all pipelines do, `optimize`
+account from its files, `replay` brings back what a run quarantined. `history` lists the checkpoints of a run, `fork`
+makes another that goes on from one, `prune` removes them. `pipelines` tells how all pipelines do, `optimize`
 what to change about one, `lineage` where data comes from and goes to; `send_lineage` tells OpenLineage of it. `crawl`
 puts the datasets of sources into the catalog, `discover` finds them there, `annotate` says what sources do not say.
 `check` says what a file is worth, `clean` repairs one by the evidence in it, `profile` tells what it holds, and
@@ -15,6 +16,7 @@ puts the datasets of sources into the catalog, `discover` finds them there, `ann
 
 from crewline.facade.catalog import annotate, crawl, discover
 from crewline.facade.files import check, clean, profile, suggest_checks
+from crewline.facade.graphs import fork, history, prune
 from crewline.facade.orchestration import lineage, optimize, pipelines, send_lineage
 from crewline.facade.runs import audit, replay, resume, run, status
 
@@ -25,10 +27,13 @@ __all__ = [
     "clean",
     "crawl",
     "discover",
+    "fork",
+    "history",
     "lineage",
     "optimize",
     "pipelines",
     "profile",
+    "prune",
     "replay",
     "resume",
     "run",

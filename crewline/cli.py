@@ -1,6 +1,7 @@
 """The command line.
 
-Exit codes: 0 published or passed, 1 failed, 2 bad input or usage, 3 waiting for approval, 130 interrupted, resumable.
+Exit codes: 0 published, done or passed, 1 failed, 2 bad input or usage, 3 waiting for a person, 130 interrupted,
+resumable.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from core.errors import AwaitsApproval, CrewlineError, InputError, Interrupted, 
 from crewline.commands.catalog import annotate, crawl, discover
 from crewline.commands.checks import check, replay
 from crewline.commands.cleaning import clean, profile, suggest
+from crewline.commands.graphs import fork, graph, prune
 from crewline.commands.mcp import mcp
 from crewline.commands.orchestration import lineage, optimize, pipelines
 from crewline.terminal import BAD_INPUT, INTERRUPTED, Json, RunId, print_json, reported
@@ -24,6 +26,7 @@ from crewline.terminal import BAD_INPUT, INTERRUPTED, Json, RunId, print_json, r
 if TYPE_CHECKING:
     from core.report import RunReport
     from core.stop import Stop
+    from graphs.runs import GraphReport
 
 app = typer.Typer(
     help="Teams of agents run data pipelines in which every row is accounted for.",
@@ -33,7 +36,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-EXIT = {"published": 0, "failed": 1, "waiting": 3}
+EXIT = {"published": 0, "done": 0, "partial": 0, "failed": 1, "waiting": 3}
 
 
 @app.command()
@@ -57,29 +60,50 @@ def resume(
         str | None,
         typer.Option("--approved-by", metavar="NAME", help="Who approves publishing, where a run waits for it."),
     ] = None,
+    answer: Annotated[
+        list[str] | None,
+        typer.Option("--answer", metavar="ID=VALUE", help="An answer to what a graph's run asks; once for each."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Go on with a run that was killed, interrupted, failed or waits. Finished work is not done again."""
     from crewline.facade import runs
 
-    _work(lambda **options: runs.resume(run_id, compatible=compatible, approved_by=approved_by, **options), as_json)
+    with reported():
+        answers = dict(_answer(text) for text in answer or ())
+
+    def kickoff(**options: Any) -> RunReport | GraphReport:
+        return runs.resume(run_id, compatible=compatible, approved_by=approved_by, answers=answers, **options)
+
+    _work(kickoff, as_json)
 
 
 @app.command()
 def status(
     run_id: Annotated[str | None, typer.Argument(metavar="[RUN]", help="One run, in detail.")] = None,
+    storage: Annotated[
+        bool, typer.Option("--storage", help="Show instead how much room the checkpoints of graphs take.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """List the runs, newest first; or show one with its steps."""
+    """List the runs, newest first; or show one with its steps, and a graph's with what it asks."""
+    from crewline.checkpoints import inspection_table
     from crewline.facade import runs
+    from crewline.facade.graphs import inspect
     from crewline.view import run_details, run_table, stdout
 
     with reported():
+        if storage:
+            return _storage(run_id, as_json)
         found = runs.status(run_id)
+        inspection = inspect(run_id) if run_id and found[0].kind == "graph" else None
         if as_json:
-            print_json({"runs": [r.model_dump(mode="json", exclude={"spec"}) for r in found]})
+            told = {"runs": [r.model_dump(mode="json", exclude={"spec"}) for r in found]}
+            print_json(told | ({"graph": inspection.model_dump(mode="json")} if inspection else {}))
         elif run_id:
             stdout().print(run_details(found[0], runs.timeline(run_id)))
+            if inspection:
+                stdout().print("", inspection_table(inspection))
         else:
             stdout().print(run_table(found))
 
@@ -128,6 +152,9 @@ def doctor(as_json: Json = False) -> None:
         raise typer.Exit(1)
 
 
+app.command()(graph)
+app.command()(fork)
+app.command()(prune)
 app.command()(pipelines)
 app.command()(optimize)
 app.command()(lineage)
@@ -152,11 +179,34 @@ def main() -> None:
     app()
 
 
-def _work(kickoff: Callable[..., RunReport], as_json: bool) -> None:
+def _answer(text: str) -> tuple[str, str]:
+    identity, given, value = text.partition("=")
+    if not given or not identity:
+        raise InputError(f"'{text}' is no answer.", remedy="Say --answer ID=VALUE, as `crewline status RUN` shows it.")
+    return identity, value
+
+
+def _storage(run_id: str | None, as_json: bool) -> None:
+    from crewline.checkpoints import storage_table
+    from crewline.facade import graphs
+    from crewline.view import stdout
+
+    if run_id is not None:
+        raise InputError("Room is shown of all runs together.", remedy="Say: crewline status --storage")
+    found = graphs.storage()
+    if as_json:
+        print_json(found.model_dump(mode="json"))
+    else:
+        stdout().print(storage_table(found))
+
+
+def _work(kickoff: Callable[..., RunReport | GraphReport], as_json: bool) -> None:
     """Work on a run: show its progress, stop cleanly when asked to, print its report, and exit as it ended."""
     from rich.console import Console
 
+    from core.report import RunReport
     from core.stop import Stop
+    from crewline.checkpoints import graph_summary
     from crewline.progress import progress
     from crewline.view import report_summary, stdout
 
@@ -174,7 +224,7 @@ def _work(kickoff: Callable[..., RunReport], as_json: bool) -> None:
     if as_json:
         typer.echo(report.as_json())
     else:
-        stdout().print(report_summary(report))
+        stdout().print(report_summary(report) if isinstance(report, RunReport) else graph_summary(report))
     raise typer.Exit(EXIT[report.status])
 
 

@@ -20,7 +20,14 @@ if TYPE_CHECKING:
 # What of an event's data goes into the timeline.
 _TOLD = ("route", "reason", "message", "attempt", "seconds", "error")
 
-_COLOUR = {"published": "green", "failed": "red", "waiting": "yellow", "interrupted": "yellow", "running": "cyan"}
+_COLOUR = {
+    "published": "green",
+    "done": "green",
+    "failed": "red",
+    "waiting": "yellow",
+    "interrupted": "yellow",
+    "running": "cyan",
+}
 
 
 def stdout() -> Console:
@@ -53,7 +60,7 @@ def run_table(runs: list[Run]) -> RenderableType:
         return Text("No runs yet. Start one with: crewline run PIPELINE")
     table = Table("run", "status", "started", "rows in", "rows out", "quality", "error", box=None, pad_edge=False)
     for run in runs:
-        report = RunReport.model_validate(run.report) if run.report else None
+        report = RunReport.model_validate(run.report) if run.report and run.kind == "pipeline" else None
         table.add_row(
             run.run_id,
             Text(run.status, style=_COLOUR.get(run.status, "")),
@@ -71,7 +78,8 @@ def run_details(run: Run, events: list[Event]) -> RenderableType:
     grid = _grid()
     grid.add_row("run", run.run_id)
     grid.add_row("status", Text(run.status, style=_COLOUR.get(run.status, "")))
-    grid.add_row("document", run.document or "(none)")
+    if run.kind == "pipeline":
+        grid.add_row("document", run.document or "(none)")
     if run.holder:
         grid.add_row("worked on by", f"process {run.holder['pid']} on {run.holder['host']}")
     if run.error:

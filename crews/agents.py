@@ -10,6 +10,7 @@ import ibis
 from ibis.expr.types import Table
 
 from core.dataset import DatasetRef
+from core.errors import AccountingError
 from core.spec import PipelineSpec
 from core.stop import Stop
 from core.task import Dimension, Fate, Outcome, RowCount, Severity, Stage, Task, Violation
@@ -19,12 +20,13 @@ from tools.engine.rowid import ROW, unreadable_row
 from tools.engine.shard import shard
 from tools.orchestration.columns import keys
 from tools.quality.checks import testable
-from tools.quality.departure import count, record, unreadable
+from tools.quality.departure import count, record, remaining, unreadable
 from tools.quality.validation import validate
 from tools.sources import Part, Surroundings, reader
 from tools.transformation.aggregation import aggregated
 from tools.transformation.columns import needed_after
 from tools.transformation.rules import Passage, carry_out
+from tools.transformation.rules.passage import FOUND
 
 
 @dataclass(frozen=True)
@@ -131,8 +133,12 @@ def validate_dataset(engine: Engine, task: Task, work: Work) -> Outcome:
         table = ibis.union(*found.changes) if len(found.changes) > 1 else found.changes[0]
         repairs = engine.write(table.order_by(ROW, "column"), work.path / "repairs.parquet")
     keep = needed_after(work.spec, Stage.VALIDATION, task.dataset, columns)
-    output = engine.write(found.fit.select(ROW, *keep), work.path / "output.parquet")
     left, leaving = record(engine, found.left, work.path / "left.parquet")
+    if found.as_came and task.shards == 1:
+        # Nothing is there to be written but who left.
+        output = remaining(engine, work.inputs, keep, left)
+    else:
+        output = engine.write(found.fit.select(ROW, *keep), work.path / "output.parquet")
     return Outcome(
         task=task.key,
         status="done",
@@ -150,18 +156,23 @@ def validate_dataset(engine: Engine, task: Task, work: Work) -> Outcome:
 def apply_rules(engine: Engine, task: Task, work: Work) -> Outcome:
     """Apply the dataset's rules of the task's stage to the shard's rows."""
     rows = shard(engine, work.inputs, task.shard, task.shards)
+    rows_in = sum(ref.rows for ref in work.inputs) if task.shards == 1 else engine.count(rows)
     stage_rules = work.spec.transformation if task.stage == Stage.TRANSFORMATION else work.spec.enrichment
     others = {dataset: engine.read(refs) for dataset, refs in work.context.items()}
 
     def write(done: Passage) -> tuple[DatasetRef, DatasetRef | None, dict[str, int], dict[str, DatasetRef]]:
         columns = [name for name in done.rows.columns if not name.startswith("_")]
         keep = needed_after(work.spec, task.stage, task.dataset, columns)
-        output = engine.write(done.rows.select(ROW, *keep), work.path / "output.parquet")
-        left, leaving = record(engine, done.left, work.path / "left.parquet")
-        found = {
-            other: engine.write(table, work.path / f"used-{other}.parquet") for other, table in done.used().items()
-        }
-        return output, left, leaving, found
+        if _is_published(task, work.spec):
+            output, written = _for_target(engine, done.rows, keep, work.path)
+        else:
+            output, written = engine.write(done.rows.select(ROW, *keep), work.path / "output.parquet"), None
+        # Where as many go on as came, nobody needs to be looked for who left: no rule here makes more rows of them.
+        gone = done.left if output.rows != rows_in else []
+        left, leaving = record(engine, gone, work.path / "left.parquet")
+        found = done.used(written).items()
+        used = {other: engine.write(table, work.path / f"used-{other}.parquet") for other, table in found}
+        return output, left, leaving, used
 
     output, left, leaving, used = carry_out(
         engine, rows, stage_rules[task.dataset], write, dataset=task.dataset, others=others
@@ -170,11 +181,7 @@ def apply_rules(engine: Engine, task: Task, work: Work) -> Outcome:
     return Outcome(
         task=task.key,
         status="done",
-        rows=_account(
-            sum(ref.rows for ref in work.inputs) if task.shards == 1 else engine.count(rows),
-            output,
-            leaving,
-        ),
+        rows=_account(rows_in, output, leaving),
         output=output,
         left=left,
         leaving=leaving,
@@ -192,6 +199,25 @@ def apply_rules(engine: Engine, task: Task, work: Work) -> Outcome:
             for rule, n in caught.items()
         ],
     )
+
+
+def _is_published(task: Task, spec: PipelineSpec) -> bool:
+    """Whether the target gets the rows as they come out of this task's stage, and nobody else needs their ids."""
+    last = Stage.ENRICHMENT if spec.enrichment.get(task.dataset) else Stage.TRANSFORMATION
+    as_they_are = spec.aggregation is None and not spec.target.partition_by
+    looked_up = {join.dataset for _, _, join in spec.joins()}
+    return as_they_are and task.dataset == spec.result and task.dataset not in looked_up and task.stage == last
+
+
+def _for_target(engine: Engine, rows: Table, columns: list[str], path: Path) -> tuple[DatasetRef, Table]:
+    """Write rows as the target gets them, and their ids, and what they found, beside them; return the latter too."""
+    ordered = rows.order_by(ROW)
+    output = engine.write(ordered.select(*columns), path / "output.parquet")
+    own = [name for name in rows.columns if name == ROW or name.startswith(FOUND)]
+    ids = engine.write(ordered.select(*own), path / "ids.parquet")
+    if ids.rows != output.rows:
+        raise AccountingError(f"{output.rows} rows are on file, but {ids.rows} ids, at {path}.")
+    return output.model_copy(update={"ids": ids.paths}), engine.read([ids])
 
 
 def aggregate(engine: Engine, task: Task, work: Work) -> Outcome:

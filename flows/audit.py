@@ -184,7 +184,7 @@ def _arrived(
 ) -> Table:
     if dataset == result:
         refs = outputs(last_stage(tasks, dataset, grouped=False), outcomes)
-        return engine.read(refs).select(ROW)
+        return engine.ids(refs)
     if not history.used:
         return engine.read(history.ingested).select(ROW).limit(0)
     return engine.read(history.used).select(ROW).distinct()
@@ -204,6 +204,9 @@ def _published(
         groups = sum(ref.rows for ref in refs)
         detail = f"{arrived} rows arrived, and {grouped} stand behind {groups} groups"
         checks.append(Check(name="groups", passed=grouped == arrived, detail=detail))
+    else:
+        there, ids = (engine.count(rows) for rows in (computed, engine.ids(refs)))
+        checks.append(Check(name="ids", passed=there == ids, detail=f"{there} rows were computed, with {ids} ids"))
     if not version.is_dir():
         checks.append(Check(name="target", passed=None, detail="this version was replaced by later runs"))
         return checks

@@ -13,7 +13,7 @@ from flows.session import Session
 from tools.engine.engine import Engine
 from tools.engine.rowid import ROW
 from tools.orchestration.requirements import Plan
-from tools.publication.target import count_rows, remove, stage, swap, versions_dir
+from tools.publication.target import count_rows, remove, stage, stage_files, swap, versions_dir
 from tools.quality.evidence import Evidence, History, write_evidence
 
 # The published version, and the one before it: a reader may still be in the middle of that.
@@ -154,15 +154,18 @@ def _engine(session: Session, step: Step) -> Engine:
 def _staged(engine: Engine, session: Session, tasks: list[Task], outcomes: dict[str, Outcome], version: str) -> Path:
     spec = session.spec
     refs = outputs(last_stage(tasks, spec.result), outcomes)
-    rows = engine.read(refs)
-    order = list(spec.aggregation.group_by) if spec.aggregation else [ROW]
-    visible = [column for column in rows.columns if not column.startswith("_")]
-    if absent := [name for name in spec.target.partition_by if name not in visible]:
-        raise TargetError(
-            f"The result has no column {', '.join(absent)} to partition by; it has {', '.join(visible)}.",
-            remedy="Correct `target.partition_by`.",
-        )
-    folder = stage(engine, rows.order_by(order).select(visible), session.target, version, spec.target.partition_by)
+    if all(ref.ids for ref in refs):
+        folder = stage_files([Path(path) for ref in refs for path in ref.paths], session.target, version)
+    else:
+        rows = engine.read(refs)
+        order = list(spec.aggregation.group_by) if spec.aggregation else [ROW]
+        visible = [column for column in rows.columns if not column.startswith("_")]
+        if absent := [name for name in spec.target.partition_by if name not in visible]:
+            raise TargetError(
+                f"The result has no column {', '.join(absent)} to partition by; it has {', '.join(visible)}.",
+                remedy="Correct `target.partition_by`.",
+            )
+        folder = stage(engine, rows.order_by(order).select(visible), session.target, version, spec.target.partition_by)
     staged, expected = count_rows(folder), sum(ref.rows for ref in refs)
     if staged != expected:
         raise AccountingError(f"The result has {expected} rows, but {staged} are on file at {folder}.")

@@ -1,5 +1,6 @@
 """Removing what no record refers to: files of attempts that never committed, versions that were replaced."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -22,17 +23,19 @@ class Garbage(BaseModel):
 def collect(database: Database, settings: Settings) -> Garbage:
     """Remove garbage of runs that nobody works on, and return how much it was.
 
-    Kept is what a committed step wrote; of each target, the published version and the one before. Folders of runs that
-    are not on record are left alone: they may belong to another database.
+    Kept is what a committed step wrote, to which forks of the run may refer as well; of each target, the published
+    version and the one before. Folders of runs that are not on record are left alone: they may belong to another
+    database.
     """
     garbage = Garbage()
     targets: set[Path] = set()
     for row in database.query("SELECT run_id, base_dir, spec -> 'target' ->> 'path' AS path FROM runs ORDER BY run_id"):
-        target = Path(row["base_dir"]) / row["path"]
-        targets.add(target)
+        # A graph publishes nothing.
+        target = Path(row["base_dir"]) / row["path"] if row["path"] else None
+        targets |= {target} if target else set()
         run_id = row["run_id"]
 
-        def work(connection: Connection, run_id: str = run_id, target: Path = target) -> tuple[int, int]:
+        def work(connection: Connection, run_id: str = run_id, target: Path | None = target) -> tuple[int, int]:
             # Nobody can take the run up while its files are sorted.
             if not fence(connection, run_id, settings.lease_s):
                 return 0, 0
@@ -46,7 +49,7 @@ def collect(database: Database, settings: Settings) -> Garbage:
     return garbage
 
 
-def _of_run(connection: Connection, run_id: str, root: Path, target: Path) -> tuple[int, int]:
+def _of_run(connection: Connection, run_id: str, root: Path, target: Path | None) -> tuple[int, int]:
     rows = connection.execute(
         "SELECT step_key, attempt, token, outcome ->> 'version' AS version FROM steps"
         " WHERE run_id = %s AND status = 'done'",
@@ -57,6 +60,10 @@ def _of_run(connection: Connection, run_id: str, root: Path, target: Path) -> tu
     size = sum(file.stat().st_size for folder in folders for file in folder.rglob("*") if file.is_file())
     for folder in folders:
         shutil.rmtree(folder)
+    if target is None:
+        return len(folders), size
     published = {Path(row["version"]).name for row in rows if row["version"]}
-    staged = {folder.name for folder in versions_dir(target).glob(f"{run_id}-*")} - published
+    # Another run's id can begin with this one's.
+    own = re.compile(rf"{re.escape(run_id)}-\d+-\d+")
+    staged = {folder.name for folder in versions_dir(target).glob("*") if own.fullmatch(folder.name)} - published
     return len(folders), size + remove(target, staged)

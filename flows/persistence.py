@@ -59,3 +59,14 @@ def last_state(database: Database, run_id: str) -> dict[str, Any] | None:
     """The last snapshot of a run's state, or None if there is none yet."""
     rows = database.query("SELECT state FROM flow_states WHERE run_id = %s ORDER BY seq DESC LIMIT 1", (run_id,))
     return dict(rows[0]["state"]) if rows else None
+
+
+def state_before(database: Database, run_id: str, passes: int) -> int | None:
+    """The number of the snapshot that a run executed its tasks from, after so many passes through the gate."""
+    rows = database.query(
+        "SELECT max(seq) AS seq FROM flow_states WHERE run_id = %s AND state ->> 'step' = 'execute'"
+        " AND (state -> 'checkpoint_data' ->> 'passes')::int = %s",
+        (run_id, passes),
+    )
+    found: int | None = rows[0]["seq"]
+    return found

@@ -30,6 +30,7 @@ from flows.planning import planned
 from flows.session import Session, open_session
 from flows.state import PipelineState, Step
 from graphs import Options, ParallelWorkflow, conduct
+from graphs.checkpoints.retention import keep_latest
 from tools.engine.spark.requirement import check_engine
 from tools.orchestration.requirements import SHARES, branches, tasks_of
 
@@ -153,6 +154,9 @@ class DataPipelineFlow(Flow[PipelineState]):
         async with held(self._session):
             await super().kickoff_async(inputs=saved)
             report = self._summed_up(time.monotonic() - started)
+            if report.status == "published":
+                passes = range(self.state.checkpoint_data.passes)
+                await keep_latest(database.url, [f"{self.run_id}/{n}" for n in passes])
             await asyncio.to_thread(conclude, self._session, report)
             return report
 

@@ -55,8 +55,9 @@ def check_branches(branches: Sequence[Branch], syncs: Sequence[SyncPoint]) -> No
         raise InputError(f"{', '.join(both)}: a branch and a sync point of the same name.", remedy="Rename one.")
     for sync in syncs:
         _known(sync.branches, keys, f"The sync point {sync.name}", "waits for")
+    all_of_them = keys | names
     for branch in branches:
-        _known(branch.needs, keys | names, f"The branch {branch.key}", "needs")
+        _known(branch.needs, all_of_them, f"The branch {branch.key}", "needs")
     order = TopologicalSorter({branch.key: branch.needs for branch in branches})
     for sync in syncs:
         order.add(sync.name, *sync.branches)

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from core import run as runs
 from core.errors import InputError, Interrupted
+from core.journal import Listener
 from core.lease import Lease, claim
 from core.ledger import Ledger
 from core.settings import Settings, settings
@@ -18,7 +19,12 @@ from core.store import Database, open_database
 from core.task import Outcome
 from graphs.branch import Branch, SyncPoint
 from graphs.checkpoints import Checkpoints
+from graphs.checkpoints.retention import keep_latest
 from graphs.parallel.workflow import ParallelWorkflow
+
+
+class Unanswered(InputError):
+    """A run that waits got no answer, or none that it asks for. It goes on waiting."""
 
 
 class Question(BaseModel):
@@ -43,6 +49,10 @@ class GraphReport(BaseModel):
     questions: list[Question] = []
     seconds: float
     outcomes: dict[str, Outcome] = Field(default_factory=dict, exclude=True)
+
+    def as_json(self) -> str:
+        """The report as one JSON object; what came of each branch is in the ledger."""
+        return self.model_dump_json()
 
 
 def run(
@@ -69,12 +79,14 @@ def resume(
     *,
     database: Database | None = None,
     stop: Stop | None = None,
+    listener: Listener | None = None,
 ) -> GraphReport:
     """Go on with a run that was killed, interrupted, failed or waits: then with an answer to each of its questions.
 
-    What is done is not done again. Raises as `run` does, and RunNotFound, RunHeld, RunFinished.
+    What is done is not done again. `listener` is told each event of the run's journal. Raises as `run` does, and
+    RunNotFound, RunHeld, RunFinished; a run that waits goes on waiting after an answer that is none.
     """
-    return asyncio.run(aresume(workflow, run_id, answers, database=database, stop=stop))
+    return asyncio.run(aresume(workflow, run_id, answers, database=database, stop=stop, listener=listener))
 
 
 async def arun(
@@ -100,9 +112,10 @@ async def aresume(
     *,
     database: Database | None = None,
     stop: Stop | None = None,
+    listener: Listener | None = None,
 ) -> GraphReport:
     """See `resume`."""
-    return await _worked(workflow, run_id, database, stop, answers or {}, None, (), ())
+    return await _worked(workflow, run_id, database, stop, answers or {}, None, (), (), listener)
 
 
 async def _worked(
@@ -114,6 +127,7 @@ async def _worked(
     definition: dict[str, Any] | None,
     branches: Sequence[Branch],
     syncs: Sequence[SyncPoint],
+    listener: Listener | None = None,
 ) -> GraphReport:
     configuration = settings()
     own = None if database else await asyncio.to_thread(open_database, configuration)
@@ -122,13 +136,18 @@ async def _worked(
     try:
         lease = await asyncio.to_thread(_claimed, used, run_id, workflow.name, definition, configuration)
         try:
-            ledger = Ledger(lease, configuration.runs_dir / run_id)
+            ledger = Ledger(lease, configuration.runs_dir / run_id, listener)
             report = await conduct(
                 workflow, ledger, run_id, branches, syncs, stop=stop or Stop(), answers=answers, keep=True, url=used.url
             )
             status: runs.Status = {"waiting": "waiting", "failed": "failed"}.get(report.status, "done")  # type: ignore[assignment]
+            if status == "done":
+                await keep_latest(used.url, [run_id])
             await asyncio.to_thread(lease.release, status, report=report.model_dump(mode="json"))
             return report
+        except Unanswered:
+            await asyncio.to_thread(lease.release, "waiting")
+            raise
         except asyncio.CancelledError:
             await asyncio.to_thread(lease.give_up, Interrupted("Stopped: cancelled."))
             raise
@@ -189,22 +208,23 @@ def _given(
     ledger: Ledger,
 ) -> Any:
     """What the graph is invoked with: its input, or answers, or nothing, to go on."""
+    run_id = ledger.lease.run_id
     asked = {interrupt.id: interrupt.value for interrupt in before.interrupts}
     if unknown := sorted(answers.keys() - asked.keys()):
-        raise InputError(
-            f"Run {ledger.lease.run_id} does not ask {', '.join(unknown)}.",
+        raise (Unanswered if asked else InputError)(
+            f"Run {run_id} does not ask {', '.join(unknown)}.",
             remedy=f"It asks: {', '.join(sorted(asked)) or 'nothing'}.",
         )
     if asked:
         if open_ := sorted(asked.keys() - answers.keys()):
-            raise InputError(
-                f"Run {ledger.lease.run_id} waits for an answer to {', '.join(f'{i}: {asked[i]}' for i in open_)}.",
+            raise Unanswered(
+                f"Run {run_id} waits for an answer to {', '.join(f'{i}: {asked[i]}' for i in open_)}.",
                 remedy="Resume it with an answer to each.",
             )
         # A wrong answer would be kept, and asked for no more.
         for identity, answer in answers.items():
             if answer not in asked[identity]["answers"]:
-                raise InputError(
+                raise Unanswered(
                     f"{answer!r} is no answer to {identity}.",
                     remedy=f"Answer with one of: {', '.join(asked[identity]['answers'])}.",
                 )
@@ -214,7 +234,7 @@ def _given(
     # Without a checkpoint, the ledger still knows what was asked.
     if not branches and not workflow.queued(ledger):
         raise InputError(
-            f"Run {ledger.lease.run_id} has nothing to do: no branches were given, and none are on record.",
+            f"Run {run_id} has nothing to do: no branches were given, and none are on record.",
             remedy="Give it its branches once more, with graphs.run(..., run_id=...).",
         )
     return {

@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable
 from multiprocessing.process import BaseProcess
 from typing import Any
 
@@ -13,12 +14,12 @@ RUN = "fan"
 LAYER = 4
 
 
-def start(environment: dict[str, str], branches: int, *, kill_after_s: float | None = None) -> BaseProcess:
+def start(environment: dict[str, str], branches: int, *, kill_after: tuple[int, float] | None = None) -> BaseProcess:
     """Start a process that runs, or resumes, the graph `RUN` of so many branches.
 
-    It is killed with SIGKILL `kill_after_s` seconds after it began to work.
+    It is killed with SIGKILL so many seconds after it has begun so many of them, as `kill_after` says.
     """
-    return forked(_work, environment, branches, kill_after_s)
+    return forked(_work, environment, branches, kill_after)
 
 
 def queue(branches: int) -> "tuple[list[Any], list[Any]]":
@@ -37,10 +38,12 @@ def queue(branches: int) -> "tuple[list[Any], list[Any]]":
     return [*(Branch(key=key, kind="work") for key in keys), *needing], points
 
 
-def workflow() -> Any:
+def workflow(begun: Callable[[], None] = lambda: None) -> Any:
+    """The graph; `begun` is called at each branch."""
     from graphs import FunctionWorker, Options, ParallelWorkflow, Result
 
     async def perform(branch: Any, attempt: Any) -> Any:
+        begun()
         found = sum((o.result or {})["n"] for o in attempt.needed.values())
         return Result({"n": int(branch.key[1:]) + found})
 
@@ -60,7 +63,7 @@ def expected(branches: int) -> dict[str, int]:
     return found
 
 
-def _work(environment: dict[str, str], branches: int, kill_after_s: float | None) -> None:
+def _work(environment: dict[str, str], branches: int, kill_after: tuple[int, float] | None) -> None:
     os.environ.update(environment)
     from core import run as runs
     from core.errors import RunNotFound
@@ -71,19 +74,22 @@ def _work(environment: dict[str, str], branches: int, kill_after_s: float | None
     settings.cache_clear()
     database = open_database()
     run_id = os.environ.get("GRAPH_RUN", RUN)
-    if kill_after_s is not None:
-        threading.Thread(target=_kill, args=(kill_after_s,), daemon=True).start()
+    begun = threading.Semaphore(0)
+    if kill_after is not None:
+        threading.Thread(target=_kill, args=(begun, *kill_after), daemon=True).start()
     try:
         found = runs.get(database, run_id)
     except RunNotFound:
         found = None
     recorded = found and database.query("SELECT 1 FROM steps WHERE run_id = %s LIMIT 1", (run_id,))
     if recorded:
-        resume(workflow(), run_id, database=database)
+        resume(workflow(begun.release), run_id, database=database)
     else:
-        run(workflow(), *queue(branches), run_id=run_id, database=database)
+        run(workflow(begun.release), *queue(branches), run_id=run_id, database=database)
 
 
-def _kill(seconds: float) -> None:
+def _kill(begun: threading.Semaphore, branches: int, seconds: float) -> None:
+    for _ in range(branches):
+        begun.acquire()
     time.sleep(seconds)
     os.kill(os.getpid(), signal.SIGKILL)

@@ -534,6 +534,18 @@ def test_what_is_published_without_an_aggregation_keeps_all_its_columns() -> Non
     assert needed_after(spec, Stage.VALIDATION, "items", ["key", "name", "x", "y"]) == ["key", "name"]
 
 
+def test_what_is_published_keeps_no_column_that_a_later_select_drops() -> None:
+    found = join({"k": "key"}, "name", dataset="items")
+    spec = pipeline(
+        transformation={"orders": (where("b > 0"),)},
+        enrichment={"orders": (found, derive(d="a + 1"), select("c", "d"), derive(f="d * 2"))},
+    )
+    columns = ["k", "a", "b", "c", "e"]
+    assert needed_after(spec, Stage.VALIDATION, "orders", columns) == ["k", "a", "b", "c"]
+    assert needed_after(spec, Stage.TRANSFORMATION, "orders", columns) == ["k", "a", "c"]
+    assert needed_after(spec, Stage.ENRICHMENT, "orders", ["c", "d", "f"]) == ["c", "d", "f"]
+
+
 def test_an_expression_that_cannot_be_parsed_is_told_before_columns_are_dropped() -> None:
     spec = pipeline(transformation={"orders": (where("a +"),)}, enrichment=ENRICHMENT, aggregation=AGGREGATION)
     with pytest.raises(ExpressionError):

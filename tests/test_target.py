@@ -20,7 +20,16 @@ from ibis.expr.types import Table
 from core.errors import TargetError
 from tools.engine.engine import Engine, written
 from tools.engine.limits import Limits
-from tools.publication.target import check_target, count_rows, published, remove, stage, swap, versions_dir
+from tools.publication.target import (
+    check_target,
+    count_rows,
+    published,
+    remove,
+    stage,
+    stage_files,
+    swap,
+    versions_dir,
+)
 
 
 @pytest.fixture(scope="module")
@@ -125,6 +134,29 @@ def test_the_target_can_be_moved_together_with_its_versions(engine: Engine, targ
     publish(engine, target, "v1", 1)
     shutil.move(target.parent, tmp_path / "elsewhere")
     assert read(tmp_path / "elsewhere" / "revenue") == [1]
+
+
+def test_files_are_staged_as_they_are_in_the_order_of_their_names(target: Path, tmp_path: Path) -> None:
+    """More than ten too; those without rows are left out."""
+    files = [tmp_path / f"{index}.parquet" for index in range(12)]
+    for index, file in enumerate(files):
+        pq.write_table(pa.table({"n": pa.array([] if index == 3 else [index, -index], pa.int64())}), file)
+    folder = stage_files(files, target, "v1")
+    staged = sorted(folder.iterdir())
+    assert [file.read_bytes() for file in staged] == [file.read_bytes() for file in files if file != files[3]]
+    assert [file.name for file in staged[:2]] == ["data_00.parquet", "data_01.parquet"]
+    assert not any(file.samefile(source) for file in staged for source in files)
+    swap(target, folder)
+    assert read(target) == [n for index in range(12) if index != 3 for n in (index, -index)]
+
+
+def test_where_no_file_has_a_row_a_reader_still_finds_the_columns(target: Path, tmp_path: Path) -> None:
+    files = [tmp_path / "a.parquet", tmp_path / "b.parquet"]
+    for file in files:
+        pq.write_table(pa.table({"n": pa.array([], pa.int64())}), file)
+    folder = stage_files(files, target, "v1")
+    assert list(contents(folder)) == ["data_0.parquet"]
+    assert count_rows(folder) == 0
 
 
 def test_only_named_versions_are_removed_and_never_the_published_one(engine: Engine, target: Path) -> None:

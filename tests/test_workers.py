@@ -87,7 +87,7 @@ def test_a_field_that_a_payload_must_not_have_is_named(
         ("research.market", {"query": "a", "domains": ["b", "\0"]}, "domains: there is a NUL character"),
         ("transformation", {"source": "a", "output": "b", "datasets": {"\0": "c"}}, "datasets: there is a NUL"),
         ("analysis", {"path": "\ud800"}, "half of a surrogate pair"),
-        ("quality", {"path": "a", "checks": "x" * 200_000}, "200,0.. bytes of JSON, more than 150,000"),
+        ("quality", {"path": "a", "checks": "x" * 200_000}, "200,0.. bytes of JSON, more than 65,536"),
     ],
 )
 def test_texts_that_nothing_can_hold_are_told_by_their_field(

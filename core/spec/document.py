@@ -49,6 +49,14 @@ def load_checklist(path: str | Path) -> Checklist:
     return checklist.model_copy(update={"references": there})
 
 
+def load_document(path: str | Path, root: type[Document]) -> Document:
+    """Read and check a document of another kind, which `root` describes. Raises SpecError as `load` does."""
+    content = _values(_read(path), str(path))
+    if not isinstance(content, dict):
+        raise SpecError(str(path), [f"the document must be a mapping with {' and '.join(root.model_fields)}"])
+    return _checked(content, root, str(path))
+
+
 def _read(path: str | Path) -> str:
     try:
         return Path(path).read_text(encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from flows.audit import Audit
     from flows.gc import Garbage
     from flows.replay import Replay
+    from graphs.runs import GraphReport
 
 
 def run(
@@ -43,15 +45,32 @@ def resume(
     *,
     compatible: bool = False,
     approved_by: str | None = None,
+    answers: Mapping[str, str] | None = None,
     stop: Stop | None = None,
     listener: Listener | None = None,
-) -> RunReport:
+) -> RunReport | GraphReport:
     """Go on with a run that was killed, interrupted, failed or waits. What it had finished is not done again.
 
     `compatible` declares that a spec changed since the run began fits what is done already. `approved_by` names who
-    approves publishing, if the run waits for that. Raises as `run` does, and RunNotFound, RunHeld (another living
-    process works on it), RunFinished, SpecChanged.
+    approves publishing, if the run waits for that. `answers` are what a graph's run asks, by the question's id.
+    Raises as `run` does, and RunNotFound, RunHeld (another living process works on it), RunFinished, SpecChanged;
+    InputError for a graph's run whose workers are not known by name.
     """
+    from core import run as runs
+    from core.errors import InputError
+
+    with database() as store:
+        kind = runs.get(store, run_id).kind
+        if kind == "graph":
+            if compatible or approved_by:
+                raise InputError(
+                    f"Run {run_id} is a graph's: it has no spec and no gate.", remedy="Give answers to what it asks."
+                )
+            from graphs.roster import take_up
+
+            return take_up(store, run_id, answers or {}, stop=stop, listener=listener)
+    if answers:
+        raise InputError(f"Run {run_id} is a pipeline's, and asks nothing.", remedy="Say who approves it, if it waits.")
     return _kickoff(run_id=run_id, compatible=compatible, approved_by=approved_by, stop=stop, listener=listener)
 
 

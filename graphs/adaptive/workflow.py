@@ -11,10 +11,11 @@ from langgraph.types import Send
 from crews.dynamic import UNCOORDINATED, AgentSpec, Specifier
 from graphs.branch import Branch
 from graphs.clock import Clock
+from graphs.parallel.nodes import QUESTIONS
 from graphs.parallel.options import Options
 from graphs.parallel.staff import Staff
 from graphs.parallel.state import ParallelState, Sent
-from graphs.parallel.workflow import Binding, ParallelWorkflow, Review
+from graphs.parallel.workflow import Binding, Opener, ParallelWorkflow, Review
 from graphs.worker import Answer, Attempt, Worker
 
 COORDINATION = "coordination"
@@ -31,7 +32,7 @@ class AdaptiveState(ParallelState, total=False):
 
 
 class Spawned(Sent):
-    """What a spawned agent is sent: the key of its branch, and what it is."""
+    """What a spawned agent is sent: the keys of its branches, and what it is."""
 
     agent: dict[str, Any]
 
@@ -61,7 +62,7 @@ class SpawnedWorker:
 
 
 class AdaptiveWorkflow(ParallelWorkflow):
-    """Works out which agents the queue needs, specifies them, and spawns them with `Send`, each with its branch.
+    """Works out which agents the queue needs, specifies them, and spawns them with `Send`, each with its branches.
 
     Branches of more than two kinds get a coordinator, which brings together what the others found. `specifier` says
     which agents; `make` makes a worker of a specification. All else is as in a ParallelWorkflow.
@@ -79,10 +80,15 @@ class AdaptiveWorkflow(ParallelWorkflow):
         options: Options | None = None,
         clock: Clock | None = None,
         review: Sequence[Review] = (),
+        opener: Opener | None = None,
     ) -> None:
-        self._set_up((), options, clock, review)
+        self._set_up((), options, clock, review, opener)
         self._specifier = specifier
         self._make = make
+
+    @property
+    def definition(self) -> dict[str, Any]:
+        return {**super().definition, "maker": self._make.__module__}
 
     async def _analyze(self, state: ParallelState, config: RunnableConfig) -> dict[str, Any]:
         update = await super()._analyze(state, config)
@@ -107,6 +113,9 @@ class AdaptiveWorkflow(ParallelWorkflow):
             keys = tuple(branch.key for branch in binding.branches)
             binding.branches.append(Branch(key=COORDINATION, kind=COORDINATION, needs=keys, priority="high"))
 
+    def _questions(self) -> list[str]:
+        return sorted(QUESTIONS)
+
     def _check_kinds(self, branches: Sequence[Branch]) -> None:
         self._specifier.specify([branch.kind for branch in branches])
 
@@ -119,7 +128,8 @@ class AdaptiveWorkflow(ParallelWorkflow):
     def _sends(self, state: AdaptiveState) -> list[Send] | str:  # type: ignore[override]  # LangGraph reads by the type
         agents = {agent["id"]: agent for agent in state["agents"]}
         return [
-            Send("spawned_agent", {"key": key, "agent": agents[name]}) for key, name in state["active_branches"]
+            Send("spawned_agent", {"keys": of["keys"], "agent": agents[of["worker"]]})
+            for of in state["active_branches"]
         ] or "sync_point_manager"
 
     async def _attend_spawned(self, sent: Spawned, config: RunnableConfig) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""LangGraph's checkpoints in PostgreSQL: where a graph was."""
+"""LangGraph's checkpoints in PostgreSQL: where a graph was, for how long it is kept, and what it takes."""
 
 from graphs.checkpoints.checkpoints import Checkpoints, Saver
 

@@ -57,6 +57,9 @@ class Saver(AsyncPostgresSaver):
     ) -> None:
         await self._writes.add((config, writes, task_id, task_path))
 
+    async def aprune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
+        await self._insist(lambda: super(Saver, self).aprune(thread_ids, strategy=strategy))
+
     async def _put_writes(self, written: Sequence[_Written]) -> Sequence[None]:
         """What the tasks of a superstep wrote, those that end together in one go."""
         special = [all(channel in WRITES_IDX_MAP for channel, _ in writes) for _, writes, _, _ in written]

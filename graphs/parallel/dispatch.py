@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import functools
 import inspect
 import json
 import threading
@@ -53,7 +54,8 @@ class Dispatch:
         self._running: dict[str, asyncio.Task[None]] = {}
         self._expiring: dict[str, asyncio.Future[str]] = {}
         self._since: dict[str, float] = {}
-        self._turn: asyncio.Future[None] = self._loop.create_future()
+        self._shares: dict[str, Share] = {}
+        self._turn_over = False
         for revision in recorder.revisions():
             self.revisions += 1
             board.revise(revision, self.revisions)
@@ -68,8 +70,7 @@ class Dispatch:
         self.stop.check()
         if self._fatal is not None:
             raise self._fatal
-        if self._turn.done():
-            self._turn = self._loop.create_future()
+        self._turn_over = False
         self._set_alarm()
 
     def decision(self, name: str) -> Decision:
@@ -96,26 +97,23 @@ class Dispatch:
         """A sync point's time begins anew."""
         self._since.pop(name, None)
 
-    async def attend(self, key: str, worker: str) -> Outcome | None:
-        """See to a branch: start it if nobody is at it, and wait until it has ended, or the turn has.
+    async def attend(self, keys: Sequence[str], worker: str) -> dict[str, Outcome]:
+        """See to branches: start those that nobody is at, and wait until all have ended, or the turn has.
 
-        Returns its outcome if it ended. Raises what is about the run as a whole.
+        Returns the outcomes of those that ended. Raises what is about the run as a whole.
         """
-        if key in self.board.outcomes or key not in self.board.branches:
-            return self.board.outcomes.get(key)
-        self.board.claim(key)
-        task = self._running.get(key)
-        if task is None:
-            self.sent_to[key] = worker
-            task = self._running[key] = asyncio.create_task(self._see_to(self.board.branches[key], worker))
-            task.add_done_callback(_heard)
-            if new := [name for name in self.board.meeting(key) if name not in self._since]:
-                self._since.update(dict.fromkeys(new, self._clock.now()))
-                self._set_alarm()
-        await asyncio.wait({task, self._turn}, return_when=asyncio.FIRST_COMPLETED)
+        share = Share(self._loop)
+        for key in keys:
+            if key in self.board.branches and key not in self.board.outcomes:
+                self._start(key, worker)
+                self._shares[key] = share
+                share.left += 1
+        if share.left and not self._turn_over:
+            await share.ended
         if self._fatal is not None:
             raise self._fatal
-        return self.board.outcomes.get(key) or self.board.missing.get(key)
+        ended = {key: self.board.outcomes.get(key) or self.board.missing.get(key) for key in keys}
+        return {key: outcome for key, outcome in ended.items() if outcome}
 
     async def give_up(self, key: str, why: str) -> None:
         """End the claim of a branch that was sent: what it brings later is refused."""
@@ -143,6 +141,17 @@ class Dispatch:
             await asyncio.gather(*left, return_exceptions=True)
         for task in self._late:
             task.cancel()
+
+    def _start(self, key: str, worker: str) -> None:
+        self.board.claim(key)
+        if key in self._running:
+            return
+        self.sent_to[key] = worker
+        task = self._running[key] = asyncio.create_task(self._see_to(self.board.branches[key], worker))
+        task.add_done_callback(functools.partial(self._ended, key))
+        if new := [name for name in self.board.meeting(key) if name not in self._since]:
+            self._since.update(dict.fromkeys(new, self._clock.now()))
+            self._set_alarm()
 
     async def _see_to(self, branch: Branch, name: str) -> None:
         key = branch.key
@@ -209,9 +218,9 @@ class Dispatch:
                 else worker.perform(branch, attempt)
             )
             work: asyncio.Task[Any] = asyncio.create_task(answer)  # type: ignore[arg-type]  # a coroutine in both cases
-            either: set[asyncio.Future[Any]] = {work, expiring}
+            work.add_done_callback(lambda _: expiring.done() or expiring.set_result("it ended"))
             try:
-                await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+                await expiring
             finally:
                 if timer:
                     timer.cancel()
@@ -259,8 +268,23 @@ class Dispatch:
 
     def end_turn(self) -> None:
         """Let the graph go on, though some branches are still at work."""
-        if not self._turn.done():
-            self._turn.set_result(None)
+        if self._turn_over:
+            return
+        self._turn_over = True
+        for share in self._shares.values():
+            share.end()
+
+    def _ended(self, key: str, task: asyncio.Task[None]) -> None:
+        """What a task raised is kept, and raised to the graph: asyncio need not tell of it as well."""
+        if not task.cancelled():
+            task.exception()
+        # Cancelled before its first step, it took no leave itself.
+        if self._running.get(key) is task:
+            del self._running[key]
+        if share := self._shares.pop(key, None):
+            share.left -= 1
+            if not share.left:
+                share.end()
 
     def _set_alarm(self) -> None:
         """The next sync point whose time is up ends the turn."""
@@ -281,10 +305,19 @@ class Dispatch:
         self.end_turn()
 
 
-def _heard(task: asyncio.Task[None]) -> None:
-    """What a task raised is kept, and raised to the graph: asyncio need not tell of it as well."""
-    if not task.cancelled():
-        task.exception()
+class Share:
+    """Branches that one node attends: how many are still at work, and a future for when none is, or the turn is over.
+
+    One future for all, since what is made for each branch adds up.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.left = 0
+        self.ended: asyncio.Future[None] = loop.create_future()
+
+    def end(self) -> None:
+        if not self.ended.done():
+            self.ended.set_result(None)
 
 
 def _timeout(key: str, why: str) -> BranchTimeout:

@@ -1,7 +1,9 @@
 """The nodes of a parallel workflow, each a step from state to state (systems G1)."""
 
+import math
 from collections import Counter
 from collections.abc import Sequence
+from itertools import groupby
 from typing import Any
 
 from langgraph.types import interrupt
@@ -10,9 +12,12 @@ from core.errors import InputError
 from graphs.branch import Branch, SyncPoint, check_branches
 from graphs.parallel.dispatch import Dispatch
 from graphs.parallel.merge import merge
-from graphs.parallel.options import WAVE
-from graphs.parallel.state import TIMELINE, ParallelState
+from graphs.parallel.options import SENDS, WAVE
+from graphs.parallel.state import TIMELINE, ParallelState, Share
 from graphs.parallel.validation import Verdict, validate
+
+# The kinds of branches that a question is enough for.
+QUESTIONS = frozenset({"research.technical", "research.market"})
 
 State = ParallelState
 Update = dict[str, Any]
@@ -22,15 +27,32 @@ def next_wave(dispatch: Dispatch, state: State) -> Update:
     """parallel_coordinator: whom to send. Those at work are sent again, to be attended by the next wave."""
     dispatch.start_turn()
     board = dispatch.board
-    active = [[key, dispatch.sent_to[key]] for key in board.taken]
+    active = [(board.branches[key], dispatch.sent_to[key]) for key in board.taken]
     sent: Counter[str] = Counter()
     for branch in board.take(WAVE - len(active)):
         worker = dispatch.staff.choose(branch, dispatch.sent_to.get(branch.key), sent)
         sent[worker] += 1
-        active.append([branch.key, worker])
+        active.append((branch, worker))
     checkpoint = dict(state.get("checkpoint_data", {}))
     checkpoint["waves"] = checkpoint.get("waves", 0) + 1
-    return {"active_branches": active, "checkpoint_data": checkpoint}
+    return {"active_branches": shares(active), "checkpoint_data": checkpoint}
+
+
+def shares(active: Sequence[tuple[Branch, str]]) -> list[Share]:
+    """A wave's branches as they are sent: each with one Send, or in a large wave neighbours of one priority together.
+
+    Branches are begun in the order in which they are sent, so what is shared must not overtake a higher priority.
+    """
+    most = math.ceil(len(active) / SENDS)
+    made: list[Share] = []
+    for _, of_one in groupby(active, key=lambda sent: sent[0].priority):
+        neighbours = list(of_one)
+        for first in range(0, len(neighbours), most):
+            by_worker: dict[str, list[str]] = {}
+            for branch, worker in neighbours[first : first + most]:
+                by_worker.setdefault(worker, []).append(branch.key)
+            made += [Share(worker=worker, keys=keys) for worker, keys in by_worker.items()]
+    return made
 
 
 async def meet(dispatch: Dispatch, state: State, *, ask: bool) -> Update:
@@ -155,7 +177,7 @@ def summed_up(dispatch: Dispatch, state: State) -> Update:
     board = dispatch.board
     wave = {
         "wave": state.get("checkpoint_data", {}).get("waves", 0),
-        "sent": len(state.get("active_branches", ())),
+        "sent": sum(len(of["keys"]) for of in state.get("active_branches", ())),
         "ended": len(board.outcomes),
     }
     return {

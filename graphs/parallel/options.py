@@ -3,7 +3,10 @@
 from pydantic import BaseModel, ConfigDict, Field
 
 # Branches that one superstep sends at most: the cost of each grows with their number (LangGraph 1.2, measured).
-WAVE = 256
+WAVE = 512
+
+# Sends that a wave takes at most. LangGraph's cost is that of a Send, so the branches of a large wave share them.
+SENDS = 32
 
 
 class Options(BaseModel):

@@ -26,11 +26,18 @@ class Input(TypedDict, total=False):
     sync_points: list[dict[str, Any]]
 
 
+class Share(TypedDict):
+    """Branches of one priority that are sent to their worker with one `Send`."""
+
+    worker: str
+    keys: list[str]
+
+
 class ParallelState(Input, total=False):
     """Where a workflow is.
 
     `task_queue`, `sync_points` and `branch_dependencies` are written once. `active_branches` are those of the last
-    wave, each with its worker; `completed_branches` counts those that ended, by how. `sync` says of each sync point
+    wave, by who was sent them together; `completed_branches` counts those that ended, by how. `sync` says of each sync point
     where it stands. `load_balancing` has the workers' loads, `branch_performance` measures each kind of branch.
     `result` is what the workflow came to.
     """
@@ -39,7 +46,7 @@ class ParallelState(Input, total=False):
     workflow_id: str
     mode: dict[str, Any]
     branch_dependencies: dict[str, int]
-    active_branches: list[list[str]]
+    active_branches: list[Share]
     arrivals: Annotated[list[list[str]], Topic]
     completed_branches: dict[str, int]
     sync: dict[str, dict[str, Any]]
@@ -54,6 +61,6 @@ class ParallelState(Input, total=False):
 
 
 class Sent(TypedDict):
-    """What a branch's node is sent: whom it is about. The rest is on the board."""
+    """What a worker's node is sent: which branches it is about. The rest is on the board."""
 
-    key: str
+    keys: list[str]

@@ -2,7 +2,7 @@
 
 import asyncio
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Literal
 
 from langchain_core.runnables import RunnableConfig
@@ -29,13 +29,16 @@ from graphs.worker import Worker
 
 Review = Literal["sync", "validation"]
 
+# Opens a thread that LangGraph started, and nobody bound: what it works on, and what asks it to stop.
+Opener = Callable[[str], Awaitable[tuple[Ledger, Stop]]]
+
 
 class ParallelWorkflow:
     """A graph that performs branches by its workers.
 
     `graph()` is the LangGraph graph, for those who know what to do with one; `graphs.run` gives it a run of its own,
     with a lease, a ledger and checkpoints. `review` names where it waits for a person: before a sync point is passed,
-    before the result is accepted.
+    before the result is accepted. `opener` gives a ledger to threads that were not bound to one: see `graphs.served`.
     """
 
     name = "parallel"
@@ -49,13 +52,19 @@ class ParallelWorkflow:
         options: Options | None = None,
         clock: Clock | None = None,
         review: Sequence[Review] = (),
+        opener: Opener | None = None,
     ) -> None:
         """Raises InputError for two workers of one name, or none."""
         Staff(workers)
-        self._set_up(workers, options, clock, review)
+        self._set_up(workers, options, clock, review, opener)
 
     def _set_up(
-        self, workers: Sequence[Worker], options: Options | None, clock: Clock | None, review: Sequence[Review]
+        self,
+        workers: Sequence[Worker],
+        options: Options | None,
+        clock: Clock | None,
+        review: Sequence[Review],
+        opener: Opener | None,
     ) -> None:
         self.workers = list(workers)
         self.options = options or Options()
@@ -64,6 +73,8 @@ class ParallelWorkflow:
             raise InputError(f"Nothing is reviewed at {', '.join(sorted(unknown))}.", remedy="Say sync or validation.")
         self._clock = clock or SystemClock()
         self._bound: dict[str, Binding] = {}
+        self._opener = opener
+        self._opening: dict[str, asyncio.Lock] = {}
 
     def bind(
         self,
@@ -98,6 +109,7 @@ class ParallelWorkflow:
     async def release(self, thread_id: str) -> dict[str, Outcome]:
         """Let go of a thread: ask all to stop who are at work for it, wait for them, and return what came of each."""
         binding = self._bound.pop(thread_id, None)
+        self._opening.pop(thread_id, None)
         if binding is None or binding.dispatch is None:
             return {}
         await binding.dispatch.close()
@@ -169,13 +181,26 @@ class ParallelWorkflow:
         return {worker.name: functools.partial(self._attend, worker.name) for worker in self.workers}
 
     def _sends(self, state: ParallelState) -> list[Send] | str:
-        """Each branch of the wave to its worker's node; with nobody to send, the sync points may have a say."""
-        return [Send(name, {"key": key}) for key, name in state["active_branches"]] or "sync_point_manager"
+        """Each share of the wave to its worker's node; with nobody to send, the sync points may have a say."""
+        return [Send(of["worker"], {"keys": of["keys"]}) for of in state["active_branches"]] or "sync_point_manager"
 
     def _keep(self, binding: "Binding") -> None:
-        """Put the task queue on record; or take it from there, if it was before."""
+        """Put the task queue on record; or take it from there, if it was before. Raises InputError for another one."""
+        given = binding.branches
+        run_id = binding.ledger.lease.run_id
         if self.queued(binding.ledger):
             _recall(binding, self.name)
+            known = {branch.key: branch for branch in binding.branches}
+            if others := [branch.key for branch in given if known.get(branch.key) != branch]:
+                raise InputError(
+                    f"Run {run_id} was started with other branches than {', '.join(others[:5])}.",
+                    remedy="Leave out the branches to go on with it, or start another run.",
+                )
+        elif not given:
+            raise InputError(
+                f"Run {run_id} was given nothing to do.",
+                remedy="Give it a task_queue of branches, or a question that one of its workers researches.",
+            )
         else:
             self._completed(binding)
             _record(binding, self.name)
@@ -191,8 +216,8 @@ class ParallelWorkflow:
         return Staff(self.workers)
 
     async def _attend(self, worker: str, sent: Sent, config: RunnableConfig) -> dict[str, Any]:
-        outcome = await (await self._dispatch(config)).attend(sent["key"], worker)
-        return {"arrivals": [[sent["key"], outcome.status]]} if outcome else {}
+        outcomes = await (await self._dispatch(config)).attend(sent["keys"], worker)
+        return {"arrivals": [[key, outcome.status] for key, outcome in outcomes.items()]} if outcomes else {}
 
     async def _meet(self, state: ParallelState, config: RunnableConfig) -> dict[str, Any]:
         return await nodes.meet(await self._dispatch(config), state, ask="sync" in self.review)
@@ -214,7 +239,7 @@ class ParallelWorkflow:
 
     def _questions(self) -> list[str]:
         """The kinds of branches that a question is turned into."""
-        return sorted(kind for worker in self.workers for kind in worker.kinds if kind.startswith("research."))
+        return sorted({kind for worker in self.workers for kind in worker.kinds} & nodes.QUESTIONS)
 
     async def _dispatch(self, config: RunnableConfig) -> Dispatch:
         binding = await self._binding(config)
@@ -241,11 +266,16 @@ class ParallelWorkflow:
 
     async def _binding(self, config: RunnableConfig) -> "Binding":
         thread_id = str(config["configurable"]["thread_id"])
-        if thread_id not in self._bound:
-            raise InputError(
-                f"The thread {thread_id} has no ledger to work on.", remedy="Start it with graphs.run, or call bind."
-            )
-        return self._bound[thread_id]
+        # The nodes of a wave come together here too.
+        async with self._opening.setdefault(thread_id, asyncio.Lock()):
+            if thread_id not in self._bound:
+                if self._opener is None:
+                    raise InputError(
+                        f"The thread {thread_id} has no ledger to work on.",
+                        remedy="Start it with graphs.run, or give the workflow an opener.",
+                    )
+                self.bind(thread_id, *await self._opener(thread_id))
+            return self._bound[thread_id]
 
 
 class Binding:

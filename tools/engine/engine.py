@@ -121,13 +121,26 @@ class Engine:
             self._asked.check()
             raise told from error
 
-    def read(self, refs: Iterable[DatasetRef]) -> Table:
-        """The rows of committed datasets that share their columns.
+    def read(self, refs: Iterable[DatasetRef], first: int | None = None, end: int | None = None) -> Table:
+        """The rows of committed datasets that share their columns; with bounds, only ids from `first` to below `end`.
 
         Where their types differ, as those of a source's files may, each column has one that holds the values of all.
         """
+        given = list(refs)
+        without = [path for ref in given for path in ref.without]
         with self.translating():
-            return self._backend.read([path for ref in refs for path in ref.paths])
+            rows = _within(self._backend.read([path for ref in given for path in ref.paths]), first, end)
+            if not without:
+                return rows
+            gone = _within(self._backend.read(without), first, end)
+            return rows.anti_join(gone, ROW).select(ROW, *given[0].columns)
+
+    def ids(self, refs: Iterable[DatasetRef]) -> Table:
+        """The `_row`s of committed datasets, which may stand in files of their own."""
+        given = list(refs)
+        aside = [path for ref in given for path in ref.ids]
+        with self.translating():
+            return (self._backend.read(aside) if aside else self.read(given)).select(ROW)
 
     def read_folders(self, folder: Path) -> Table:
         """The rows of all Parquet files under a folder; the names of its Hive folders become columns."""
@@ -207,6 +220,12 @@ def written(paths: list[Path]) -> DatasetRef:
         rows=sum(pq.read_metadata(path).num_rows for path in paths),
         columns={name: str(kind.copy(nullable=True)) for name, kind in schema.items() if name != ROW},
     )
+
+
+def _within(rows: Table, first: int | None, end: int | None) -> Table:
+    if first is not None:
+        rows = rows.filter(rows[ROW] >= first)
+    return rows if end is None else rows.filter(rows[ROW] < end)
 
 
 def _backend(spec: EngineSpec, limits: Limits, scratch: Path) -> Backend:

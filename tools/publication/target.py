@@ -104,14 +104,32 @@ def stage(
     One file in the order of the rows; with `partition_by`, Hive folders such as `month=2025-03/`. The same rows give
     the same bytes. CSV has a header line, JSON one object a line. Raises TargetError when it cannot be written.
     """
-    folder = versions_dir(path) / version
-    try:
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
+    with _staging(path, version) as folder:
         if form == "parquet":
             _write_parquet(engine, rows, folder, partition_by)
         else:
             _export(engine, rows, folder, partition_by, form)
+    return folder
+
+
+def stage_files(files: list[Path], path: Path, version: str) -> Path:
+    """Stage Parquet files as they are, in their order, as `stage` does with rows; those without rows are left out."""
+    full = [file for file in files if pq.read_metadata(file).num_rows] or files[:1]
+    digits = len(str(len(full) - 1))
+    with _staging(path, version) as folder:
+        for index, file in enumerate(full):
+            shutil.copyfile(file, folder / f"data_{index:0{digits}}.parquet")
+    return folder
+
+
+@contextmanager
+def _staging(path: Path, version: str) -> Iterator[Path]:
+    """A new folder for a version, which is durable when the block ends. Raises TargetError where it cannot be."""
+    folder = versions_dir(path) / version
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        yield folder
         for place in [*folder.rglob("*"), folder, folder.parent]:
             sync(place)
     except OutOfMemory:
@@ -121,7 +139,6 @@ def stage(
             f"The target {path} cannot be written: {error}.",
             remedy="Free the disk, or make its folder writable.",
         ) from error
-    return folder
 
 
 def _write_parquet(engine: Engine, rows: Table, folder: Path, partition_by: tuple[str, ...]) -> None:

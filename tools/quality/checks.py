@@ -138,7 +138,9 @@ def _judged(table: Table, index: int, check: Check) -> tuple[BooleanValue, Strin
             return missing(came(table, column)), ibis.literal(f"{column} is missing")
         case Type(column=column, type=kind):
             cell = came(table, column)
-            fails = ~missing(cell) & typed(cell, kind).isnull()
+            value = typed(cell, kind)
+            # Of a cell that is of its type as it came there is nothing to be asked, and it need not be read.
+            fails = cell.isnull() & False if value is cell else ~missing(cell) & value.isnull()
             return fails, ibis.literal(f"{column} is ") + _shown(cell) + f", not of type {kind}"
         case InSet(column=column, values=allowed):
             reason = ibis.literal(f"{column} is ") + _shown(table[column]) + f", not one of {', '.join(allowed)}"

@@ -10,6 +10,7 @@ Grain: one row of a dataset that left, once. Key: `_row` within the dataset. Col
 `record` string   for lines that could not be read: their text; else null
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import ibis
@@ -78,6 +79,23 @@ def record(engine: Engine, left: list[Table], path: Path) -> tuple[DatasetRef | 
     if not counts:
         return None, {}
     return engine.write(table.order_by(ROW), path), counts
+
+
+def remaining(
+    engine: Engine, rows: Sequence[DatasetRef], columns: Sequence[str], left: DatasetRef | None
+) -> DatasetRef:
+    """A reference to these columns of the rows without those that left; they are counted there.
+
+    Nothing is written for it: the rows stay where they are.
+    """
+    types = rows[0].columns
+    ref = DatasetRef(
+        paths=tuple(path for ref in rows for path in ref.paths),
+        rows=0,
+        columns={name: types[name] for name in columns},
+        without=(*(path for ref in rows for path in ref.without), *(left.paths if left else ())),
+    )
+    return ref.model_copy(update={"rows": engine.count(engine.read([ref]))})
 
 
 def count(leaving: dict[str, int], fate: Fate) -> int:

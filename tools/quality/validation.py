@@ -13,6 +13,7 @@ from core.spec.column import Column
 from core.task import Dimension, Fate, Severity, Violation
 from tools.engine.engine import Engine
 from tools.engine.rowid import ROW
+from tools.engine.types import missing, typed
 from tools.quality.checks import Test, attributed, testable, tests, with_orphans, with_types
 from tools.quality.copies import copies
 from tools.quality.departure import departures
@@ -26,8 +27,9 @@ from tools.quality.verdict import Verdict
 class Validated:
     """What validation found.
 
-    `fit` are the rows that go on: `_row` and all columns, as values of their types. `left` are departures, `changes`
-    the repaired cells, each once. `faults` counts the rows with a fault, for each dimension that a check measures.
+    `fit` are the rows that go on: `_row` and all columns, as values of their types; `as_came` says that these are the
+    very cells that came. `left` are departures, `changes` the repaired cells, each once. `faults` counts the rows with
+    a fault, for each dimension that a check measures.
     """
 
     fit: Table
@@ -35,6 +37,7 @@ class Validated:
     left: list[Table]
     changes: list[Table]
     faults: dict[Dimension, int]
+    as_came: bool
     violations: list[Violation] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -83,6 +86,7 @@ def validate(
         left=[departures(caught, Fate.QUARANTINED, caught["_rule"], caught["_reason"])],
         changes=done.changes,
         faults={dimension: counts[f"_fault_{dimension}"] for dimension in by_dimension(row_tests)},
+        as_came=not repair and _unchanged(engine, raw, columns),
         violations=[violation(verdict, dataset, handled=repair) for verdict in verdicts if not verdict.passed],
         notes=done.notes,
     )
@@ -124,6 +128,15 @@ def _verdicts(engine: Engine, table: Table, row_tests: list[Test], counts: dict[
     failed = {test.index: counts[f"_failed_{test.index}"] for test in row_tests}
     parts = partitions(engine, table, row_tests, {t.index: t.fails for t in row_tests if failed[t.index]})
     return [of_rows(t.check, failed[t.index], parts.get(t.index, [])) for t in row_tests]
+
+
+def _unchanged(engine: Engine, raw: Table, columns: Mapping[str, Column]) -> bool:
+    """Whether all cells are values of their types as they came."""
+    if any(typed(raw[name], column.type).type() != raw[name].type() for name, column in columns.items()):
+        return False
+    texts = [raw[name] for name in columns if raw[name].type().is_string()]
+    blank = raw.filter(ibis.or_(ibis.literal(False), *(text.notnull() & missing(text) for text in texts))).limit(1)
+    return not texts or engine.count(blank) == 0
 
 
 def violation(verdict: Verdict, dataset: str, *, handled: bool = False) -> Violation:

@@ -90,10 +90,13 @@ class Passage:
         """The departures of all who left."""
         return [*self._left, self._departures()] if self.exits else list(self._left)
 
-    def used(self) -> dict[str, Table]:
-        """For each dataset looked up, the `_row`s that the rows which are still here found there."""
+    def used(self, written: Table | None = None) -> dict[str, Table]:
+        """For each dataset looked up, the `_row`s that the rows which are still here found there.
+
+        `written` are these rows, if they are on file by now, with the columns that tell what they found.
+        """
         found: dict[str, Table] = {}
-        rows = self.rows
+        rows = self.rows if written is None else written
         for index, dataset in enumerate(self.joined):
             column = rows[f"{FOUND}{index}"]
             here = rows.filter(column.notnull()).select(column.name(ROW))

@@ -1,0 +1,77 @@
+"""Rules: who may hand which tasks to whom, under which conditions, within which limits."""
+
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from core.spec.part import Part
+from delegation.card import Authority
+from delegation.rules.condition import Condition, together
+from delegation.rules.resources import Resources
+
+
+def _level(value: Any) -> Any:
+    names = [level.name.lower() for level in Authority]
+    if isinstance(value, Authority):
+        return value
+    if value not in names:
+        raise ValueError(f"must be one of {', '.join(names)}")
+    return Authority[value.upper()]
+
+
+Level = Annotated[Authority, BeforeValidator(_level)]
+Word = Annotated[str, Field(min_length=1, max_length=100)]
+
+
+class Rule(Part):
+    """Agents of the level `from` may hand the task types to agents of the level `to`, if all conditions are met.
+
+    A rule between agents of one level is a peer rule: it holds between peers alone. `approval`: a person must approve
+    first. `governance`: the governance of the data is checked. `quality_validation`: what comes back is validated.
+    `monitoring`: the work is watched while it is done. `escalates_to` is the path of what the limits refuse.
+    """
+
+    name: Word
+    delegator: Level = Field(alias="from")
+    delegate: Level = Field(alias="to")
+    task_types: tuple[Word, ...] = Field(min_length=1)
+    conditions: tuple[Condition, ...] = ()
+    limits: Resources = Resources()
+    approval: bool
+    governance: bool
+    quality_validation: bool
+    monitoring: bool
+    escalates_to: tuple[Word, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _sound(self) -> "Rule":
+        if self.delegate > self.delegator:
+            raise ValueError(f"'{self.name}' hands work up, from {told(self.delegator)} to {told(self.delegate)}")
+        if not together(self.conditions):
+            conditions = " and ".join(map(str, self.conditions))
+            raise ValueError(f"the conditions of '{self.name}' can never hold together: {conditions}")
+        return self
+
+    @property
+    def of_peers(self) -> bool:
+        """Whether it holds between peers alone."""
+        return self.delegator is self.delegate
+
+    def contradicts(self, other: "Rule") -> list[str]:
+        """In what two rules differ for the same task; empty if no task falls under both, or both say the same of it."""
+        if (self.delegator, self.delegate) != (other.delegator, other.delegate):
+            return []
+        shared = set(self.task_types) & set(other.task_types)
+        differing = [name for name in CONSEQUENCES if getattr(self, name) != getattr(other, name)]
+        if not shared or not differing or not together(self.conditions + other.conditions):
+            return []
+        return differing
+
+
+# What follows from a rule.
+CONSEQUENCES = ("limits", "approval", "governance", "quality_validation", "monitoring", "escalates_to")
+
+
+def told(level: Authority) -> str:
+    """A level as rules and messages write it."""
+    return level.name.lower()
