@@ -5,9 +5,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from delegation.assignment import Assigner, Assignment, StageAssigner
+    from delegation.auction.assignment import AuctionAssigner
+    from delegation.auction.auction import Auction
+    from delegation.auction.bid import Bid, Lot
     from delegation.card import AgentCard, Authority
+    from delegation.consensus.consensus import Consensus
     from delegation.decision import Decision, Verdict, record
+    from delegation.hierarchy import Coordinator
     from delegation.inquiry import Inquiry, inquire
+    from delegation.messages.hub import Hub
     from delegation.policy import Policy
     from delegation.priority import Priority
     from delegation.rights import Rights
@@ -17,9 +23,16 @@ _HOMES = {
     "AgentCard": "delegation.card",
     "Assigner": "delegation.assignment",
     "Assignment": "delegation.assignment",
+    "Auction": "delegation.auction.auction",
+    "AuctionAssigner": "delegation.auction.assignment",
     "Authority": "delegation.card",
+    "Bid": "delegation.auction.bid",
+    "Consensus": "delegation.consensus.consensus",
+    "Coordinator": "delegation.hierarchy",
     "Decision": "delegation.decision",
+    "Hub": "delegation.messages.hub",
     "Inquiry": "delegation.inquiry",
+    "Lot": "delegation.auction.bid",
     "Policy": "delegation.policy",
     "Priority": "delegation.priority",
     "Rights": "delegation.rights",
@@ -35,9 +48,16 @@ __all__ = [
     "AgentCard",
     "Assigner",
     "Assignment",
+    "Auction",
+    "AuctionAssigner",
     "Authority",
+    "Bid",
+    "Consensus",
+    "Coordinator",
     "Decision",
+    "Hub",
     "Inquiry",
+    "Lot",
     "Policy",
     "Priority",
     "Rights",

@@ -83,9 +83,7 @@ def _decided(session: Session, source: str, found: list[Schema], known: Schema, 
     return names
 
 
-def _require(
-    session: Session, source: str, decision: SourceDecision, seen: set[str], approved_by: str | None
-) -> None:
+def _require(session: Session, source: str, decision: SourceDecision, seen: set[str], approved_by: str | None) -> None:
     """Raise AwaitsApproval unless somebody approves of what was on record."""
     fingerprints = [result.fingerprint for result in decision.results]
     if approved_by and seen.issuperset(fingerprints):

@@ -16,7 +16,8 @@ from core.errors import InputError
 from core.lease import claim
 from core.ledger import Ledger
 from core.store import Database
-from core.task import Failure, Outcome
+from core.task import Failure, Outcome, Stage, Task
+from delegation.auction.assignment import AuctionAssigner
 from delegation.auction.auction import Auction, awarded, history
 from delegation.auction.bid import BOUNDS, Bid, Lot, Offer, read_bid
 from delegation.auction.bidder import Measured, RuleBidder, measured
@@ -244,6 +245,19 @@ def test_a_rule_bidder_bids_by_its_card_and_by_what_it_was_measured_to_do() -> N
     unknown = Lot(id="o", task_type="cleaning")
     assert RuleBidder(card).bid([unknown]) is None
     assert RuleBidder(card, known).bid([unknown]) == bid(10, 10, 0.5)
+
+
+def test_tasks_are_assigned_by_auction_and_spread_over_equals(database: Database, run_id: str) -> None:
+    tasks = [Task(stage=Stage.INGESTION, dataset="o", shard=n, shards=4) for n in range(4)]
+    agents = {"a": frozenset({Stage.INGESTION}), "b": frozenset({Stage.INGESTION}), "c": frozenset({Stage.VALIDATION})}
+    given = AuctionAssigner(database, run_id=run_id).assign(tasks, agents)
+    assert [(g.task, g.agent) for g in given] == [(f"ingestion/o/{n}", "abab"[n]) for n in range(4)]
+    assert len(journal.events(database, run_id, kind="auction.closed")) == 4
+    skilled = {"b": AgentCard(id="b", skills={"ingestion": 0.5})}
+    given = AuctionAssigner(database, cards=skilled).assign(tasks, agents)
+    assert [g.agent for g in given] == ["a"] * 4
+    with pytest.raises(InputError, match=r"aggregation/o/0: a: it has not the skill"):
+        AuctionAssigner(database).assign([Task(stage=Stage.AGGREGATION, dataset="o")], agents)
 
 
 def test_what_an_agent_was_measured_to_do_comes_from_the_run_store(

@@ -11,7 +11,7 @@ import pytest
 
 from core import journal
 from core.dataset import DatasetRef
-from core.errors import InputError
+from core.errors import InputError, RunNotFound
 from core.store import Database
 from delegation.consensus.consensus import Consensus
 from delegation.consensus.proposal import COMPATIBLE, SchemaChange
@@ -72,6 +72,8 @@ def test_who_is_not_registered_can_neither_send_nor_receive(hub: Hub) -> None:
         hub.send("x", "a", REQUEST)
     with pytest.raises(InputError, match="no agent 'x'"):
         hub.receive("x")
+    with pytest.raises(RunNotFound, match="no run 'r'"):
+        hub.send("a", "b", REQUEST, run_id="r")
     for wrong in ("", "a\0b", "x" * 201):
         with pytest.raises(InputError, match="no agent's id"):
             hub.register(wrong)

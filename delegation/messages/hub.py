@@ -5,8 +5,10 @@ import time
 import uuid
 from typing import Literal, NamedTuple
 
+from psycopg.errors import ForeignKeyViolation
+
 from core import journal
-from core.errors import InputError
+from core.errors import InputError, RunNotFound
 from core.store import Database
 from core.store.database import Connection
 from core.store.value import jsonb, text
@@ -82,10 +84,13 @@ class Hub:
         """Leave a message for an agent; without a `conversation`, in a new one.
 
         A message to nobody is one of the outcomes: it is kept as a dead letter, and told in the journal. Raises
-        InputError if the sender is not registered, or the payload too large.
+        InputError if the sender is not registered, or the payload too large; RunNotFound if there is no such run.
         """
         draft = _draft(sender, recipient, payload, conversation or str(uuid.uuid4()), run_id)
-        return self._database.transaction(lambda connection: _post(connection, draft))
+        try:
+            return self._database.transaction(lambda connection: _post(connection, draft))
+        except ForeignKeyViolation as error:
+            raise RunNotFound(run_id or "") from error
 
     def reply(self, message: Message, payload: Payload) -> Receipt:
         """Answer a message in its conversation, and confirm it, both or neither."""
