@@ -1,6 +1,7 @@
 """Hierarchy: a coordinator takes a task apart, workers do the parts, the coordinator puts together what they did."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Literal, NamedTuple, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -115,7 +116,8 @@ class Whole(BaseModel):
 
 
 class Coordinator:
-    """Hands parts to workers as the policy allows. `id` is on whose behalf. Raises InputError if two workers have one id."""
+    """Hands parts to workers as the policy allows, on behalf of the agent `id`. Raises InputError if two workers have
+    one id."""
 
     def __init__(
         self,
@@ -173,13 +175,13 @@ class Coordinator:
                 status: Status = "refused" if refusal else "unassigned"
                 reason = refusal or f"no worker does {leaf.task_type}"
                 outcomes[leaf.id] = Part(id=leaf.id, task_type=leaf.task_type, status=status, reason=reason)
-        calls = {leaf.id: lambda leaf=leaf: given[leaf.id].perform(leaf) for leaf in leaves if leaf.id in given}
+        calls = {leaf.id: partial(given[leaf.id].perform, leaf) for leaf in leaves if leaf.id in given}
         answers = gather(calls, timeout_s=self._timeout_s, clock=self._clock)
         types = {leaf.id: leaf.task_type for leaf in leaves}
         return outcomes | {name: _ended(name, types[name], given[name], answer) for name, answer in answers.items()}
 
     def _handed_over(self, part: Work, busy: Sequence[str]) -> tuple[Worker | None, str]:
-        """Who gets the part; or nobody, and why those who could do it may not. `busy` names who got each part so far."""
+        """Who gets the part; or nobody, and why those who could do it may not. `busy` names who got parts so far."""
         able = [worker for worker in self._workers if part.task_type in worker.task_types]
         refusals = []
         for worker in sorted(able, key=lambda worker: (busy.count(worker.id), worker.id)):

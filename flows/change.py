@@ -106,8 +106,8 @@ def _as_declared(declared: list[str], found: list[Schema], names: Names) -> Sche
             others = [other for other in names.get(column, ()) if other in schema and column not in schema]
             for other in others[:1]:
                 by_name[column] = by_name.pop(other or "")
-        for name, column in by_name.items():
-            merged[name] = _both(merged[name], column) if name in merged else column
+        for name, found_column in by_name.items():
+            merged[name] = _both(merged[name], found_column) if name in merged else found_column
     return merged
 
 

@@ -2,7 +2,6 @@
 
 import math
 import threading
-from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
@@ -65,7 +64,10 @@ def test_no_consensus_is_reported_that_the_counts_do_not_bear(
     """Counted once more, in fractions, with those that failed as no yes."""
     counted = tally(OPTIONS, found, rule=rule, threshold=threshold)
     entitled = [b for b in found if b.vote is None or b.vote.choice != ABSTAIN]
-    weight: Callable[[Ballot], Fraction] = lambda b: Fraction(b.weight) if rule == "weighted" else Fraction(1)
+
+    def weight(b: Ballot) -> Fraction:
+        return Fraction(b.weight) if rule == "weighted" else Fraction(1)
+
     whole = sum(map(weight, entitled))
     needed = 1.0 if rule == "unanimous" else threshold
 

@@ -138,3 +138,14 @@ GRAPHS = blocks((ROOT / "docs" / "graphs.md").read_text(), "python")
 def test_the_page_on_graphs_does_what_it_says(folder: Path, code: str) -> None:
     """Its drawings are compared in tests/test_graph_commands.py."""
     keeps_its_word(code, folder)
+
+
+DELEGATION = (ROOT / "docs" / "delegation.md").read_text()
+
+
+@pytest.mark.parametrize(
+    "section", [s for s in DELEGATION.split("\n## ") if "```python" in s], ids=lambda s: s.split()[0]
+)
+def test_the_python_of_the_page_on_delegation_prints_what_it_says(section: str, folder: Path) -> None:
+    for code in blocks(section, "python"):
+        keeps_its_word(code, folder)

@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -36,7 +37,7 @@ class Entry(BaseModel):
 
 
 class Award(BaseModel):
-    """What was awarded: the lots, to whom, for what `payment`. In a multi-task auction a package can be several lots."""
+    """What was awarded: the lots, to whom, for what `payment`. Sold together, lots can be awarded as one package."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -141,7 +142,7 @@ class Auction:
     def _bids(self, packages: Mapping[str, list[tuple[Lot, ...]]]) -> tuple[list[Offer], dict[str, str]]:
         """What each bidder offers for its packages, the best first; and of those whose bids are none, why."""
         answers = gather(
-            {name: lambda name=name: [self._bidders[name].bid(p) for p in packages[name]] for name in packages},
+            {name: partial(_asked, self._bidders[name], packages[name]) for name in packages},
             timeout_s=self._timeout_s,
             clock=self._clock,
         )
@@ -209,6 +210,11 @@ def history(database: Database, *, agent: str | None = None, limit: int = 50) ->
         (agent, agent, limit),
     )
     return [Result.model_validate(r["result"]).model_copy(update={"closed_at": r["closed_at"]}) for r in rows]
+
+
+def _asked(bidder: Bidder, packages: Sequence[Sequence[Lot]]) -> list[Any]:
+    """What the bidder bids for each package: on its word, so anything."""
+    return [bidder.bid(package) for package in packages]
 
 
 def _packages(lots: Sequence[Lot]) -> list[tuple[Lot, ...]]:

@@ -38,7 +38,7 @@ class Bid(BaseModel):
 
     @property
     def score(self) -> float:
-        """Cost for performance, the lower the better: cost / (quality / time_s), performance being quality per second."""
+        """Cost for performance, which is quality per second: cost / (quality / time_s). The lower the better."""
         return self.cost * self.time_s / self.quality
 
     def payment(self, score: float) -> float:
@@ -68,8 +68,8 @@ class Offer(NamedTuple):
 
     @property
     def rank(self) -> tuple[float, float, float, float, str, tuple[str, ...]]:
-        """The order of offers, the best first: by score; then the lower cost, the shorter time, the higher quality; then
-        by the bidder's id, and by the lots."""
+        """The order of offers, the best first: by score; then the lower cost, the shorter time, the higher quality;
+        then by the bidder's id, and by the lots."""
         bid = self.bid
         return (bid.score, bid.cost, bid.time_s, -bid.quality, self.bidder, self.lots)
 

@@ -28,9 +28,9 @@ class RuleBidder:
     `time_s` of a task is (PRIOR * expected + seconds of the n measured tasks that were done) / (PRIOR + n), where
     expected is the lot's expected time by the bidder's skill; without one, it is the mean of those measured; without
     either, the bidder does not know what to bid, and does not. `quality` is (PRIOR * skill + done) / (PRIOR + tasks):
-    the skill on its card, corrected by the share of its tasks that were done. `cost` is the time, in agent seconds, plus
-    the share of its capacity that is taken by `load` tasks: who is busy asks for more. Of several lots, times are summed,
-    and quality is the least.
+    the skill on its card, corrected by the share of its tasks that were done. `cost` is the time, in agent seconds,
+    times 1 + the share of its capacity that `load` tasks take: who is busy asks for more. Of several lots, times are
+    summed, and quality is the least.
     """
 
     def __init__(self, card: AgentCard, measured: dict[str, Measured] | None = None, *, load: int = 0) -> None:

@@ -17,7 +17,8 @@ def best(offers: Sequence[Offer], capacity: Mapping[str, int]) -> list[Offer]:
     """The offers that win, in their order.
 
     No lot is in two of them, and nobody's have more lots than its capacity. As many lots as can be are covered; among
-    the ways to do so, the total score is the least, to one part in a million. Raises WorkError if that is not proven within the budget.
+    the ways to do so, the total score is the least, to one part in a million. Raises WorkError if that is not
+    proven within the budget.
     """
     if not offers:
         return []

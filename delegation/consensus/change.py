@@ -18,8 +18,8 @@ class Change(BaseModel):
     """One difference.
 
     `renamed` is a guess, by the names alone (see `renames`); `now` is the new name. A type is `widened` where
-    Arrow promotes the old one to the new, `narrowed` where the new has no room for some of the old, else `retyped`. A column is
-    `loosened` where cells may now be without a value, `tightened` where no longer.
+    Arrow promotes the old one to the new, `narrowed` where the new has no room for some of the old, else `retyped`.
+    A column is `loosened` where cells may now be without a value, `tightened` where no longer.
     """
 
     model_config = ConfigDict(frozen=True)

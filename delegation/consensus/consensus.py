@@ -4,6 +4,7 @@ import math
 import uuid
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 
 from pydantic import BaseModel, ConfigDict
 
@@ -83,7 +84,7 @@ class Consensus:
         if run_id and (known := self._recorded(run_id, proposal)):
             return known
         answers = gather(
-            {name: lambda voter=voter: voter.vote(proposal) for name, voter in self._voters.items()},
+            {name: partial(voter.vote, proposal) for name, voter in self._voters.items()},
             timeout_s=self._timeout_s,
             clock=self._clock,
         )

@@ -256,8 +256,8 @@ def _post(connection: Connection, draft: _Draft) -> Receipt:
     ).fetchone()
     assert place is not None, "an upsert returns its row"
     connection.execute(
-        "INSERT INTO messages (id, conversation, place, in_reply_to, run_id, sender, recipient, kind, payload, datasets,"
-        " status, reason, settled_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s,"
+        "INSERT INTO messages (id, conversation, place, in_reply_to, run_id, sender, recipient, kind, payload,"
+        " datasets, status, reason, settled_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s,"
         " CASE WHEN %s THEN clock_timestamp() END) ON CONFLICT (id) DO NOTHING",
         (
             draft.id,
