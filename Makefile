@@ -36,6 +36,7 @@ bench: install  ## measure against hand-written queries and other tools; takes l
 	$(BIN)/python benchmarks/transform.py
 	$(BIN)/python benchmarks/quality.py
 	$(BIN)/python benchmarks/discovery.py
+	$(BIN)/python benchmarks/delegation.py
 
 check: install  ## lint, types, layer contract
 	$(BIN)/ruff check .

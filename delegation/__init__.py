@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from delegation.card import AgentCard, Authority
     from delegation.consensus.consensus import Consensus
     from delegation.decision import Decision, Verdict, record
+    from delegation.handover import Handover, PolicyAssigner, hand_over
     from delegation.hierarchy import Coordinator
     from delegation.inquiry import Inquiry, inquire
     from delegation.messages.hub import Hub
@@ -30,15 +31,18 @@ _HOMES = {
     "Consensus": "delegation.consensus.consensus",
     "Coordinator": "delegation.hierarchy",
     "Decision": "delegation.decision",
+    "Handover": "delegation.handover",
     "Hub": "delegation.messages.hub",
     "Inquiry": "delegation.inquiry",
     "Lot": "delegation.auction.bid",
     "Policy": "delegation.policy",
+    "PolicyAssigner": "delegation.handover",
     "Priority": "delegation.priority",
     "Rights": "delegation.rights",
     "Rules": "delegation.rules",
     "StageAssigner": "delegation.assignment",
     "Verdict": "delegation.decision",
+    "hand_over": "delegation.handover",
     "inquire": "delegation.inquiry",
     "load_rules": "delegation.rules",
     "record": "delegation.decision",
@@ -55,15 +59,18 @@ __all__ = [
     "Consensus",
     "Coordinator",
     "Decision",
+    "Handover",
     "Hub",
     "Inquiry",
     "Lot",
     "Policy",
+    "PolicyAssigner",
     "Priority",
     "Rights",
     "Rules",
     "StageAssigner",
     "Verdict",
+    "hand_over",
     "inquire",
     "load_rules",
     "record",

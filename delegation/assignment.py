@@ -1,6 +1,6 @@
 """Which agent gets which task: the seam where policy, workload and auctions come in."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict
@@ -36,9 +36,14 @@ class StageAssigner:
         for task in tasks:
             agent = by_stage.get(task.stage)
             if agent is None:
-                raise InputError(
-                    f"No agent can perform {task.place}: there are {', '.join(sorted(agents)) or 'none'}.",
-                    remedy=f"Register one for the stage {task.stage}.",
-                )
+                raise nobody(task, agents)
             assignments.append(Assignment(task=task.place, agent=agent, reason=f"performs the stage {task.stage}"))
         return assignments
+
+
+def nobody(task: Task, agents: Iterable[str]) -> InputError:
+    """The error of a task that none of the agents can perform."""
+    return InputError(
+        f"No agent can perform {task.place}: there are {', '.join(sorted(agents)) or 'none'}.",
+        remedy=f"Register one for the stage {task.stage}.",
+    )

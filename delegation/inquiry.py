@@ -6,6 +6,7 @@ from typing import Any, Protocol
 from pydantic import BaseModel, ConfigDict
 
 from delegation.decision import Decision
+from delegation.handover import hand_over
 from delegation.policy import Policy
 
 
@@ -45,13 +46,12 @@ def inquire(
     `task_type` is one of the peer rule: `code_review`, `schema_consultation`, `quality_validation`, `troubleshooting`
     by default. What the respondent raises is raised on.
     """
-    decisions: list[Decision] = []
-    for card in policy.roster.peers(asker, task_type):
-        decision = policy.can_delegate(asker, card.id, task_type, context or {})
-        decisions.append(decision)
-        if decision.allowed:
-            answer = respondent.answer(card.id, asker, question)
-            return Inquiry(peer=card.id, answer=answer, reason=decision.reason, decisions=tuple(decisions))
+    peers = [card.id for card in policy.roster.peers(asker, task_type)]
+    found = hand_over(policy, asker, peers, task_type, context or {})
+    decisions = found.decisions
+    if found.delegate is not None and not decisions[-1].approval:
+        answer = respondent.answer(found.delegate, asker, question)
+        return Inquiry(peer=found.delegate, answer=answer, reason=decisions[-1].reason, decisions=decisions)
     refused = "; ".join(decision.reason for decision in decisions)
     reason = f"no peer can be asked: {refused}" if refused else f"{asker} has no peers"
-    return Inquiry(peer=None, answer=None, reason=reason, decisions=tuple(decisions))
+    return Inquiry(peer=None, answer=None, reason=reason, decisions=decisions)

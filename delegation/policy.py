@@ -1,18 +1,18 @@
 """The policy: may this agent hand this task to that one?"""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Protocol
 
-from core.classification import Classification
+from core.errors import InputError
 from delegation.card import AgentCard, Authority
+from delegation.case import Case, shared
 from delegation.decision import Compliance, Decision, Impact, Verdict
 from delegation.rights import Rights
 from delegation.roster import Roster
 from delegation.rules.condition import Condition, Finding, shown
 from delegation.rules.resources import excess, misstated
-from delegation.rules.rule import Rule, told
+from delegation.rules.rule import told
 from delegation.rules.table import Rules
 
 # Whom to ask when no rule says it (systems D2).
@@ -27,36 +27,8 @@ class Workload(Protocol):
     """How busy agents are."""
 
     def load(self, agent_id: str) -> int:
-        """The tasks that the agent has now."""
+        """The tasks that the agent has now. Raises InputError for an agent that it does not know."""
         ...
-
-
-@dataclass
-class _Case:
-    """A question on its way through the steps, each of which adds what it found."""
-
-    delegator: str
-    delegate: str
-    task_type: str
-    context: Mapping[str, Any]
-    rights: Rights | None
-    impact: Impact | None = None
-    rule: Rule | None = None
-    compliance: Compliance = field(default_factory=Compliance)
-
-    def closed(self, verdict: Verdict, reason: str, **more: Any) -> Decision:
-        """The decision, with all that was found so far."""
-        return Decision(
-            delegator=self.delegator,
-            delegate=self.delegate,
-            task_type=self.task_type,
-            verdict=verdict,
-            reason=reason,
-            rule=self.rule.name if self.rule else None,
-            impact=self.impact,
-            compliance=self.compliance,
-            **more,
-        )
 
 
 class Policy:
@@ -83,18 +55,19 @@ class Policy:
         `context` has the facts that conditions are about, and perhaps `resources` (a mapping, see Resources) and
         `classification` (of the data; internal if not given). The facts `workload` (share of the delegate's capacity
         that is taken) and `expertise_match` (its skill in the task type) are measured here, whatever the context says.
-        `held` are the delegator's rights, `asked` those that the task needs: the delegate gets what both allow.
+        `held` are the delegator's rights, `asked` those that the task needs: the delegate gets what both allow; where
+        one of them is not stated, the other alone.
 
         Asked in this order: is the authority known, does a rule apply, is there capacity, are the limits kept, does
         governance agree. The first no decides.
         """
-        case = _Case(delegator, delegate, task_type, context, _intersection(held, asked))
+        case = Case(delegator, delegate, task_type, context, shared(held, asked))
         steps = (self._authority, self._rule, self._capacity, self._limits, self._governance)
         for step in steps:
             refusal = step(case)
             if refusal is not None:
                 return refusal
-        rule = _applying(case)
+        rule = case.applying
         return case.closed(
             Verdict.ALLOWED,
             f"rule {rule.name} lets {delegator} hand {task_type} to {delegate}",
@@ -104,7 +77,7 @@ class Policy:
             rights=case.rights,
         )
 
-    def _authority(self, case: _Case) -> Decision | None:
+    def _authority(self, case: Case) -> Decision | None:
         unknown = [agent for agent in (case.delegator, case.delegate) if agent not in self._cards]
         if unknown:
             return case.closed(
@@ -113,9 +86,16 @@ class Policy:
                 remedy=tuple(f"Register a card for {agent}." for agent in unknown),
                 escalates_to=ESCALATION,
             )
-        delegate = self._cards[case.delegate]
-        case.impact = Impact(load=self._workload.load(delegate.id), capacity=delegate.capacity)
-        lacking = _lacking(case)
+        load = self._load(case.delegate)
+        if load is None:
+            return case.closed(
+                Verdict.UNKNOWN_AGENT,
+                f"the workload of {case.delegate} is not known",
+                remedy=(f"Register {case.delegate} with the workload.",),
+                escalates_to=ESCALATION,
+            )
+        case.impact = Impact(load=load, capacity=self._cards[case.delegate].capacity)
+        lacking = case.lacking()
         if lacking:
             return case.closed(
                 Verdict.BEYOND_RIGHTS,
@@ -125,7 +105,7 @@ class Policy:
             )
         return None
 
-    def _rule(self, case: _Case) -> Decision | None:
+    def _rule(self, case: Case) -> Decision | None:
         levels = (self._cards[case.delegator].authority, self._cards[case.delegate].authority)
         candidates = self._rules.candidates(*levels, case.task_type)
         if not candidates or case.delegator == case.delegate:
@@ -145,15 +125,15 @@ class Policy:
                 remedy=("Give the facts by their names.",),
                 escalates_to=ESCALATION,
             )
-        facts = self._facts(case, case.delegate)
-        failed = [_failing(rule, facts) for rule in candidates]
+        facts = case.facts(self._cards[case.delegate], case.known)
+        failed = [rule.failing(facts) for rule in candidates]
         nearest = min(range(len(candidates)), key=lambda index: len(failed[index]))
         case.rule = candidates[nearest]
         if not failed[nearest]:
             return None
         return _not_applying(case, failed[nearest], facts)
 
-    def _without_rule(self, case: _Case, delegator: Authority, delegate: Authority) -> Decision:
+    def _without_rule(self, case: Case, delegator: Authority, delegate: Authority) -> Decision:
         levels = self._rules.levels(case.task_type)
         if not levels:
             verdict, reason = Verdict.UNKNOWN_TASK_TYPE, f"no rule knows the task type {case.task_type}"
@@ -169,9 +149,8 @@ class Policy:
             remedy = f"It can be handed {', '.join(ways)}."
         return case.closed(verdict, reason, remedy=(remedy,), escalates_to=ESCALATION)
 
-    def _capacity(self, case: _Case) -> Decision | None:
-        impact = case.impact
-        assert impact is not None, "the step before found it"
+    def _capacity(self, case: Case) -> Decision | None:
+        impact = case.known
         if impact.load < impact.capacity:
             return None
         alternatives = tuple(islice(self._free(case), ALTERNATIVES))
@@ -183,9 +162,9 @@ class Policy:
             remedy=(f"{instead} until {case.delegate} has finished one.",),
         )
 
-    def _free(self, case: _Case) -> Iterator[str]:
+    def _free(self, case: Case) -> Iterator[str]:
         """Agents to whom the rule would let the task be handed now, best first; none beyond the first LOOKED_AT."""
-        rule = _applying(case)
+        rule = case.applying
         roster = self.roster
         ranked = (
             iter(roster.peers(case.delegator, case.task_type))
@@ -193,14 +172,16 @@ class Policy:
             else roster.best(rule.delegate, case.task_type)
         )
         for card in islice(ranked, LOOKED_AT):
-            eligible = card.authority is rule.delegate and card.id not in (case.delegator, case.delegate)
-            if not eligible or self._workload.load(card.id) >= card.capacity:
+            if card.authority is not rule.delegate or card.id in (case.delegator, case.delegate):
                 continue
-            if not _failing(rule, self._facts(case, card.id)):
+            load = self._load(card.id)
+            if load is None or load >= card.capacity:
+                continue
+            if not rule.failing(case.facts(card, Impact(load=load, capacity=card.capacity))):
                 yield card.id
 
-    def _limits(self, case: _Case) -> Decision | None:
-        rule = _applying(case)
+    def _limits(self, case: Case) -> Decision | None:
+        rule = case.applying
         asked = case.context.get("resources", {})
         verdict, violations = Verdict.MISSTATED_RESOURCES, misstated(asked)
         if not violations:
@@ -218,11 +199,11 @@ class Policy:
             escalates_to=rule.escalates_to,
         )
 
-    def _governance(self, case: _Case) -> Decision | None:
-        rule = _applying(case)
+    def _governance(self, case: Case) -> Decision | None:
+        rule = case.applying
         if not rule.governance:
             return None
-        findings = _ungoverned(case)
+        findings = case.ungoverned()
         case.compliance = Compliance(required=True, compliant=not findings, findings=tuple(findings))
         if not findings:
             return None
@@ -233,25 +214,14 @@ class Policy:
             escalates_to=rule.escalates_to,
         )
 
-    def _facts(self, case: _Case, delegate: str) -> dict[str, Any]:
-        card = self._cards[delegate]
-        impact = case.impact if delegate == case.delegate else None
-        impact = impact or Impact(load=self._workload.load(delegate), capacity=card.capacity)
-        measured = {"workload": impact.before, "expertise_match": card.skills.get(case.task_type, 0.0)}
-        return {**case.context, **measured}
+    def _load(self, agent: str) -> int | None:
+        try:
+            return self._workload.load(agent)
+        except InputError:
+            return None
 
 
-def _applying(case: _Case) -> Rule:
-    assert case.rule is not None, "no step after the rules is reached without one"
-    return case.rule
-
-
-def _failing(rule: Rule, facts: Mapping[str, Any]) -> list[tuple[Condition, Finding]]:
-    found = [(condition, condition.check(facts)) for condition in rule.conditions]
-    return [(condition, finding) for condition, finding in found if finding is not Finding.MET]
-
-
-def _not_applying(case: _Case, failed: Sequence[tuple[Condition, Finding]], facts: Mapping[str, Any]) -> Decision:
+def _not_applying(case: Case, failed: Sequence[tuple[Condition, Finding]], facts: Mapping[str, Any]) -> Decision:
     findings = {finding for _, finding in failed}
     verdict = Verdict.UNMET_CONDITION
     if Finding.MISSING in findings:
@@ -261,34 +231,7 @@ def _not_applying(case: _Case, failed: Sequence[tuple[Condition, Finding]], fact
     fields = ", ".join(f"{condition.field} is {finding}" for condition, finding in failed)
     return case.closed(
         verdict,
-        f"rule {_applying(case).name} does not apply: {fields}",
+        f"rule {case.applying.name} does not apply: {fields}",
         remedy=tuple(condition.demand(facts) for condition, _ in failed),
         escalates_to=ESCALATION,
     )
-
-
-def _ungoverned(case: _Case) -> list[str]:
-    stated = case.context.get("classification") or Classification.INTERNAL
-    words = list(Classification)
-    if stated not in words:
-        return [f"{shown(stated)} is no classification: there are {', '.join(words)}"]
-    clearance = case.rights.clearance if case.rights else Classification.INTERNAL
-    if Classification(stated).rank > clearance.rank:
-        return [f"the data is {stated}, and the clearance is {clearance}"]
-    return []
-
-
-def _intersection(held: Rights | None, asked: Rights | None) -> Rights | None:
-    if held is None or asked is None:
-        return asked if held is None else held
-    return held & asked
-
-
-def _lacking(case: _Case) -> str:
-    """What the rights must have for the task to be done at all, and do not."""
-    rights = case.rights
-    if rights is None:
-        return ""
-    if rights.task_types is not None and case.task_type not in rights.task_types:
-        return f"the task type {case.task_type}"
-    return "" if rights.roots else "any of the places that the task needs"

@@ -13,6 +13,7 @@ import pytest
 from core.settings import Settings
 from core.spec import check, rule
 from crewline.cli import app
+from delegation import Verdict, load_rules
 from tests.model import ScriptedModel
 from tools.context import ToolContext
 from tools.toolbox import toolbox
@@ -140,12 +141,14 @@ def test_the_page_on_graphs_does_what_it_says(folder: Path, code: str) -> None:
     keeps_its_word(code, folder)
 
 
-DELEGATION = (ROOT / "docs" / "delegation.md").read_text()
+@pytest.mark.parametrize("code", blocks((ROOT / "docs" / "delegation.md").read_text(), "python"))
+def test_each_example_of_the_page_on_delegation_prints_what_it_says(folder: Path, code: str) -> None:
+    keeps_its_word(code, folder)
 
 
-@pytest.mark.parametrize(
-    "section", [s for s in DELEGATION.split("\n## ") if "```python" in s], ids=lambda s: s.split()[0]
-)
-def test_the_python_of_the_page_on_delegation_prints_what_it_says(section: str, folder: Path) -> None:
-    for code in blocks(section, "python"):
-        keeps_its_word(code, folder)
+def test_the_page_on_delegation_lists_every_default_rule_and_every_verdict() -> None:
+    page = (ROOT / "docs" / "delegation.md").read_text()
+    for each in load_rules().rules:
+        assert ", ".join(f"`{task_type}`" for task_type in each.task_types) in page
+        assert ", ".join(f"`{condition}`" for condition in each.conditions) in page
+    assert all(f"`{verdict}`" in page for verdict in Verdict if verdict is not Verdict.ALLOWED)

@@ -9,8 +9,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core import journal
+from core.errors import InputError, Refused
 from core.store import Database
-from delegation import AgentCard, Authority, Decision, Policy, Rights, Verdict, inquire, load_rules, record
+from core.task import Stage, Task
+from delegation import (
+    AgentCard,
+    Authority,
+    Decision,
+    Policy,
+    PolicyAssigner,
+    Rights,
+    Verdict,
+    hand_over,
+    inquire,
+    load_rules,
+    record,
+)
 from delegation.decision import Impact
 from delegation.rules import Resources
 
@@ -371,6 +385,61 @@ def test_every_decision_is_in_the_journal_with_its_reason(database: Database, ru
     assert refused.data["remedy"] == ["sla_deadline_hours must be <= 24 (is 25)"]
     assert len(journal.events(database, None, kind="delegation.")) == 1
     assert Decision.model_validate(json.loads(json.dumps(refused.data))) == made[1]
+
+
+def test_an_agent_that_the_workload_does_not_know_is_refused_and_never_named_instead() -> None:
+    class Partial(Loads):
+        def load(self, agent_id: str) -> int:
+            if agent_id not in self:
+                raise InputError(f"{agent_id} is not on record.")
+            return self[agent_id]
+
+    context = ALLOWED["coordinator_to_collaborator"][3]
+    decide = Policy(RULES, CARDS, Partial(tom=10, lee=0)).can_delegate
+    unknown = decide("eva", "kim", "data_profiling", context)
+    assert (unknown.verdict, unknown.reason) == (Verdict.UNKNOWN_AGENT, "the workload of kim is not known")
+    assert decide("eva", "tom", "data_profiling", context).alternatives == ("lee",)
+
+
+def test_a_task_goes_to_the_first_who_may_have_it_and_without_an_approval_if_it_can() -> None:
+    context = ALLOWED["coordinator_to_collaborator"][3]
+    found = hand_over(policy({"tom": 10}), "eva", ["tom", "pat", "kim", "lee"], "data_profiling", context)
+    assert found.delegate == "kim"
+    assert [decision.verdict for decision in found.decisions] == [
+        Verdict.NO_CAPACITY,
+        Verdict.NO_RULE,
+        Verdict.ALLOWED,
+    ]
+    context = ALLOWED["manager_to_coordinator"][3]
+    approved = hand_over(policy(), "max", ["eva", "tom"], "etl_orchestration", context)
+    assert (approved.delegate, [decision.delegate for decision in approved.decisions]) == ("eva", ["tom", "eva"])
+    assert approved.decisions[-1].approval
+    assert hand_over(policy(), "max", ["tom"], "etl_orchestration", context).delegate is None
+    assert hand_over(policy(), "max", [], "etl_orchestration", context).decisions == ()
+
+
+def test_the_tasks_of_a_run_go_to_agents_under_the_policy_and_equals_share_them() -> None:
+    """Who is full is passed over; every decision is told."""
+    told: list[Decision] = []
+    facts = {"scope": "stage", "quality_threshold": 0.9}
+    tasks = [Task(stage=Stage.VALIDATION, dataset="orders", shard=shard) for shard in range(4)]
+    agents = {name: frozenset({Stage.VALIDATION}) for name in ("tom", "kim", "lee")}
+    given = PolicyAssigner(policy({"kim": 10}), "eva", facts, told.extend).assign(tasks, agents)
+    assert [assignment.agent for assignment in given] == ["lee", "tom", "lee", "tom"]
+    assert all("rule coordinator_to_collaborator" in assignment.reason for assignment in given)
+    assert len([decision for decision in told if decision.allowed]) == 4
+    assert {decision.verdict for decision in told if not decision.allowed} == {Verdict.NO_CAPACITY}
+
+
+def test_a_task_that_the_policy_lets_nobody_have_is_refused_with_the_way_out() -> None:
+    told: list[Decision] = []
+    tasks = [Task(stage=Stage.VALIDATION, dataset="orders")]
+    assigner = PolicyAssigner(policy(), "eva", {"scope": "stage"}, told.extend)
+    with pytest.raises(Refused, match=r"quality_threshold must be >= 0.85 \(is missing\)"):
+        assigner.assign(tasks, {"tom": frozenset(Stage)})
+    assert [decision.verdict for decision in told] == [Verdict.MISSING_CONTEXT]
+    with pytest.raises(InputError, match="No agent can perform validation/orders/0"):
+        assigner.assign(tasks, {"tom": frozenset()})
 
 
 class Answers:

@@ -32,7 +32,8 @@ def optimize(
     """Who should get which task: the assignment that OBJECTIVE asks for, within capacities, skills and limits.
 
     `today` maps tasks to the agents that they are given to now; what is not in it has none. `permit` is asked for each
-    pair that is possible otherwise, and closes those that it refuses: `lambda task, card: policy.can_delegate(...)`.
+    pair that is possible otherwise, and closes those that it refuses: `lambda task, card: policy.can_delegate(...)`,
+    with a policy whose workload is in memory, for there may be many pairs.
     After `budget_s` seconds the best found is returned with its proven gap. Raises InputError for ids that stand twice,
     a budget that is none, and more pairs than fit into memory.
     """

@@ -19,7 +19,7 @@ RELAXING = 0.6
 SEARCHING = 0.5
 
 # The search ends after this many neighbourhoods without anything better; each has so many agents, and so much time.
-PATIENCE = 20
+PATIENCE = 40
 NEIGHBOURS = 12
 NEIGHBOURHOOD_S = 0.5
 
@@ -148,7 +148,7 @@ def _assigned_anew(problem: Problem, where: Indices, tasks: Indices, agents: Ind
         refused=0,
     )
     pairs = np.flatnonzero(np.isfinite(part.cost))
-    found = _integral(part, pairs, np.ones(len(tasks)), limit_s, gap=1e-3)
+    found = _integral(part, pairs, limit_s, gap=1e-3)
     if found.x is None:
         return where[tasks]
     inner = _read(part, pairs, found.x)
@@ -164,7 +164,7 @@ def _proven(problem: Problem, relaxation: Relaxation, best: Indices, deadline: f
         return Solution(where=best, value=value, bound=value)
     if len(pairs) > PROVABLE or left <= 0:
         return Solution(where=best, value=value, bound=bound)
-    found = _integral(problem, pairs, np.ones(len(problem.tasks)), left, gap=0.0)
+    found = _integral(problem, pairs, left, gap=0.0)
     if found.x is not None:
         where = _read(problem, pairs, found.x)
         if keeps_limits(problem, where) and cost(problem, where) < value:
@@ -182,12 +182,12 @@ def _useful(problem: Problem, relaxation: Relaxation, best: Indices) -> NDArray[
     return (relaxation.reduced <= margin) & np.isfinite(problem.cost)
 
 
-def _integral(problem: Problem, pairs: Indices, leavable: Array, limit_s: float, *, gap: float) -> Any:
+def _integral(problem: Problem, pairs: Indices, limit_s: float, *, gap: float) -> Any:
     programme = Programme(problem, pairs)
     return milp(
         programme.cost,
         integrality=np.ones(len(programme.cost)),
-        bounds=Bounds(0, np.concatenate([np.ones(len(pairs)), leavable])),
+        bounds=Bounds(0, 1),
         constraints=[
             LinearConstraint(programme.once, 1, 1),
             LinearConstraint(programme.used, -np.inf, programme.room),

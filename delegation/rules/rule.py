@@ -1,12 +1,13 @@
 """Rules: who may hand which tasks to whom, under which conditions, within which limits."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from core.spec.part import Part
 from delegation.card import Authority
-from delegation.rules.condition import Condition, together
+from delegation.rules.condition import Condition, Finding, together
 from delegation.rules.resources import Resources
 
 
@@ -56,6 +57,11 @@ class Rule(Part):
     def of_peers(self) -> bool:
         """Whether it holds between peers alone."""
         return self.delegator is self.delegate
+
+    def failing(self, facts: Mapping[str, Any]) -> list[tuple[Condition, Finding]]:
+        """The conditions that the facts do not meet, each with what became of it; without any, the rule applies."""
+        found = [(condition, condition.check(facts)) for condition in self.conditions]
+        return [(condition, finding) for condition, finding in found if finding is not Finding.MET]
 
     def contradicts(self, other: "Rule") -> list[str]:
         """In what two rules differ for the same task; empty if no task falls under both, or both say the same of it."""

@@ -1,0 +1,113 @@
+"""Hand-overs: a task to the first of several agents to whom the policy lets it be handed."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from core.errors import Refused
+from core.task import Stage, Task
+from delegation.assignment import Assignment, nobody
+from delegation.decision import Decision
+from delegation.policy import Policy
+from delegation.rights import Rights
+
+# As what type of task the default rules know the work of each stage.
+TASK_TYPES = {
+    Stage.INGESTION: "schema_mapping",
+    Stage.VALIDATION: "data_validation",
+    Stage.TRANSFORMATION: "data_transformation",
+    Stage.ENRICHMENT: "data_transformation",
+    Stage.AGGREGATION: "data_transformation",
+}
+
+
+class Handover(BaseModel):
+    """What came of a hand-over: the decision on each agent that was asked about, for the journal.
+
+    The last one is on `delegate`, if there is one. It may need an approval: then no agent was there that needs none.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    delegate: str | None
+    decisions: tuple[Decision, ...]
+
+
+def hand_over(
+    policy: Policy,
+    delegator: str,
+    delegates: Iterable[str],
+    task_type: str,
+    context: Mapping[str, Any],
+    *,
+    held: Rights | None = None,
+    asked: Rights | None = None,
+) -> Handover:
+    """The first of `delegates` that may get the task without an approval; if none may, the first that may with one."""
+    decisions: list[Decision] = []
+    for delegate in delegates:
+        decision = policy.can_delegate(delegator, delegate, task_type, context, held=held, asked=asked)
+        decisions.append(decision)
+        if decision.allowed and not decision.approval:
+            return Handover(delegate=delegate, decisions=tuple(decisions))
+    with_approval = next((decision for decision in decisions if decision.allowed), None)
+    if with_approval is None:
+        return Handover(delegate=None, decisions=tuple(decisions))
+    others = [decision for decision in decisions if decision is not with_approval]
+    return Handover(delegate=with_approval.delegate, decisions=(*others, with_approval))
+
+
+class PolicyAssigner:
+    """Gives each task to the best agent for its stage to whom the policy lets `delegator` hand it (an Assigner).
+
+    The best: of the highest skill, of equals the one with the fewest tasks so far, then the first by id. `context` are
+    the facts of the policy, for all tasks. `told` gets every decision, also when no agent is found: for the journal.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        delegator: str,
+        context: Mapping[str, Any],
+        told: Callable[[Sequence[Decision]], None],
+    ) -> None:
+        self._policy = policy
+        self._delegator = delegator
+        self._context = context
+        self._told = told
+
+    def assign(self, tasks: Sequence[Task], agents: Mapping[str, frozenset[Stage]]) -> list[Assignment]:
+        """An assignment for each task, in order.
+
+        Raises InputError if no agent can perform a task's stage, Refused if the policy lets none get it that could, or
+        only with an approval.
+        """
+        decisions: list[Decision] = []
+        given: Counter[str] = Counter()
+        try:
+            return [self._assigned(task, agents, given, decisions) for task in tasks]
+        finally:
+            self._told(decisions)
+
+    def _assigned(
+        self, task: Task, agents: Mapping[str, frozenset[Stage]], given: Counter[str], decisions: list[Decision]
+    ) -> Assignment:
+        able = [agent for agent, stages in agents.items() if task.stage in stages]
+        if not able:
+            raise nobody(task, agents)
+        task_type = TASK_TYPES[task.stage]
+        able.sort(key=lambda agent: (-self._skill(agent, task_type), given[agent], agent))
+        found = hand_over(self._policy, self._delegator, able, task_type, self._context)
+        decisions.extend(found.decisions)
+        decision = found.decisions[-1]
+        if found.delegate is None or decision.approval:
+            why = f"{task.place} needs an approval" if found.delegate else f"{task.place} to nobody: {decision.reason}"
+            raise Refused(self._delegator, why, remedy=" ".join(decision.remedy) or "Have it approved.")
+        given[found.delegate] += 1
+        return Assignment(task=task.place, agent=found.delegate, reason=decision.reason)
+
+    def _skill(self, agent: str, task_type: str) -> float:
+        card = self._policy.roster.cards.get(agent)
+        return card.skills.get(task_type, 0.0) if card else 0.0
