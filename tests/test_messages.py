@@ -87,7 +87,7 @@ def test_a_message_that_is_not_confirmed_comes_again_and_is_a_dead_letter_at_las
         assert (message.id, message.deliveries) == (sent.id, delivery)
     assert hub.receive("b", timeout_s=0.3) is None
     (dead,) = hub.dead_letters()
-    assert (dead.id, dead.reason) == (sent.id, "not confirmed after 3 deliveries")
+    assert (dead.id, dead.deliveries, dead.reason) == (sent.id, 3, "not confirmed after 3 deliveries")
     assert not hub.confirm(message)
     (event,) = journal.events(database, None, kind="message.dead")
     assert event.data["message"] == str(sent.id)

@@ -181,31 +181,45 @@ class Hub:
 
     def _take(self, connection: Connection, agent: str, conversation: str | None) -> Message | float:
         """The next message, marked as delivered; or in how many seconds to look again."""
-        while row := connection.execute(_NEXT, {"agent": agent, "conversation": conversation}).fetchone():
+        asked = {"agent": agent, "conversation": conversation, "seconds": self._redelivery_s}
+        while row := connection.execute(_TAKE, asked).fetchone():
             message = of_row(row)
-            if message.deliveries < self._deliveries:
-                # Where the answer to the commit is lost, this counts as a delivery, and another follows.
-                connection.execute(
-                    "UPDATE messages SET deliveries = deliveries + 1,"
-                    " due_at = clock_timestamp() + make_interval(secs => %s) WHERE id = %s",
-                    (self._redelivery_s, message.id),
-                )
-                return message.model_copy(update={"deliveries": message.deliveries + 1})
-            reason = f"not confirmed after {message.deliveries} deliveries"
+            if message.deliveries <= self._deliveries:
+                return message
+            connection.execute("UPDATE messages SET deliveries = deliveries - 1 WHERE id = %s", (message.id,))
+            reason = f"not confirmed after {self._deliveries} deliveries"
             _settle(connection, message, "dead", f"{reason}: {message.reason}" if message.reason else reason)
         return _look_again(connection, agent)
 
 
-# The first message that is due, and that no earlier one of its conversation stands before.
-_NEXT = f"""
-SELECT {COLUMNS} FROM messages AS next
-WHERE recipient = %(agent)s AND status = 'open' AND due_at <= clock_timestamp()
-  AND (%(conversation)s::text IS NULL OR conversation = %(conversation)s)
-  AND NOT EXISTS (
-    SELECT FROM messages AS earlier
-    WHERE earlier.conversation = next.conversation AND earlier.recipient = next.recipient
-      AND earlier.place < next.place AND earlier.status = 'open')
-ORDER BY seq LIMIT 1 FOR UPDATE OF next SKIP LOCKED
+# What a transaction does after this, the server does not wait for the disk to have. Should it crash in the next moment,
+# a delivery or a confirmation is lost, with the answer that was sent with it, and the message is delivered again.
+_HASTEN = "set_config('synchronous_commit', 'off', true)"
+
+# The first message that is due, and that no earlier one of its conversation stands before. Where the answer to the
+# commit is lost, this counts as a delivery, and another follows.
+_TAKE = f"""
+UPDATE messages SET deliveries = deliveries + 1, due_at = clock_timestamp() + make_interval(secs => %(seconds)s)
+WHERE id = (
+  SELECT id FROM messages AS next
+  WHERE recipient = %(agent)s AND status = 'open' AND due_at <= clock_timestamp()
+    AND (%(conversation)s::text IS NULL OR conversation = %(conversation)s)
+    AND NOT EXISTS (
+      SELECT FROM messages AS earlier
+      WHERE earlier.conversation = next.conversation AND earlier.recipient = next.recipient
+        AND earlier.place < next.place AND earlier.status = 'open')
+  ORDER BY seq LIMIT 1 FOR UPDATE OF next SKIP LOCKED)
+RETURNING {COLUMNS}, {_HASTEN} AS hastened
+"""
+
+# Whoever waits for what stands behind a settled message is woken.
+_SETTLE = f"""
+UPDATE messages SET status = %(status)s, reason = coalesce(%(reason)s, reason), settled_at = clock_timestamp()
+WHERE id = %(id)s AND status = 'open'
+RETURNING {_HASTEN}, (
+  SELECT pg_notify(%(channel)s, behind.recipient) FROM messages AS behind
+  WHERE behind.conversation = messages.conversation AND behind.recipient = messages.recipient
+    AND behind.status = 'open' AND behind.id <> messages.id LIMIT 1)
 """
 
 
@@ -241,24 +255,22 @@ def _draft(
 
 
 def _post(connection: Connection, draft: _Draft) -> Receipt:
-    rows = connection.execute(
-        "SELECT id FROM message_agents WHERE id = ANY(%s)", ([draft.sender, draft.recipient],)
-    ).fetchall()
-    known = {row["id"] for row in rows}
-    if draft.sender not in known:
-        raise InputError(f"There is no agent '{draft.sender}'.", remedy="Register it with the hub first.")
-    nobody = draft.recipient not in known
     # Locks the conversation: whose message has the lower place, commits it first.
     place = connection.execute(
         "INSERT INTO conversations (id) VALUES (%s)"
-        " ON CONFLICT (id) DO UPDATE SET length = conversations.length + 1 RETURNING length",
-        (draft.conversation,),
+        " ON CONFLICT (id) DO UPDATE SET length = conversations.length + 1"
+        " RETURNING length, ARRAY(SELECT known.id FROM message_agents AS known WHERE known.id = ANY(%s)) AS known",
+        (draft.conversation, [draft.sender, draft.recipient]),
     ).fetchone()
     assert place is not None, "an upsert returns its row"
+    if draft.sender not in place["known"]:
+        raise InputError(f"There is no agent '{draft.sender}'.", remedy="Register it with the hub first.")
+    nobody = draft.recipient not in place["known"]
     connection.execute(
         "INSERT INTO messages (id, conversation, place, in_reply_to, run_id, sender, recipient, kind, payload,"
         " datasets, status, reason, settled_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s,"
-        " CASE WHEN %s THEN clock_timestamp() END) ON CONFLICT (id) DO NOTHING",
+        " CASE WHEN %s THEN clock_timestamp() END) ON CONFLICT (id) DO NOTHING"
+        " RETURNING CASE WHEN status = 'open' THEN pg_notify(%s, recipient) END",
         (
             draft.id,
             draft.conversation,
@@ -273,21 +285,18 @@ def _post(connection: Connection, draft: _Draft) -> Receipt:
             "dead" if nobody else "open",
             f"there is no agent '{draft.recipient}'" if nobody else None,
             nobody,
+            CHANNEL,
         ),
     )
     if nobody:
         journal.write(connection, draft.dead)
-    else:
-        _ring(connection, draft.recipient)
     return Receipt(id=draft.id, conversation=draft.conversation, status="nobody" if nobody else "sent")
 
 
 def _settle(connection: Connection, message: Message, status: Literal["confirmed", "dead"], reason: str = "") -> bool:
     """Confirm a message, or give it up; what waited behind it comes next. Says whether that is what it is now."""
     row = connection.execute(
-        "UPDATE messages SET status = %s, reason = coalesce(%s, reason), settled_at = clock_timestamp()"
-        " WHERE id = %s AND status = 'open' RETURNING id",
-        (status, text(reason) or None, message.id),
+        _SETTLE, {"status": status, "reason": text(reason) or None, "id": message.id, "channel": CHANNEL}
     ).fetchone()
     if row is None:
         now = connection.execute("SELECT status FROM messages WHERE id = %s", (message.id,)).fetchone()
@@ -296,11 +305,6 @@ def _settle(connection: Connection, message: Message, status: Literal["confirmed
         told = {"message": str(message.id), "to": message.recipient, "kind": message.kind, "reason": reason}
         event = journal.Event(run_id=message.run_id, kind="message.dead", actor=message.sender, data=told)
         journal.write(connection, event)
-    connection.execute(
-        "SELECT pg_notify(%s, recipient) FROM messages WHERE conversation = %s AND recipient = %s AND status = 'open'"
-        " LIMIT 1",
-        (CHANNEL, message.conversation, message.recipient),
-    )
     return True
 
 

@@ -56,4 +56,4 @@ class Receipt(BaseModel):
 
 def of_row(row: dict[str, Any]) -> Message:
     """The message of a row that has `COLUMNS`."""
-    return Message(**{**row, "payload": read_payload(row["kind"], row["payload"])})
+    return Message.model_validate({**row, "payload": read_payload(row["kind"], row["payload"])})
