@@ -4,7 +4,6 @@ import asyncio
 import contextvars
 import functools
 import inspect
-import json
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
@@ -16,16 +15,14 @@ from core.stop import Stop
 from core.task import Outcome
 from graphs.branch import Branch
 from graphs.clock import Clock
+from graphs.parallel.answer import outcome_of
 from graphs.parallel.board import Board
-from graphs.parallel.failure import FATAL, BranchTimeout, InvalidResult, failure_of
+from graphs.parallel.failure import FATAL, BranchTimeout, failure_of
 from graphs.parallel.meeting import Decision, decide
 from graphs.parallel.options import Options
 from graphs.parallel.recorder import Recorder
 from graphs.parallel.staff import Staff
-from graphs.worker import Attempt, Result, Worker
-
-# A result is small: references, counts and scores.
-MOST_BYTES = 1_000_000
+from graphs.worker import Attempt, Worker
 
 
 class Dispatch:
@@ -104,7 +101,8 @@ class Dispatch:
         """
         share = Share(self._loop)
         for key in keys:
-            if key in self.board.branches and key not in self.board.outcomes:
+            # One that failed after it was sent, and before it was attended, waits for the load balancer.
+            if key in self.board.branches and key not in self.board.outcomes and key not in self.board.missing:
                 self._start(key, worker)
                 self._shares[key] = share
                 share.left += 1
@@ -121,8 +119,7 @@ class Dispatch:
         if task is None:
             return
         if expiring is not None:
-            if not expiring.done():
-                expiring.set_result(why)
+            _settle(expiring, why)
             await task
         else:
             # It had not begun yet.
@@ -218,7 +215,7 @@ class Dispatch:
                 else worker.perform(branch, attempt)
             )
             work: asyncio.Task[Any] = asyncio.create_task(answer)  # type: ignore[arg-type]  # a coroutine in both cases
-            work.add_done_callback(lambda _: expiring.done() or expiring.set_result("it ended"))
+            work.add_done_callback(lambda _: _settle(expiring, "it ended"))
             try:
                 await expiring
             finally:
@@ -232,8 +229,7 @@ class Dispatch:
 
     async def _time_out(self, expiring: asyncio.Future[str], limit: float) -> None:
         await self._clock.sleep(limit)
-        if not expiring.done():
-            expiring.set_result(f"it took longer than {limit:g} s")
+        _settle(expiring, f"it took longer than {limit:g} s")
 
     def _await_late(self, work: asyncio.Task[Any], key: str, step: Step, threaded: bool) -> None:
         """A coroutine is cancelled; a thread cannot be, and what it brings goes to the ledger, which refuses it."""
@@ -320,33 +316,13 @@ class Share:
             self.ended.set_result(None)
 
 
+def _settle(future: asyncio.Future[str], why: str) -> None:
+    if not future.done():
+        future.set_result(why)
+
+
 def _timeout(key: str, why: str) -> BranchTimeout:
     return BranchTimeout(f"The branch {key} was given up: {why}.")
-
-
-def outcome_of(key: str, answer: object) -> Outcome:
-    """What a worker returned, as the envelope that is put on record. Raises InvalidResult if it is none."""
-    if isinstance(answer, Outcome):
-        return answer
-    if not isinstance(answer, Result):
-        raise InvalidResult(
-            f"The worker of {key} returned {type(answer).__name__}.", remedy="Return a Result, or an Outcome."
-        )
-    try:
-        text = json.dumps(dict(answer.values), allow_nan=False)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise InvalidResult(
-            f"What the worker of {key} returned is no plain JSON: {error}.",
-            remedy="Return texts, numbers, lists and mappings; of data, a reference.",
-        ) from error
-    if len(text) > MOST_BYTES:
-        raise InvalidResult(
-            f"What the worker of {key} returned takes {len(text):,} bytes; {MOST_BYTES:,} are allowed.",
-            remedy="Write it to attempt.path, and return the path.",
-        )
-    if answer.quality is not None and not 0 <= answer.quality <= 1:
-        raise InvalidResult(f"The worker of {key} returned a quality of {answer.quality}.", remedy="Return 0 to 1.")
-    return Outcome(task=key, status="done", result=json.loads(text), quality=answer.quality, notes=list(answer.notes))
 
 
 async def _on_thread(function: Callable[[], Any], name: str) -> Any:
