@@ -6,11 +6,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from delegation.approvals import Approval
     from delegation.assignment import Assigner, Assignment, StageAssigner
+    from delegation.auction.assignment import AuctionAssigner
+    from delegation.auction.auction import Auction
+    from delegation.auction.bid import Bid, Lot
     from delegation.card import AgentCard, Authority
+    from delegation.consensus.consensus import Consensus
     from delegation.decision import Decision, Verdict, record
     from delegation.handover import Handover, PolicyAssigner, hand_over
+    from delegation.hierarchy import Coordinator
     from delegation.inquiry import Inquiry, inquire
     from delegation.load import Claim
+    from delegation.messages.hub import Hub
     from delegation.monitor.monitor import Monitor
     from delegation.monitor.webhook import Webhook
     from delegation.performance import performances
@@ -25,12 +31,19 @@ _HOMES = {
     "Approval": "delegation.approvals",
     "Assigner": "delegation.assignment",
     "Assignment": "delegation.assignment",
+    "Auction": "delegation.auction.auction",
+    "AuctionAssigner": "delegation.auction.assignment",
     "Authority": "delegation.card",
     "Claim": "delegation.load",
+    "Bid": "delegation.auction.bid",
+    "Consensus": "delegation.consensus.consensus",
+    "Coordinator": "delegation.hierarchy",
     "Decision": "delegation.decision",
     "Handover": "delegation.handover",
+    "Hub": "delegation.messages.hub",
     "Inquiry": "delegation.inquiry",
     "Monitor": "delegation.monitor.monitor",
+    "Lot": "delegation.auction.bid",
     "Policy": "delegation.policy",
     "PolicyAssigner": "delegation.handover",
     "Priority": "delegation.priority",
@@ -52,11 +65,18 @@ __all__ = [
     "Approval",
     "Assigner",
     "Assignment",
+    "Auction",
+    "AuctionAssigner",
     "Authority",
+    "Bid",
     "Claim",
+    "Consensus",
+    "Coordinator",
     "Decision",
     "Handover",
+    "Hub",
     "Inquiry",
+    "Lot",
     "Monitor",
     "Policy",
     "PolicyAssigner",

@@ -8,6 +8,7 @@ from typing import Any
 
 from core.dataset import DatasetRef
 from core.errors import ApprovalClosed, Refused
+from core.spec import PipelineSpec
 from core.stop import Stop
 from core.store.database import Database
 from core.task import Outcome, Task
@@ -40,6 +41,12 @@ def shown(session: Session, verdict: Verdict, tasks: list[Task], outcomes: dict[
     }
 
 
+def approvers(spec: PipelineSpec) -> tuple[str, ...]:
+    """Who is asked, one after the other."""
+    owner = spec.governance.owner
+    return spec.gate.approvers or ((owner,) if owner else ()) + LEADS
+
+
 def answer(
     session: Session, seen: dict[str, Any], why: str, *, approved_by: str | None, waited_for: str | None
 ) -> tuple[Route, str, str]:
@@ -53,14 +60,13 @@ def answer(
         earlier = approvals.get(database, waited_for)
         if earlier.status == "expired" and earlier.fingerprint == approvals.fingerprint(seen):
             return Route.FAIL, f"{why}; request {waited_for} {earlier.words}", waited_for
-    owner = session.spec.governance.owner
     found = approvals.ask(
         database,
         f"publish {session.run_id}",
         seen=seen,
         reason=why,
         asked_by="gate",
-        path=gate.approvers or ((owner,) if owner else ()) + LEADS,
+        path=approvers(session.spec),
         timeout_s=gate.approval_timeout_s,
         run_id=session.run_id,
     )

@@ -191,7 +191,7 @@ class DataPipelineFlow(Flow[PipelineState]):
     @listen("at_initiate")
     def initiate(self) -> None:
         """Look at the sources and the target, and plan."""
-        plan = planned(self._session)
+        plan = planned(self._session, approved_by=self._approved_by)
         self.state.schema_registry = {
             name: {column: declared.type for column, declared in source.columns.items()}
             for name, source in self._session.spec.sources.items()

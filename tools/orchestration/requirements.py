@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from core.schema import Schema
 from core.spec import PipelineSpec
 from core.task import Stage, Task
 from tools.engine.limits import Limits
@@ -51,7 +52,11 @@ PROFILES: dict[Level, Profile] = {
 
 
 class Plan(BaseModel):
-    """What a run is going to do. Fixed once made: a resumed run goes on with the same plan."""
+    """What a run is going to do. Fixed once made: a resumed run goes on with the same plan.
+
+    `schemas` has the columns that were found in sources whose changes are judged, by the names that the spec declares;
+    `names` what was decided about those that are gone, see Surroundings.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -60,6 +65,8 @@ class Plan(BaseModel):
     parts: dict[str, list[Part]]
     rows: dict[str, int]
     notes: list[str]
+    schemas: dict[str, Schema] = {}
+    names: dict[str, dict[str, tuple[str | None, ...]]] = {}
 
     @property
     def profile(self) -> Profile:
