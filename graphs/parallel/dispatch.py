@@ -204,6 +204,7 @@ class Dispatch:
         self._expiring[branch.key] = expiring
         attempt = Attempt(self._recorder.ledger.lease.run_id, step.attempt, own, step.path, self._needed(branch))
         limit = branch.timeout_s or self.options.timeout_s
+        began = self._clock.now()
         timer = asyncio.create_task(self._time_out(expiring, limit)) if limit else None
         with self.stop.interrupting(lambda: own.request(self.stop.reason)):
             # A thread that is given up is awaited all the same, so that what it brings is refused on record.
@@ -223,6 +224,9 @@ class Dispatch:
                 if work.cancelled():
                     self.stop.check()
                     raise WorkError(f"The branch {branch.key} cancelled itself.")
+                if limit and self._clock.now() - began > limit:
+                    # A coroutine that blocks the loop keeps its timer from ringing, too.
+                    raise _timeout(branch.key, f"it took longer than {limit:g} s")
                 return work.result()
         own.request(expiring.result())
         self._await_late(work, branch.key, step, threaded)
