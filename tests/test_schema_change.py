@@ -7,6 +7,7 @@ import psycopg
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from typer.testing import CliRunner
 
 from core import journal
 from core import run as runs
@@ -14,6 +15,7 @@ from core.errors import AwaitsApproval, SourceError
 from core.report import RunReport
 from core.settings import Settings
 from core.store import Database
+from crewline.cli import app
 from flows.audit import audit
 from flows.pipeline import DataPipelineFlow
 
@@ -172,3 +174,16 @@ def test_without_consensus_a_column_that_is_gone_is_an_error_as_ever(tmp_path: P
     write(tmp_path, RENAMED)
     with pytest.raises(SourceError, match="has no column order_id, customer_id"):
         run(spec(tmp_path, change="fail"), database)
+
+
+def test_the_command_line_exits_with_3_while_it_waits_and_resumes_with_an_approval(
+    tmp_path: Path, database: Database
+) -> None:
+    write(tmp_path, {"order_id": [5], "customer_id": ["e"]})
+    waiting = CliRunner().invoke(app, ["run", str(spec(tmp_path)), "--json"])
+    assert waiting.exit_code == 3
+    assert "amount is gone" in waiting.stderr
+    run_id = runs.newest(database)[0].run_id
+    assert CliRunner().invoke(app, ["resume", run_id]).exit_code == 3
+    approved = CliRunner().invoke(app, ["resume", run_id, "--approved-by", "ann", "--json"])
+    assert approved.exit_code == 0, approved.stderr
