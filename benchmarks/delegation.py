@@ -1,6 +1,6 @@
-"""How fast delegation is: decisions of the policy, optimization of many tasks, messages, votes, auctions.
+"""How fast delegation is: decisions of the policy, optimization of many tasks, what stands in the store, groups.
 
-    python benchmarks/delegation.py [policy] [optimizer] [messages] [consensus] [auction]
+    python benchmarks/delegation.py [PART ...]
 
 Without an argument all parts run. A part fails if it misses what is promised: a decision under 100 microseconds with
 1,000 rules and 10,000 agents, whatever comes of it; 2,000 tasks over 200 agents optimized within 10 s; a round trip
@@ -22,6 +22,7 @@ from pathlib import Path
 # The folder of a script comes first, and this file would be taken for the package that has its name.
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from benchmarks.delegation_store import approvals, monitor, workload
 from core.schema import SchemaColumn
 from core.store import Database
 from core.store.server import start_server
@@ -229,6 +230,9 @@ def _tell_ms(name: str, times: list[float]) -> None:
 PARTS: dict[str, Callable[[], None]] = {
     "policy": policy,
     "optimizer": optimizer,
+    "workload": workload,
+    "approvals": approvals,
+    "monitor": monitor,
     "messages": messages,
     "consensus": consensus,
     "auction": auction,

@@ -4,30 +4,37 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from delegation.approvals import Approval
     from delegation.assignment import Assigner, Assignment, StageAssigner
     from delegation.auction.assignment import AuctionAssigner
     from delegation.auction.auction import Auction
-    from delegation.auction.bid import Bid, Lot
+    from delegation.auction.bid import Lot
     from delegation.card import AgentCard, Authority
     from delegation.consensus.consensus import Consensus
     from delegation.decision import Decision, Verdict, record
     from delegation.handover import Handover, PolicyAssigner, hand_over
     from delegation.hierarchy import Coordinator
     from delegation.inquiry import Inquiry, inquire
+    from delegation.load import Claim
     from delegation.messages.hub import Hub
+    from delegation.monitor.monitor import Monitor
+    from delegation.monitor.webhook import Webhook
+    from delegation.performance import performances
     from delegation.policy import Policy
     from delegation.priority import Priority
     from delegation.rights import Rights
     from delegation.rules import Rules, load_rules
+    from delegation.workload import Workload
 
 _HOMES = {
     "AgentCard": "delegation.card",
+    "Approval": "delegation.approvals",
     "Assigner": "delegation.assignment",
     "Assignment": "delegation.assignment",
     "Auction": "delegation.auction.auction",
     "AuctionAssigner": "delegation.auction.assignment",
     "Authority": "delegation.card",
-    "Bid": "delegation.auction.bid",
+    "Claim": "delegation.load",
     "Consensus": "delegation.consensus.consensus",
     "Coordinator": "delegation.hierarchy",
     "Decision": "delegation.decision",
@@ -35,6 +42,7 @@ _HOMES = {
     "Hub": "delegation.messages.hub",
     "Inquiry": "delegation.inquiry",
     "Lot": "delegation.auction.bid",
+    "Monitor": "delegation.monitor.monitor",
     "Policy": "delegation.policy",
     "PolicyAssigner": "delegation.handover",
     "Priority": "delegation.priority",
@@ -42,20 +50,24 @@ _HOMES = {
     "Rules": "delegation.rules",
     "StageAssigner": "delegation.assignment",
     "Verdict": "delegation.decision",
+    "Webhook": "delegation.monitor.webhook",
+    "Workload": "delegation.workload",
     "hand_over": "delegation.handover",
     "inquire": "delegation.inquiry",
     "load_rules": "delegation.rules",
+    "performances": "delegation.performance",
     "record": "delegation.decision",
 }
 
 __all__ = [
     "AgentCard",
+    "Approval",
     "Assigner",
     "Assignment",
     "Auction",
     "AuctionAssigner",
     "Authority",
-    "Bid",
+    "Claim",
     "Consensus",
     "Coordinator",
     "Decision",
@@ -63,6 +75,7 @@ __all__ = [
     "Hub",
     "Inquiry",
     "Lot",
+    "Monitor",
     "Policy",
     "PolicyAssigner",
     "Priority",
@@ -70,9 +83,12 @@ __all__ = [
     "Rules",
     "StageAssigner",
     "Verdict",
+    "Webhook",
+    "Workload",
     "hand_over",
     "inquire",
     "load_rules",
+    "performances",
     "record",
 ]
 

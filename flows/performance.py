@@ -52,7 +52,7 @@ class AgentWorker:
 
     def _limits(self, task: Task) -> Limits:
         session = self.session
-        return session.limits if self.alone else limits(task.stage, session.threads, session.memory_mb)
+        return session.limits if self.alone else limits(task.stage, task.shards, session.threads, session.memory_mb)
 
 
 def workers_for(

@@ -22,6 +22,7 @@ from core.store import Database, open_database
 from core.task import Outcome, Task
 from crews import AGENTS
 from delegation import Assigner, StageAssigner
+from flows.approval import confirm
 from flows.closing import publish_run, write_off
 from flows.gate import Route
 from flows.passage import failures, passed, repairable
@@ -280,7 +281,9 @@ class DataPipelineFlow(Flow[PipelineState]):
     @listen(or_("at_publish", "publishable"))
     def publish(self) -> None:
         """Write the target and swap it in, with the evidence beside it."""
-        publish_run(self._session, planned(self._session), self._tasks(), self._outcomes())
+        session, tasks, outcomes = self._session, self._tasks(), self._outcomes()
+        confirm(session, self.state.checkpoint_data.passes, tasks, outcomes)
+        publish_run(session, planned(session), tasks, outcomes)
         self.state.pipeline_status = "published"
         self._next("end")
 

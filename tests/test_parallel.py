@@ -556,3 +556,25 @@ def test_where_a_checkpoint_is_behind_the_ledger_finished_work_is_not_done_again
     report = resume(workflow, "left", database=database)
     assert report.status == "done"
     assert performed == ["b0", "b1", "b2", "b3", "b3", "b4"]
+
+
+def test_a_stop_cancels_a_coroutine_that_does_not_ask_for_it(database: Database) -> None:
+    """Nobody waits for ever for who waits for ever."""
+    stop = Stop()
+
+    async def perform(of: Branch, attempt: Attempt) -> Result:
+        stop.request("a test")
+        await asyncio.Event().wait()
+        return Result({})
+
+    with pytest.raises(Interrupted, match="a test"):
+        run(flow_of(perform), [branch("a")], database=database, stop=stop)
+
+
+def test_a_coroutine_that_cancels_itself_has_failed(database: Database) -> None:
+    async def perform(of: Branch, attempt: Attempt) -> Result:
+        raise asyncio.CancelledError
+
+    report = run(flow_of(perform), [branch("a"), branch("b", "a")], database=database)
+    assert statuses(report) == {"a": "failed", "b": "blocked"}
+    assert "cancelled itself" in report.outcomes["a"].failure.message  # type: ignore[union-attr]

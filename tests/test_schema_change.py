@@ -11,11 +11,12 @@ from typer.testing import CliRunner
 
 from core import journal
 from core import run as runs
-from core.errors import AwaitsApproval, SourceError
+from core.errors import AwaitingApproval, Refused, SourceError
 from core.report import RunReport
 from core.settings import Settings
 from core.store import Database
 from crewline.cli import app
+from delegation import approvals
 from flows.audit import audit
 from flows.pipeline import DataPipelineFlow
 
@@ -117,25 +118,28 @@ def test_a_column_that_is_gone_makes_the_run_wait_until_a_person_approves(
     run(spec(tmp_path), database)
     write(tmp_path, {"order_id": [5], "customer_id": ["e"]})
     flow = DataPipelineFlow(spec(tmp_path), database=database)
-    with pytest.raises(AwaitsApproval, match="amount is gone"):
+    with pytest.raises(AwaitingApproval, match="read the changed source orders"):
         flow.kickoff()
     assert runs.get(database, flow.run_id).status == "waiting"
     # Not what it was when it was approved: it waits again.
     write(tmp_path, {"order_id": [5], "amount": [5.5]})
-    with pytest.raises(AwaitsApproval, match="customer_id is gone"):
+    with pytest.raises(AwaitingApproval, match="read the changed source orders"):
         DataPipelineFlow(run_id=flow.run_id, database=database, approved_by="ann").kickoff()
     report = DataPipelineFlow(run_id=flow.run_id, database=database, approved_by="ann").kickoff()
     assert report.status == "published"
     assert published(tmp_path) == [{"order_id": 5, "customer_id": None, "amount": 5.5}]
-    (approved,) = journal.events(database, flow.run_id, kind="source.approved")
-    assert approved.actor == "ann"
+    requests = approvals.requests(database, closed=True, run_id=flow.run_id)
+    assert sorted((r.status, "amount is gone" in r.reason, r.decided_by) for r in requests) == [
+        ("approved", False, "ann"),
+        ("void", True, None),
+    ]
     assert audit(database, flow.run_id, configuration).balanced
 
 
 def test_a_source_that_is_put_right_lets_a_waiting_run_go_on_by_itself(tmp_path: Path, database: Database) -> None:
     write(tmp_path, {"order_id": [5], "customer_id": ["e"]})
     flow = DataPipelineFlow(spec(tmp_path), database=database)
-    with pytest.raises(AwaitsApproval):
+    with pytest.raises(AwaitingApproval):
         flow.kickoff()
     write(tmp_path, BEFORE)
     assert DataPipelineFlow(run_id=flow.run_id, database=database).kickoff().status == "published"
@@ -151,7 +155,7 @@ def test_a_narrowed_type_waits_and_a_widened_one_goes_on(tmp_path: Path, databas
     typed(pa.int64())
     assert run(spec(tmp_path, "parquet"), database).status == "published"
     typed(pa.int16())
-    with pytest.raises(AwaitsApproval, match="order_id was int64, and is int16"):
+    with pytest.raises(AwaitingApproval, match="read the changed source orders"):
         run(spec(tmp_path, "parquet"), database)
 
 
@@ -166,7 +170,7 @@ def test_a_table_in_postgres_is_judged_and_mapped_too(tmp_path: Path, database: 
         assert [row["customer_id"] for row in published(tmp_path)] == ["a", "b"]
         assert told(database, report.run_id, "source.changed")[0]["action"] == "map"
         connection.execute("ALTER TABLE orders ALTER cust_id DROP NOT NULL")
-        with pytest.raises(AwaitsApproval, match="customer_id may now be without a value"):
+        with pytest.raises(AwaitingApproval, match="read the changed source orders"):
             run(spec(tmp_path, "postgres", place=place), database)
 
 
@@ -182,8 +186,22 @@ def test_the_command_line_exits_with_3_while_it_waits_and_resumes_with_an_approv
     write(tmp_path, {"order_id": [5], "customer_id": ["e"]})
     waiting = CliRunner().invoke(app, ["run", str(spec(tmp_path)), "--json"])
     assert waiting.exit_code == 3
-    assert "amount is gone" in waiting.stderr
+    assert "read the changed source orders" in waiting.stderr
     run_id = runs.newest(database)[0].run_id
     assert CliRunner().invoke(app, ["resume", run_id]).exit_code == 3
-    approved = CliRunner().invoke(app, ["resume", run_id, "--approved-by", "ann", "--json"])
-    assert approved.exit_code == 0, approved.stderr
+    (request,) = approvals.requests(database, run_id=run_id)
+    decision = ["approve", request.approval, "--by", "ann", "--reason", "amounts come later"]
+    assert CliRunner().invoke(app, decision).exit_code == 0
+    resumed = CliRunner().invoke(app, ["resume", run_id, "--json"])
+    assert resumed.exit_code == 0, resumed.stderr
+
+
+def test_a_change_that_a_person_denies_fails_the_run(tmp_path: Path, database: Database) -> None:
+    write(tmp_path, {"order_id": [5], "customer_id": ["e"]})
+    flow = DataPipelineFlow(spec(tmp_path), database=database)
+    with pytest.raises(AwaitingApproval) as waits:
+        flow.kickoff()
+    approvals.decide(database, waits.value.approval_id, approved=False, by="ann", reason="no")
+    with pytest.raises(Refused):
+        DataPipelineFlow(run_id=flow.run_id, database=database).kickoff()
+    assert runs.get(database, flow.run_id).status == "failed"

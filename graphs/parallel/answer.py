@@ -3,7 +3,7 @@
 import json
 
 from core.task import Outcome
-from graphs.parallel.failure import InvalidResult
+from graphs.failure import InvalidResult
 from graphs.worker import Result
 
 # A result is small: references, counts and scores.

@@ -1,23 +1,21 @@
 """What a process holds while it works on a graph's branches: who is at work, for how long, and what came of it."""
 
 import asyncio
-import contextvars
 import functools
-import inspect
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from typing import Any
 
-from core.errors import AccountingError
+from core.errors import AccountingError, WorkError
 from core.ledger import Step, check_account
 from core.stop import Stop
 from core.task import Outcome
 from graphs.branch import Branch
+from graphs.call import called, is_coroutine_function
 from graphs.clock import Clock
+from graphs.failure import ABOUT_THE_RUN, BranchTimeout, failure_of
 from graphs.parallel.answer import outcome_of
 from graphs.parallel.board import Board
-from graphs.parallel.failure import FATAL, BranchTimeout, failure_of
 from graphs.parallel.meeting import Decision, decide
 from graphs.parallel.options import Options
 from graphs.parallel.recorder import Recorder
@@ -192,7 +190,7 @@ class Dispatch:
             agent = outcome.agent or worker.name
             told["agent"] = agent
             check_account(outcome)
-        except FATAL:
+        except ABOUT_THE_RUN:
             raise
         except Exception as error:  # noqa: BLE001 - whatever a branch meets is its outcome, and recorded
             # A stop interrupts the engine, which calls that an error of its own.
@@ -208,20 +206,23 @@ class Dispatch:
         limit = branch.timeout_s or self.options.timeout_s
         timer = asyncio.create_task(self._time_out(expiring, limit)) if limit else None
         with self.stop.interrupting(lambda: own.request(self.stop.reason)):
-            threaded = not inspect.iscoroutinefunction(worker.perform)
-            answer = (
-                _on_thread(lambda: worker.perform(branch, attempt), f"branch-{branch.key}")
-                if threaded
-                else worker.perform(branch, attempt)
-            )
-            work: asyncio.Task[Any] = asyncio.create_task(answer)  # type: ignore[arg-type]  # a coroutine in both cases
+            # A thread that is given up is awaited all the same, so that what it brings is refused on record.
+            call = called(f"branch-{branch.key}", worker.perform, branch, attempt, late=_unheard)
+            work: asyncio.Task[Any] = asyncio.create_task(call)
             work.add_done_callback(lambda _: _settle(expiring, "it ended"))
-            try:
-                await expiring
-            finally:
-                if timer:
-                    timer.cancel()
+            threaded = not is_coroutine_function(worker.perform)
+            with ExitStack() as cancelling:
+                if not threaded:
+                    cancelling.enter_context(self.stop.interrupting(functools.partial(self._cancel, work)))
+                try:
+                    await expiring
+                finally:
+                    if timer:
+                        timer.cancel()
             if work.done():
+                if work.cancelled():
+                    self.stop.check()
+                    raise WorkError(f"The branch {branch.key} cancelled itself.")
                 return work.result()
         own.request(expiring.result())
         self._await_late(work, branch.key, step, threaded)
@@ -257,6 +258,10 @@ class Dispatch:
         )
         if idle and (decided or self.board.has_ready or self.board.missing):
             self.end_turn()
+
+    def _cancel(self, work: asyncio.Task[Any]) -> None:
+        """From any thread."""
+        self._loop.call_soon_threadsafe(work.cancel)
 
     def _interrupt(self) -> None:
         """A stop comes from any thread."""
@@ -316,6 +321,10 @@ class Share:
             self.ended.set_result(None)
 
 
+def _unheard(error: BaseException | None) -> None:
+    """The loop has ended: nobody is there to refuse what a thread brings after it."""
+
+
 def _settle(future: asyncio.Future[str], why: str) -> None:
     if not future.done():
         future.set_result(why)
@@ -323,31 +332,3 @@ def _settle(future: asyncio.Future[str], why: str) -> None:
 
 def _timeout(key: str, why: str) -> BranchTimeout:
     return BranchTimeout(f"The branch {key} was given up: {why}.")
-
-
-async def _on_thread(function: Callable[[], Any], name: str) -> Any:
-    """Call it on a thread of its own: one that hangs must not take the place of others."""
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[Any] = loop.create_future()
-    context = contextvars.copy_context()
-
-    def settle(answer: Any, error: BaseException | None) -> None:
-        if future.done():
-            return
-        if error is not None:
-            future.set_exception(error)
-        else:
-            future.set_result(answer)
-
-    def work() -> None:
-        answer, raised = None, None
-        try:
-            answer = context.run(function)
-        except BaseException as error:  # noqa: BLE001 - raised in the loop
-            raised = error
-        # Nobody may be there any more to hear of it.
-        with suppress(RuntimeError):
-            loop.call_soon_threadsafe(settle, answer, raised)
-
-    threading.Thread(target=work, name=name, daemon=True).start()
-    return await future
