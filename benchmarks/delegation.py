@@ -1,6 +1,8 @@
-"""How fast delegation is: decisions of the policy, optimization of many tasks, what stands in the store, groups.
+"""How fast delegation is: decisions of the policy, optimization of many tasks, what stands in the store, messages,
+votes, auctions.
 
-    python benchmarks/delegation.py [PART ...]
+    python benchmarks/delegation.py [policy] [optimizer] [workload] [approvals] [monitor] [messages] [consensus]
+        [auction]
 
 Without an argument all parts run. A part fails if it misses what is promised: a decision under 100 microseconds with
 1,000 rules and 10,000 agents, whatever comes of it; 2,000 tasks over 200 agents optimized within 10 s; a round trip
@@ -230,12 +232,12 @@ def _tell_ms(name: str, times: list[float]) -> None:
 PARTS: dict[str, Callable[[], None]] = {
     "policy": policy,
     "optimizer": optimizer,
-    "workload": workload,
-    "approvals": approvals,
-    "monitor": monitor,
     "messages": messages,
     "consensus": consensus,
     "auction": auction,
+    "workload": workload,
+    "approvals": approvals,
+    "monitor": monitor,
 }
 
 

@@ -41,6 +41,12 @@ def shown(session: Session, verdict: Verdict, tasks: list[Task], outcomes: dict[
     }
 
 
+def approvers(spec: PipelineSpec) -> tuple[str, ...]:
+    """Who is asked, one after the other."""
+    owner = spec.governance.owner
+    return spec.gate.approvers or ((owner,) if owner else ()) + LEADS
+
+
 def answer(
     session: Session, seen: dict[str, Any], why: str, *, approved_by: str | None, waited_for: str | None
 ) -> tuple[Route, str, str]:
@@ -70,12 +76,6 @@ def answer(
         )
     route = {"approved": Route.PUBLISH, "pending": Route.WAIT}.get(found.status, Route.FAIL)
     return route, f"{why}; request {found.approval} {found.words}", found.approval
-
-
-def approvers(spec: PipelineSpec) -> tuple[str, ...]:
-    """Who is asked, one after another: whom the gate names, or else the owner of the data and the leads."""
-    owner = spec.governance.owner
-    return tuple(spec.gate.approvers) or ((owner,) if owner else ()) + LEADS
 
 
 def confirm(session: Session, passes: int, tasks: list[Task], outcomes: dict[str, Outcome]) -> None:

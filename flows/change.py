@@ -1,11 +1,12 @@
 """Sources whose columns are no longer what they were, where the spec asks for a consensus about that."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from core.errors import AwaitingApproval, Refused
 from core.schema import Schema, SchemaColumn
 from core.store import Database
 from delegation import approvals
-from delegation.consensus.consensus import Consensus
+from delegation.consensus.consensus import Consensus, decided
 from delegation.consensus.source import SourceDecision, judge_source, uses
 from delegation.consensus.voters import schema_voters
 from flows.approval import approvers
@@ -25,9 +26,9 @@ class Settled(NamedTuple):
 def settled(session: Session, approved_by: str | None) -> Settled:
     """What a run has to know of its changed sources before it looks at them.
 
-    The voters judge each change against what the last published run of the pipeline found. Raises AwaitingApproval
-    if one breaks the pipeline: the run waits for a person, and goes on, once approved, with the cells of columns that
-    are gone left empty. `approved_by` is who approves by resuming. Raises Refused if it was denied; SourceError.
+    The voters judge each change against what the last published run of the pipeline found. Raises AwaitingApproval if
+    one breaks the pipeline: the run waits, and `approved_by` names who lets it go on, with cells of columns that are
+    gone left empty. Only what was on record before can have been approved. Raises SourceError.
     """
     schemas: dict[str, Schema] = {}
     names: dict[str, Names] = {}
@@ -61,8 +62,11 @@ def _decided(session: Session, source: str, found: list[Schema], known: Schema, 
     if not known and all(schema.keys() >= declared.keys() for schema in found):
         # Nothing is missing, and nobody knows what there was before.
         return {}
+    # Before the voters are asked: what is on record by then, a person can have seen.
+    database = session.lease.database
+    seen = decided(database, session.run_id)
     decision = judge_source(
-        Consensus(session.lease.database, schema_voters()),
+        Consensus(database, schema_voters()),
         source,
         declared=list(declared),
         known=known,
@@ -74,37 +78,44 @@ def _decided(session: Session, source: str, found: list[Schema], known: Schema, 
         return {}
     names: Names = dict(decision.names)
     if decision.action == "wait":
-        _require(session, source, decision, found, approved_by)
+        _require(session, source, decision, seen, approved_by)
         gone = {column for schema in found for column in declared if column not in schema}
         names |= {column: (*names.get(column, ()), None) for column in gone}
     session.ledger.tell("source.changed", source=source, action=decision.action, names=names, reason=decision.reason)
     return names
 
 
-def _require(
-    session: Session, source: str, decision: SourceDecision, found: list[Schema], approver: str | None
-) -> None:
-    """Raise AwaitingApproval unless a person approved of going on with what is found now; Refused if it was denied.
+def _require(session: Session, source: str, decision: SourceDecision, seen: set[str], approved_by: str | None) -> None:
+    """Raise AwaitingApproval until somebody approves of the change, Refused if it was denied.
 
-    `approver`, who resumed the run, decides what was asked before, and nothing that nobody has seen yet.
+    `approved_by` decides it at once, if it was on record before.
     """
-    database, spec = session.lease.database, session.spec
-    asked = {request.approval for request in approvals.requests(database, run_id=session.run_id)}
-    subject = f"read the changed source {source} in {session.run_id}"
-    schemas = [{name: column.model_dump() for name, column in schema.items()} for schema in found]
-    request: dict[str, Any] = {
-        "seen": {"pipeline": spec.name, "source": source, "found": schemas, "reason": decision.reason},
-        "reason": decision.reason,
-        "asked_by": "consensus",
-        "path": approvers(spec),
-        "timeout_s": spec.gate.approval_timeout_s,
-        "run_id": session.run_id,
-    }
-    standing = approvals.ask(database, subject, **request)
-    if approver and standing.status == "pending" and standing.approval in asked:
-        why = "given when the run was resumed"
-        approvals.decide(database, standing.approval, approved=True, by=approver, reason=why)
-    approvals.require(database, subject, **request)
+    database, subject = session.lease.database, f"read the changed source {source} of {session.run_id}"
+    fingerprints = [result.fingerprint for result in decision.results]
+    request = approvals.ask(
+        database,
+        subject,
+        seen={"source": source, "run": session.run_id, "reason": decision.reason, "changes": fingerprints},
+        reason=decision.reason,
+        asked_by="consensus",
+        path=approvers(session.spec),
+        timeout_s=session.spec.gate.approval_timeout_s,
+        run_id=session.run_id,
+    )
+    if request.status == "pending" and approved_by and seen.issuperset(fingerprints):
+        reason = "given when the run was resumed"
+        request = approvals.decide(database, request.approval, approved=True, by=approved_by, reason=reason)
+    if request.status == "approved":
+        by = request.decided_by or ""
+        session.ledger.tell("source.approved", actor=by, source=source, approval=request.approval)
+        return
+    session.ledger.tell("source.waits", source=source, approval=request.approval, reason=decision.reason)
+    words = f"{request.words}; {decision.reason}"
+    if request.status == "pending":
+        raise AwaitingApproval(request.approval, subject, words)
+    raise Refused(
+        "flow", f"request {request.approval} to {subject} {words}", remedy="Correct the source or the spec, and resume."
+    )
 
 
 def _as_declared(declared: list[str], found: list[Schema], names: Names) -> Schema:

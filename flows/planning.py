@@ -9,8 +9,8 @@ from tools.orchestration.requirements import Plan, make_plan
 
 
 def planned(session: Session, *, approved_by: str | None = None) -> Plan:
-    """The plan on record; made now, if there is none. Raises SpecError, SourceError, TargetError; AwaitingApproval
-    if a source has changed so that a person must decide; `approved_by` is who does so by resuming."""
+    """The plan on record; made now, if there is none. Raises SpecError, SourceError, TargetError; AwaitingApproval if a
+    source has changed so that a person must decide, and `approved_by` names none."""
     if session.plan is None:
         recorded = session.ledger.recorded("plan")
         session.plan = _made(session, approved_by) if recorded is None else Plan.model_validate(recorded)

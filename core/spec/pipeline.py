@@ -100,6 +100,7 @@ class PipelineSpec(Part):
     engine: EngineSpec = DuckDbEngine()
     sla: Sla = Sla()
     governance: Governance = Governance()
+    assignment: Literal["policy", "auction", "optimizer"] = "policy"
 
     @model_validator(mode="after")
     def _fits_together(self) -> "PipelineSpec":

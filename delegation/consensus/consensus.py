@@ -117,6 +117,12 @@ class Consensus:
         return _result(rows[0]) if rows else None
 
 
+def decided(database: Database, run_id: str) -> set[str]:
+    """The fingerprints of the proposals that were decided on in a run."""
+    rows = database.query("SELECT fingerprint FROM consensus WHERE run_id = %s", (run_id,))
+    return {row["fingerprint"] for row in rows}
+
+
 def history(database: Database, dataset: str | None = None, *, limit: int = 50) -> list[Result]:
     """The last decisions, of one dataset or of all, newest first."""
     rows = database.query(
