@@ -3,8 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from delegation.auction.assignment import AuctionAssigner
-
 from core.errors import Refused
 from core.task import THRESHOLDS, Stage, Task
 from crews import AGENTS
@@ -20,11 +18,12 @@ from delegation import (
     load_rules,
 )
 from delegation import record as record_decisions
+from delegation.auction.assignment import AuctionAssigner
 from delegation.auction.bidder import measured
 from delegation.handover import TASK_TYPES
+from delegation.load import Loads
 from delegation.optimizer import Candidate, PendingTask, optimize
 from delegation.optimizer import record as record_proposal
-from delegation.workload import Loads
 from flows.session import Session
 
 # On whose behalf a run hands its tasks over.
