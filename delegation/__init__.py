@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from delegation.assignment import Assigner, Assignment, StageAssigner
     from delegation.auction.assignment import AuctionAssigner
     from delegation.auction.auction import Auction
-    from delegation.auction.bid import Bid, Lot
+    from delegation.auction.bid import Lot
     from delegation.card import AgentCard, Authority
     from delegation.consensus.consensus import Consensus
     from delegation.decision import Decision, Verdict, record
@@ -35,7 +35,6 @@ _HOMES = {
     "AuctionAssigner": "delegation.auction.assignment",
     "Authority": "delegation.card",
     "Claim": "delegation.load",
-    "Bid": "delegation.auction.bid",
     "Consensus": "delegation.consensus.consensus",
     "Coordinator": "delegation.hierarchy",
     "Decision": "delegation.decision",
@@ -68,7 +67,6 @@ __all__ = [
     "Auction",
     "AuctionAssigner",
     "Authority",
-    "Bid",
     "Claim",
     "Consensus",
     "Coordinator",

@@ -7,13 +7,16 @@ import psycopg
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from typer.testing import CliRunner
 
 from core import journal
 from core import run as runs
-from core.errors import AwaitingApproval, SourceError
+from core.errors import AwaitingApproval, Refused, SourceError
 from core.report import RunReport
 from core.settings import Settings
 from core.store import Database
+from crewline.cli import app
+from delegation import approvals
 from flows.audit import audit
 from flows.pipeline import DataPipelineFlow
 
@@ -125,8 +128,11 @@ def test_a_column_that_is_gone_makes_the_run_wait_until_a_person_approves(
     report = DataPipelineFlow(run_id=flow.run_id, database=database, approved_by="ann").kickoff()
     assert report.status == "published"
     assert published(tmp_path) == [{"order_id": 5, "customer_id": None, "amount": 5.5}]
-    (approved,) = journal.events(database, flow.run_id, kind="source.approved")
-    assert approved.actor == "ann"
+    requests = approvals.requests(database, closed=True, run_id=flow.run_id)
+    assert sorted((r.status, "amount is gone" in r.reason, r.decided_by) for r in requests) == [
+        ("approved", False, "ann"),
+        ("void", True, None),
+    ]
     assert audit(database, flow.run_id, configuration).balanced
 
 
@@ -172,3 +178,30 @@ def test_without_consensus_a_column_that_is_gone_is_an_error_as_ever(tmp_path: P
     write(tmp_path, RENAMED)
     with pytest.raises(SourceError, match="has no column order_id, customer_id"):
         run(spec(tmp_path, change="fail"), database)
+
+
+def test_the_command_line_exits_with_3_while_it_waits_and_resumes_with_an_approval(
+    tmp_path: Path, database: Database
+) -> None:
+    write(tmp_path, {"order_id": [5], "customer_id": ["e"]})
+    waiting = CliRunner().invoke(app, ["run", str(spec(tmp_path)), "--json"])
+    assert waiting.exit_code == 3
+    assert "read the changed source orders" in waiting.stderr
+    run_id = runs.newest(database)[0].run_id
+    assert CliRunner().invoke(app, ["resume", run_id]).exit_code == 3
+    (request,) = approvals.requests(database, run_id=run_id)
+    decision = ["approve", request.approval, "--by", "ann", "--reason", "amounts come later"]
+    assert CliRunner().invoke(app, decision).exit_code == 0
+    resumed = CliRunner().invoke(app, ["resume", run_id, "--json"])
+    assert resumed.exit_code == 0, resumed.stderr
+
+
+def test_a_change_that_a_person_denies_fails_the_run(tmp_path: Path, database: Database) -> None:
+    write(tmp_path, {"order_id": [5], "customer_id": ["e"]})
+    flow = DataPipelineFlow(spec(tmp_path), database=database)
+    with pytest.raises(AwaitingApproval) as waits:
+        flow.kickoff()
+    approvals.decide(database, waits.value.approval_id, approved=False, by="ann", reason="no")
+    with pytest.raises(Refused):
+        DataPipelineFlow(run_id=flow.run_id, database=database).kickoff()
+    assert runs.get(database, flow.run_id).status == "failed"
