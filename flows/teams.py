@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from core.classification import Classification
 from core.errors import Refused
 from core.task import THRESHOLDS, Stage, Task
 from crews import AGENTS
@@ -46,7 +47,7 @@ def assigner_for(session: Session, loads: Loads) -> Assigner:
     context = {
         "scope": "stage",
         "quality_threshold": min(THRESHOLDS.values()),
-        "classification": session.spec.governance.classification,
+        "classification": _classification(session),
     }
 
     def tell(decisions: Sequence[Decision]) -> None:
@@ -58,6 +59,10 @@ def assigner_for(session: Session, loads: Loads) -> Assigner:
     if session.spec.assignment == "optimizer":
         return Permitted(OptimizerAssigner(session, policy, context, loads), policy, context, tell)
     return PolicyAssigner(policy, COORDINATOR, context, tell)
+
+
+def _classification(session: Session) -> Classification:
+    return session.spec.governance.classification or Classification.INTERNAL
 
 
 class Permitted:
@@ -127,7 +132,7 @@ class OptimizerAssigner:
                 task_type=str(task.stage),
                 hours=hours[task.stage],
                 priority=Priority[task.priority.upper()],
-                classification=self._session.spec.governance.classification,
+                classification=_classification(self._session),
             )
             for task in tasks
         ]
@@ -138,7 +143,7 @@ class OptimizerAssigner:
         return Candidate(
             card=card.model_copy(update={"capacity": card.capacity + tasks}),
             load=self._loads.load(agent),
-            clearance=self._session.spec.governance.classification,
+            clearance=_classification(self._session),
         )
 
     def _permit(self, task: PendingTask, card: AgentCard) -> Decision:
