@@ -79,10 +79,11 @@ def test_the_python_of_the_page_on_workers_prints_what_it_says(folder: Path) -> 
 
 
 def test_the_python_of_the_readme_prints_what_it_says(folder: Path) -> None:
-    pipeline, tool = blocks(README, "python")
+    pipeline, tool, graph = blocks(README, "python")
     assert len(pipeline.splitlines()) <= 30
     keeps_its_word(pipeline, folder)
     keeps_its_word(tool, folder)
+    keeps_its_word(graph, folder)
 
 
 def test_the_page_on_tools_is_true_alone_in_an_agent_and_over_mcp(folder: Path, model: ScriptedModel) -> None:
