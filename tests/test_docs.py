@@ -136,7 +136,7 @@ def test_the_python_of_the_page_on_transformations_prints_what_it_says(folder: P
 GRAPHS = blocks((ROOT / "docs" / "graphs.md").read_text(), "python")
 
 
-@pytest.mark.parametrize("code", GRAPHS, ids=("alone", "crash", "answer", "fork", "serve"))
+@pytest.mark.parametrize("code", GRAPHS, ids=("alone", "adaptive", "crash", "answer", "fork", "serve"))
 def test_the_page_on_graphs_does_what_it_says(folder: Path, code: str) -> None:
     """Its drawings are compared in tests/test_graph_commands.py."""
     keeps_its_word(code, folder)
