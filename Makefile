@@ -28,14 +28,16 @@ test: install  ## run the tests on the embedded PostgreSQL
 test-spark: .venv-spark/installed  ## run what must hold of both engines, with PySpark in an environment of its own
 	.venv-spark/bin/pytest tests/spark
 
-chaos: install  ## kill runs at every crash point and at 300 random moments; 10,000 made-up calls of the tools
-	CREWLINE_CHAOS=1 $(BIN)/pytest --numprocesses 2 tests/test_kill.py tests/test_fuzz.py
+chaos: install  ## kill runs at every crash point and at 300 random moments, a graph at 50; 10,000 made-up calls of the tools
+	CREWLINE_CHAOS=1 $(BIN)/pytest --numprocesses 2 tests/test_kill.py tests/test_graph_kill.py tests/test_fuzz.py
 
 bench: install  ## measure against hand-written queries and other tools; takes long, and wants a quiet machine
 	$(BIN)/python -m benchmarks.cleaning
 	$(BIN)/python benchmarks/transform.py
 	$(BIN)/python benchmarks/quality.py
 	$(BIN)/python benchmarks/discovery.py
+	$(BIN)/python benchmarks/fanout.py --runs 3 --curve 1000,20000,100000 --against dbos,prefect,dagster --json
+	$(BIN)/python benchmarks/overhead.py --json
 	$(BIN)/python benchmarks/delegation.py
 
 check: install  ## lint, types, layer contract

@@ -1,24 +1,38 @@
-"""How fast delegation is: decisions of the policy, and optimization of many tasks.
+"""How fast delegation is: decisions of the policy, optimization of many tasks, what stands in the store, messages,
+votes, auctions.
 
-    python benchmarks/delegation.py [policy] [optimizer]
+    python benchmarks/delegation.py [policy] [optimizer] [workload] [approvals] [monitor] [messages] [consensus]
+        [auction]
 
 Without an argument all parts run. A part fails if it misses what is promised: a decision under 100 microseconds with
-1,000 rules and 10,000 agents, whatever comes of it; 2,000 tasks over 200 agents optimized within 10 s.
+1,000 rules and 10,000 agents, whatever comes of it; 2,000 tasks over 200 agents optimized within 10 s; a round trip
+of messages between two processes under 10 ms at the median.
 """
 
 import argparse
+import multiprocessing
 import random
 import statistics
 import sys
+import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 # The folder of a script comes first, and this file would be taken for the package that has its name.
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from delegation import AgentCard, Authority, Policy, Priority, Rights, Rules
+from benchmarks.delegation_store import approvals, monitor, workload
+from core.schema import SchemaColumn
+from core.store import Database
+from core.store.server import start_server
+from delegation import AgentCard, Auction, Authority, Consensus, Hub, Lot, Policy, Priority, Rights, Rules
+from delegation.auction.bidder import RuleBidder
+from delegation.consensus.proposal import SchemaChange
+from delegation.consensus.voters import schema_voters
+from delegation.messages.payload import DataRequest, DataResponse
 from delegation.optimizer import Candidate, PendingTask, optimize
 from delegation.rules import Resources
 
@@ -144,7 +158,87 @@ def _tell(name: str, values: list[float]) -> None:
     print(f"  {name:20} {len(values):7}  median {statistics.median(values):6.1f}  95% {tenth:6.1f}")
 
 
-PARTS: dict[str, Callable[[], None]] = {"policy": policy, "optimizer": optimizer}
+def messages(rounds: int = 500) -> None:
+    """A request and its answer, between two processes."""
+    with _database() as database, Hub(database) as hub:
+        hub.register("near")
+        hub.register("far")
+        child = multiprocessing.get_context("spawn").Process(target=_answer, args=(database.url,), daemon=True)
+        child.start()
+        hub.ask("near", "far", DataRequest(dataset="warm"), timeout_s=60)
+        times = [_ms(lambda: hub.ask("near", "far", DataRequest(dataset="d"), timeout_s=10)) for _ in range(rounds)]
+        child.kill()
+        child.join()
+        _tell_ms("round trip between two processes", times)
+        assert statistics.median(times) < 10, "a round trip takes 10 ms or more"
+        began = time.perf_counter()
+        for _ in range(rounds):
+            hub.send("near", "far", DataRequest(dataset="d"))
+        print(f"  sent by one thread: {rounds / (time.perf_counter() - began):,.0f} messages a second")
+
+
+def consensus(rounds: int = 100) -> None:
+    """Decisions of the default voters on a column that is called otherwise, put on record."""
+    before = {f"column_{n}": SchemaColumn(type="int64") for n in range(50)}
+    after = {f"Column{n}": column for n, column in enumerate(before.values())}
+    change = SchemaChange(dataset="d", before=before, after=after, uses={"column_0": ("derives x",)})
+    with _database() as database:
+        deciding = Consensus(database, schema_voters())
+        _tell_ms("consensus on 50 renamed columns", [_ms(lambda: deciding.decide(change)) for _ in range(rounds)])
+
+
+def auction(rounds: int = 50) -> None:
+    """One task put up to 100 agents; and 50 tasks together to 20."""
+    chance = random.Random(SEED)
+    cards = [AgentCard(id=f"a{n:03}", skills={"cleaning": chance.uniform(0.5, 1)}, capacity=5) for n in range(100)]
+    lots = [Lot(id=f"t{n}", task_type="cleaning", expected_s=chance.uniform(1, 100)) for n in range(50)]
+    with _database() as database:
+        single = Auction(database, [RuleBidder(card) for card in cards])
+        _tell_ms("one task, 100 bidders", [_ms(lambda: single.sell(lots[0])) for _ in range(rounds)])
+        several = Auction(database, [RuleBidder(card) for card in cards[:20]])
+        _tell_ms("50 tasks together, 20 bidders", [_ms(lambda: several.sell_together(lots)) for _ in range(3)])
+
+
+@contextmanager
+def _database() -> Iterator[Database]:
+    """A PostgreSQL of its own."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
+        # The server is another user where root starts it.
+        Path(home).chmod(0o755)
+        server = start_server(Path(home) / "postgres")
+        database = Database(server.get_uri(), wait_s=5).open()
+        yield database
+        database.close()
+        server.cleanup()
+
+
+def _answer(url: str) -> None:
+    hub = Hub(Database(url, wait_s=5).open())
+    while True:
+        if request := hub.receive("far", timeout_s=60):
+            hub.reply(request, DataResponse(dataset="d", reason="none"))
+
+
+def _ms(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return 1e3 * (time.perf_counter() - began)
+
+
+def _tell_ms(name: str, times: list[float]) -> None:
+    print(f"  {name:34} median {statistics.median(times):8.2f} ms  worst {max(times):8.2f} ms")
+
+
+PARTS: dict[str, Callable[[], None]] = {
+    "policy": policy,
+    "optimizer": optimizer,
+    "messages": messages,
+    "consensus": consensus,
+    "auction": auction,
+    "workload": workload,
+    "approvals": approvals,
+    "monitor": monitor,
+}
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 os.environ["DAGSTER_DISABLE_TELEMETRY"] = "true"
 
-from dagster import DagsterInstance, DynamicOut, DynamicOutput, in_process_executor, job, op  # noqa: E402
+from dagster import DagsterInstance, DynamicOut, DynamicOutput, in_process_executor, job, op
 
 WARM = 5
 

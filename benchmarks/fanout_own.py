@@ -1,7 +1,8 @@
-"""Durable no-op branches by Crewline and by LangGraph alone: `fanout_own.py WHO BRANCHES`, the database in the settings.
+"""Durable no-op branches, by Crewline or LangGraph alone: `fanout_own.py WHO BRANCHES`, the database in the settings.
 
-WHO is crewline; waves, the same waves in plain LangGraph, without a ledger; or langgraph, one superstep of plain Sends.
-Each has done a few branches before, so that what starts up once is not measured. The last line is what it took.
+WHO is crewline; without a ledger, in plain LangGraph, shares, the same waves and Sends, or waves, the same waves with a
+Send for each branch; or langgraph, one superstep of such Sends. Each has done a few branches before, so that what
+starts up once is not measured. The last line is what it took.
 """
 
 import asyncio
@@ -30,7 +31,7 @@ from core.settings import settings
 from core.stop import Stop
 from core.store import Database, open_database
 from graphs import Attempt, Branch, FunctionWorker, Options, ParallelWorkflow, Result
-from graphs.parallel.options import WAVE
+from graphs.parallel.options import SENDS, WAVE
 from graphs.runs import conduct
 
 warnings.filterwarnings("ignore", category=DeprecationWarning)
@@ -42,7 +43,7 @@ Fanout = Callable[[Database, str, int], Awaitable[None]]
 
 def main() -> None:
     who, branches = sys.argv[1], int(sys.argv[2])
-    fanout: Fanout = {"crewline": crewline, "waves": waves, "langgraph": superstep}[who]
+    fanout: Fanout = {"crewline": crewline, "shares": shares, "waves": waves, "langgraph": superstep}[who]
     database = open_database()
     try:
         asyncio.run(_warm(fanout, database))
@@ -101,11 +102,11 @@ class _State(TypedDict, total=False):
 
 
 class _Sent(TypedDict):
-    key: str
+    keys: list[str]
 
 
 async def _perform(sent: _Sent) -> dict[str, Any]:
-    return {"arrivals": [sent["key"]]}
+    return {"arrivals": sent["keys"]}
 
 
 async def superstep(database: Database, thread: str, branches: int) -> None:
@@ -118,22 +119,28 @@ async def superstep(database: Database, thread: str, branches: int) -> None:
     graph: StateGraph[Any, None, Any, Any] = StateGraph(_State)
     graph.add_node("perform", _perform, input_schema=_Sent)
     graph.add_node("arrived", arrived)
-    sends = [Send("perform", {"key": f"branch/{n}"}) for n in range(branches)]
+    sends = [Send("perform", {"keys": [f"branch/{n}"]}) for n in range(branches)]
     graph.add_conditional_edges(START, lambda state: sends, ["perform"])
     graph.add_edge("perform", "arrived")
     graph.add_edge("arrived", END)
     await _invoke(graph, database, thread, {"branches": branches})
 
 
-async def waves(database: Database, thread: str, branches: int) -> None:
-    """Waves of plain Sends, as large as Crewline's."""
+async def shares(database: Database, thread: str, branches: int) -> None:
+    """Waves as large as Crewline's, whose branches share as many Sends."""
+    await waves(database, thread, branches, together=WAVE // SENDS)
+
+
+async def waves(database: Database, thread: str, branches: int, together: int = 1) -> None:
+    """Waves as large as Crewline's, with a Send for so many branches together."""
 
     def coordinate(state: _State) -> dict[str, Any]:
         return {"sent": min(state["branches"], state.get("sent", 0) + WAVE)}
 
     def send(state: _State) -> list[Send]:
         first = (state["sent"] - 1) // WAVE * WAVE
-        return [Send("perform", {"key": f"branch/{n}"}) for n in range(first, state["sent"])]
+        keys = [f"branch/{n}" for n in range(first, state["sent"])]
+        return [Send("perform", {"keys": keys[n : n + together]}) for n in range(0, len(keys), together)]
 
     def meet(state: _State) -> dict[str, Any]:
         return {}

@@ -20,6 +20,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from environments import environment
+
 HERE = Path(__file__).parent
 OTHERS = {
     "pandera": ["pandera[polars]"],
@@ -37,7 +39,7 @@ def main() -> None:
     data = _lineitem(folder, options.scale)
     contenders = {name: [sys.executable, str(HERE / "quality_own.py"), name] for name in ("crewline", "scan", "tuned")}
     for name in filter(None, options.against.split(",")):
-        if python := _environment(folder, name):
+        if python := environment(folder, name, OTHERS[name]):
             contenders[name] = [python, str(HERE / f"quality_{name}.py"), name]
     results: dict[str, list[dict[str, float]]] = {name: [] for name in contenders}
     for _ in range(options.runs):
@@ -83,22 +85,6 @@ def _lineitem(folder: Path, scale: float) -> Path:
         asked = ["parquet", "--scale-factor", f"{scale:g}", "--tables", "lineitem", "--output-dir", str(place)]
         subprocess.run([generator, *asked], check=True, capture_output=True)
     return file
-
-
-def _environment(folder: Path, name: str) -> str | None:
-    """The Python of an environment with the tool; None if it cannot be had."""
-    place = folder / "environments" / name
-    python = place / "bin" / "python"
-    if not (place / "installed").exists():
-        subprocess.run([sys.executable, "-m", "venv", place], check=True)
-        done = subprocess.run(
-            [python, "-m", "pip", "install", "--quiet", *OTHERS[name]], capture_output=True, text=True
-        )
-        if done.returncode:
-            print(f"{name} is left out: {(done.stderr.strip().splitlines() or ['it cannot be installed'])[-1]}")
-            return None
-        (place / "installed").touch()
-    return str(python)
 
 
 def _measured(command: list[str]) -> dict[str, float] | None:

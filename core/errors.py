@@ -10,8 +10,11 @@ CrewlineError
 │   ├── RunNotFound            no run has this id
 │   ├── RunHeld                another living process works on the run
 │   ├── RunFinished            the run has ended and cannot be resumed
-│   └── SpecChanged            the spec is no longer the one that the run was started with
+│   ├── SpecChanged            the spec is no longer the one that the run was started with
+│   ├── ApprovalNotFound       no request for approval has this id
+│   └── ApprovalClosed         the request was decided, ran out of time, or is void: it cannot be decided any more
 ├── Refused                    what was asked is outside of the agent's authority; nothing was changed
+│   └── AtCapacity             the agent has as many tasks as it may have at a time
 ├── StoreUnavailable           PostgreSQL cannot be reached
 ├── WorkError                  the machine could not do the work: a full disk, a lost engine
 │   └── OutOfMemory            too little memory, even with spilling
@@ -21,6 +24,7 @@ CrewlineError
 ├── CircuitOpen                what failed again and again is left alone for a while
 ├── StateError                 what a graph was to keep is no plain JSON; names whose it is
 ├── Interrupted                the run was asked to stop; it can be resumed
+├── AwaitingApproval           a person must decide before the run goes on; it can be resumed
 ├── LeaseLost                  another process has taken the run over; what this one writes is refused
 ├── AccountingError            rows do not add up; a defect, never the user's fault
 ├── RuleError                  a rule cannot be carried out on this data
@@ -128,6 +132,28 @@ class SpecChanged(InputError):
         )
 
 
+class ApprovalNotFound(InputError):
+    """No request for approval has this id."""
+
+    def __init__(self, approval_id: str) -> None:
+        self.approval_id = approval_id
+        super().__init__(
+            f"There is no request for approval '{approval_id}'.", remedy="See them with: crewline approvals --all"
+        )
+
+
+class ApprovalClosed(InputError):
+    """The request was decided, ran out of time, or is void: it cannot be decided any more. `status` says which."""
+
+    def __init__(self, approval_id: str, status: str, why: str) -> None:
+        self.approval_id = approval_id
+        self.status = status
+        super().__init__(
+            f"Request {approval_id} cannot be decided any more: it {why}.",
+            remedy="See what waits now with: crewline approvals",
+        )
+
+
 class Refused(CrewlineError):
     """What was asked is outside of the agent's authority. Nothing was changed. `reason` is the bare why."""
 
@@ -135,6 +161,16 @@ class Refused(CrewlineError):
         self.agent = agent
         self.reason = reason
         super().__init__(f"Refused to {agent}: {reason}.", remedy=remedy)
+
+
+class AtCapacity(Refused):
+    """The agent has as many tasks as it may have at a time."""
+
+    def __init__(self, agent: str, capacity: int) -> None:
+        self.capacity = capacity
+        super().__init__(
+            agent, f"it has all the tasks that it may have ({capacity})", remedy="Wait, or ask another agent."
+        )
 
 
 class StoreUnavailable(CrewlineError):
@@ -197,6 +233,20 @@ class Interrupted(CrewlineError):
     """The run was asked to stop and has stopped at a safe place."""
 
     resumable = True
+
+
+class AwaitingApproval(CrewlineError):
+    """A person must decide before this goes on. A run that meets it is left waiting."""
+
+    resumable = True
+
+    def __init__(self, approval_id: str, subject: str, waits: str) -> None:
+        self.approval_id = approval_id
+        self.subject = subject
+        super().__init__(
+            f"To {subject} needs approval: request {approval_id} {waits}.",
+            remedy=f"Decide with: crewline approve {approval_id} --by NAME --reason TEXT, or deny",
+        )
 
 
 class LeaseLost(CrewlineError):

@@ -4,18 +4,14 @@ Each holder gets a fencing token, greater than any before. Whatever it writes ca
 writes whose token is no longer the run's. So a holder that was taken for dead, and wakes up, changes nothing.
 """
 
-import os
-import socket
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from functools import cache
 from typing import Any
 
-import psutil
-
 from core import journal
-from core.errors import Interrupted, LeaseLost, RunFinished, RunHeld, RunNotFound, StoreUnavailable
+from core.errors import AwaitingApproval, Interrupted, LeaseLost, RunFinished, RunHeld, RunNotFound, StoreUnavailable
+from core.holder import dead, this_process
 from core.run import FINISHED, Status
 from core.store.database import Connection, Database
 from core.store.value import jsonb, text
@@ -95,8 +91,13 @@ class Lease:
             # There is nobody to tell, or nothing to tell.
             self.abandon()
             return
+        status: Status = "failed"
+        if isinstance(error, Interrupted):
+            status = "interrupted"
+        if isinstance(error, AwaitingApproval):
+            status = "waiting"
         try:
-            self.release("interrupted" if isinstance(error, Interrupted) else "failed", error=str(error))
+            self.release(status, error=str(error))
         except (LeaseLost, StoreUnavailable):
             self.abandon()
 
@@ -133,7 +134,7 @@ def claim(database: Database, run_id: str, *, lease_s: float) -> Lease:
 
     Raises RunHeld, naming the holder, while another one is alive; RunNotFound; RunFinished if it ended well.
     """
-    me = _me()
+    me = this_process()
     event = journal.Event(run_id=run_id, kind="run.claimed", actor="flow", data=dict(me))
 
     def work(connection: Connection) -> int:
@@ -149,7 +150,7 @@ def claim(database: Database, run_id: str, *, lease_s: float) -> Lease:
         if row["status"] in FINISHED:
             raise RunFinished(run_id, row["status"], remedy=f"See what it did with: crewline status {run_id}")
         holder = row["holder"]
-        if holder and row["age"] < lease_s and not _dead(holder):
+        if holder and row["age"] < lease_s and not dead(holder):
             raise RunHeld(run_id, f"process {holder['pid']} on {holder['host']}", row["age"])
         token = int(row["token"]) + 1
         connection.execute(
@@ -176,31 +177,9 @@ def fence(connection: Connection, run_id: str, lease_s: float) -> bool:
     ).fetchone()
     if row is None or not row["holder"]:
         return True
-    if row["age"] < lease_s and not _dead(row["holder"]):
+    if row["age"] < lease_s and not dead(row["holder"]):
         return False
     connection.execute(
         "UPDATE runs SET token = token + 1, holder = NULL, status = 'interrupted' WHERE run_id = %s", (run_id,)
     )
     return True
-
-
-@cache
-def _started(pid: int) -> float:
-    return round(psutil.Process(pid).create_time(), 2)
-
-
-def _me() -> dict[str, Any]:
-    pid = os.getpid()
-    return {"host": socket.gethostname(), "pid": pid, "started": _started(pid)}
-
-
-def _dead(holder: dict[str, Any]) -> bool:
-    """Whether the holder is known to be dead; of another machine's processes nothing is known but their heartbeat."""
-    if holder["host"] != socket.gethostname():
-        return False
-    try:
-        process = psutil.Process(holder["pid"])
-        alive = abs(process.create_time() - holder["started"]) < 1 and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
-    return not alive

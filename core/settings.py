@@ -43,6 +43,9 @@ class Settings(BaseSettings):
     mcp_token: SecretStr | None = Field(
         default=None, description="What clients of `crewline mcp --http` must send as bearer token; none if unset."
     )
+    webhook_secret: SecretStr | None = Field(
+        default=None, description="What `crewline monitor` signs its webhook's alerts with; unsigned if unset."
+    )
 
     @property
     def root(self) -> Path:

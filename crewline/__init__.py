@@ -11,25 +11,32 @@ makes another that goes on from one, `prune` removes them. `pipelines` tells how
 what to change about one, `lineage` where data comes from and goes to; `send_lineage` tells OpenLineage of it. `crawl`
 puts the datasets of sources into the catalog, `discover` finds them there, `annotate` says what sources do not say.
 `check` says what a file is worth, `clean` repairs one by the evidence in it, `profile` tells what it holds, and
-`suggest_checks` what checks that teaches.
+`suggest_checks` what checks that teaches. `approvals` lists what waits for a person, who answers by `approve` and
+`deny`; `monitor` tells once of what calls for attention.
 """
 
+from crewline.facade.approvals import approvals, approve, deny
 from crewline.facade.catalog import annotate, crawl, discover
 from crewline.facade.files import check, clean, profile, suggest_checks
 from crewline.facade.graphs import fork, history, prune
+from crewline.facade.monitor import monitor
 from crewline.facade.orchestration import lineage, optimize, pipelines, send_lineage
 from crewline.facade.runs import audit, replay, resume, run, status
 
 __all__ = [
     "annotate",
+    "approvals",
+    "approve",
     "audit",
     "check",
     "clean",
     "crawl",
+    "deny",
     "discover",
     "fork",
     "history",
     "lineage",
+    "monitor",
     "optimize",
     "pipelines",
     "profile",

@@ -6,26 +6,24 @@ resumable.
 
 from __future__ import annotations
 
-import signal
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from core.errors import CrewlineError, InputError, Interrupted, StoreUnavailable
+from core.errors import AwaitingApproval, CrewlineError, InputError, Interrupted, StoreUnavailable
+from crewline.commands.approvals import approvals, approve, deny
 from crewline.commands.catalog import annotate, crawl, discover
 from crewline.commands.checks import check, replay
 from crewline.commands.cleaning import clean, profile, suggest
 from crewline.commands.graphs import fork, graph, prune
 from crewline.commands.mcp import mcp
+from crewline.commands.monitor import monitor
 from crewline.commands.orchestration import lineage, optimize, pipelines
-from crewline.terminal import BAD_INPUT, INTERRUPTED, Json, RunId, print_json, reported
+from crewline.terminal import BAD_INPUT, INTERRUPTED, Json, RunId, print_json, reported, stopped_by_signals
 
 if TYPE_CHECKING:
     from core.report import RunReport
-    from core.stop import Stop
     from graphs.runs import GraphReport
 
 app = typer.Typer(
@@ -38,16 +36,21 @@ app = typer.Typer(
 
 EXIT = {"published": 0, "done": 0, "partial": 0, "failed": 1, "waiting": 3}
 
+Wait = Annotated[
+    bool, typer.Option("--wait", help="Where a run waits for approval, wait with it, and go on once that is decided.")
+]
+
 
 @app.command()
 def run(
     spec: Annotated[str, typer.Argument(metavar="PIPELINE", help="Path of the pipeline's YAML document.")],
+    wait: Wait = False,
     as_json: Json = False,
 ) -> None:
     """Run a pipeline, and publish its result if the quality gate lets it."""
     from crewline.facade import runs
 
-    _work(lambda **options: runs.run(spec, **options), as_json)
+    _work(lambda **options: runs.run(spec, wait=wait, **options), as_json)
 
 
 @app.command()
@@ -64,6 +67,7 @@ def resume(
         list[str] | None,
         typer.Option("--answer", metavar="ID=VALUE", help="An answer to what a graph's run asks; once for each."),
     ] = None,
+    wait: Wait = False,
     as_json: Json = False,
 ) -> None:
     """Go on with a run that was killed, interrupted, failed or waits. Finished work is not done again."""
@@ -73,7 +77,9 @@ def resume(
         answers = dict(_answer(text) for text in answer or ())
 
     def kickoff(**options: Any) -> RunReport | GraphReport:
-        return runs.resume(run_id, compatible=compatible, approved_by=approved_by, answers=answers, **options)
+        return runs.resume(
+            run_id, compatible=compatible, approved_by=approved_by, answers=answers, wait=wait, **options
+        )
 
     _work(kickoff, as_json)
 
@@ -152,6 +158,9 @@ def doctor(as_json: Json = False) -> None:
         raise typer.Exit(1)
 
 
+app.command()(approvals)
+app.command()(approve)
+app.command()(deny)
 app.command()(graph)
 app.command()(fork)
 app.command()(prune)
@@ -161,6 +170,7 @@ app.command()(lineage)
 app.command()(check)
 app.command()(replay)
 app.command()(mcp)
+app.command()(monitor)
 app.command()(crawl)
 app.command()(discover)
 app.command()(annotate)
@@ -213,11 +223,12 @@ def _work(kickoff: Callable[..., RunReport | GraphReport], as_json: bool) -> Non
     stop = Stop()
     shown = progress(Console(stderr=True, markup=False, highlight=False))
     try:
-        with _signals(stop), shown:
+        with stopped_by_signals(stop), shown:
             report = kickoff(stop=stop, listener=shown)
     except CrewlineError as error:
         resumable = error.resumable and shown.run_id is not None
-        typer.echo(f"Error: {error}" if not isinstance(error, Interrupted) else error.what, err=True)
+        words = {Interrupted: error.what, AwaitingApproval: str(error)}.get(type(error), f"Error: {error}")
+        typer.echo(words, err=True)
         if resumable:
             typer.echo(f"Nothing is lost. Go on with: crewline resume {shown.run_id}", err=True)
         raise typer.Exit(_exit_code(error, resumable)) from None
@@ -231,29 +242,9 @@ def _work(kickoff: Callable[..., RunReport | GraphReport], as_json: bool) -> Non
 def _exit_code(error: CrewlineError, resumable: bool) -> int:
     if isinstance(error, (Interrupted, StoreUnavailable)) and resumable:
         return INTERRUPTED
+    if isinstance(error, AwaitingApproval):
+        return EXIT["waiting"]
     return BAD_INPUT if isinstance(error, (InputError, StoreUnavailable)) else 1
-
-
-@contextmanager
-def _signals(stop: Stop) -> Iterator[None]:
-    """Ctrl-C and SIGTERM ask for a stop; a second one kills, as it would have without this."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def ask(number: int, frame: Any) -> None:
-        for known, handler in before.items():
-            signal.signal(known, handler)
-        typer.echo("Stopping at a safe place ...", err=True)
-        # In a thread: the signal may have come while this one holds what the request wants to hold.
-        reason = "Ctrl-C" if number == signal.SIGINT else "SIGTERM"
-        threading.Thread(target=stop.request, args=(reason,), name="stop").start()
-
-    for number in before:
-        signal.signal(number, ask)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 if __name__ == "__main__":

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from core.errors import CrewlineError
+
+if TYPE_CHECKING:
+    from core.stop import Stop
 
 BAD_INPUT = 2
 INTERRUPTED = 130
@@ -32,3 +37,25 @@ def reported() -> Iterator[None]:
 def print_json(content: dict[str, Any]) -> None:
     """One object, in one line."""
     sys.stdout.write(json.dumps(content, ensure_ascii=False) + "\n")
+
+
+@contextmanager
+def stopped_by_signals(stop: Stop) -> Iterator[None]:
+    """Ctrl-C and SIGTERM ask for a stop; a second one kills, as it would have without this."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def ask(number: int, frame: Any) -> None:
+        for known, handler in before.items():
+            signal.signal(known, handler)
+        typer.echo("Stopping at a safe place ...", err=True)
+        # In a thread: the signal may have come while this one holds what the request wants to hold.
+        reason = "Ctrl-C" if number == signal.SIGINT else "SIGTERM"
+        threading.Thread(target=stop.request, args=(reason,), name="stop").start()
+
+    for number in before:
+        signal.signal(number, ask)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -176,7 +176,7 @@ def _percent(value: float | None) -> str:
 
 def _next_step(report: RunReport) -> str:
     if report.status == "waiting":
-        return f"It waits for a person: crewline resume {report.run_id} --approved-by NAME"
+        return f"It waits for a person: crewline approvals; once that is decided: crewline resume {report.run_id}"
     if report.status == "failed":
         return f"What happened: crewline status {report.run_id}; the rows: crewline audit {report.run_id}"
     return f"Proof of the account, and the rows that left: crewline audit {report.run_id}"

@@ -9,6 +9,7 @@ from pydantic import BaseModel, computed_field
 from core import ledger
 from core import run as runs
 from core.dataset import DatasetRef
+from core.errors import InputError
 from core.report import Records
 from core.settings import Settings
 from core.spec.document import parse
@@ -57,6 +58,8 @@ class Audit(BaseModel):
 def audit(database: Database, run_id: str, settings: Settings) -> Audit:
     """Count a run's rows from its files, and compare. Raises RunNotFound; InputError if the run has not closed yet."""
     run = runs.get(database, run_id)
+    if run.kind == "graph":
+        raise InputError(f"Run {run_id} is a graph's: it moves no rows.", remedy=f"See: crewline status {run_id}")
     closing = closed(database, run)
     spec = parse(run.spec, document=f"spec of run {run_id}")
     plan = Plan.model_validate(ledger.recorded(database, run_id, "plan"))

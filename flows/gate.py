@@ -138,15 +138,20 @@ def settle(
     *,
     failures: set[str],
     repairable: bool,
-    approved_by: str | None,
+    approvable: bool,
 ) -> tuple[Route, str]:
     """The verdict's route if it is open, and why; otherwise fail, or wait for approval, as the spec says.
+
+    Where the spec asks for approval of every publication, publishing waits too. With `approvable`, somebody is there
+    who approves: what would fail because nothing is left to change waits for that.
 
     Enhance and retry must be within their quotas, and must change something: `failures` are the kinds of failure among
     the failed tasks, of which a permanent one would fail the same way again; `repairable` says whether there is a
     dataset that repair was not tried on. Work undone cannot be approved.
     """
-    if verdict.route in (Route.PUBLISH, Route.FAIL):
+    if verdict.route == Route.PUBLISH:
+        return (Route.WAIT if gate.approval else Route.PUBLISH), verdict.reason
+    if verdict.route == Route.FAIL:
         return verdict.route, verdict.reason
     if verdict.failed:
         if "permanent" in failures or not failures:
@@ -161,9 +166,7 @@ def settle(
     if left > 0 and repairable:
         return verdict.route, verdict.reason
     why = f"{verdict.reason}, and {'nothing is left to change' if left > 0 else f'the {quota} are spent'}"
-    if approved_by:
-        return Route.PUBLISH, f"{why}; approved by {approved_by}"
-    return (Route.WAIT if gate.spent == "approval" else Route.FAIL), why
+    return (Route.WAIT if gate.spent == "approval" or approvable else Route.FAIL), why
 
 
 def judge(gate: Gate, tasks: list[Task], outcomes: dict[str, Outcome]) -> Verdict:

@@ -1,6 +1,7 @@
 """A run's passages through the gate: each is judged once, and its decision recorded."""
 
 from core.task import Outcome, Task
+from flows.approval import answer, shown
 from flows.gate import Route, Verdict, judge, settle
 from flows.session import Session
 from flows.state import Checkpoint, PipelineState
@@ -26,16 +27,23 @@ def passed(
             state.error_recovery,
             failures=failures(outcomes),
             repairable=bool(_repairable(verdict, checkpoint)),
-            approved_by=approved_by,
+            approvable=approved_by is not None,
         )
+        approval = None
+        if route == Route.WAIT:
+            last = ledger.recorded(f"gate/{checkpoint.passes - 1}") or {}
+            waited_for = last.get("approval") if last.get("route") == Route.WAIT else None
+            seen = shown(session, verdict, tasks, outcomes)
+            route, reason, approval = answer(session, seen, reason, approved_by=approved_by, waited_for=waited_for)
         step = ledger.begin(key, actor="gate")
-        recorded = {"verdict": verdict.model_dump(mode="json"), "route": route}
+        recorded = {"verdict": verdict.model_dump(mode="json"), "route": route, "approval": approval}
         told = {
             "route": route,
             "reason": reason,
             "quality": verdict.quality.model_dump(),
             "critical": verdict.critical,
             "failed": verdict.failed,
+            **({"approval": approval} if approval else {}),
         }
         ledger.commit(step, recorded, actor="gate", told=told)
     return Verdict.model_validate(recorded["verdict"]), Route(recorded["route"])

@@ -4,12 +4,17 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from core.dataset import DatasetRef
+from core.errors import AtCapacity
 from core.task import Outcome, Task
 from crews import AGENTS, Agent, Work
+from delegation import Claim, Workload
 from flows.session import Session
 from graphs import Attempt, Branch, SyncPoint
 from tools.engine.limits import Limits
 from tools.orchestration.requirements import Plan, limits
+
+# How often an agent that has too much to do is looked at again, seconds.
+_BUSY_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,7 @@ class AgentWorker:
     tasks: Mapping[str, Task]
     alone: bool
     capacity: int
+    workload: Workload
 
     @property
     def name(self) -> str:
@@ -36,8 +42,26 @@ class AgentWorker:
 
     def perform(self, branch: Branch, attempt: Attempt) -> Outcome:
         """Perform the branch's task. Raises CrewlineError."""
-        task, session = self.tasks[branch.key], self.session
-        work = Work(
+        task = self.tasks[branch.key]
+        claim = self._claimed(task, attempt)
+        try:
+            return self.agent.perform(task, self._work(task, attempt))
+        finally:
+            self.workload.release(claim)
+
+    def _claimed(self, task: Task, attempt: Attempt) -> Claim:
+        """The agent's promise to do the task, within its capacity: while it has too much to do, wait."""
+        rows = sum(ref.rows for ref in _outputs(attempt, task.inputs))
+        claim = Claim(agent=self.name, task=task.key, kind=str(task.stage), run_id=self.session.run_id, volume=rows)
+        while True:
+            try:
+                return self.workload.claim(claim)
+            except AtCapacity:
+                attempt.stop.wait(_BUSY_S)
+
+    def _work(self, task: Task, attempt: Attempt) -> Work:
+        session = self.session
+        return Work(
             spec=session.spec,
             surroundings=session.surroundings,
             parts=self.plan.parts[task.dataset],
@@ -48,20 +72,26 @@ class AgentWorker:
             stop=attempt.stop,
             began=session.began,
         )
-        return self.agent.perform(task, work)
 
     def _limits(self, task: Task) -> Limits:
         session = self.session
-        return session.limits if self.alone else limits(task.stage, session.threads, session.memory_mb)
+        return session.limits if self.alone else limits(task.stage, task.shards, session.threads, session.memory_mb)
 
 
 def workers_for(
-    session: Session, plan: Plan, tasks: Sequence[Task], agents: Mapping[str, str], *, alone: bool, width: int
+    session: Session,
+    plan: Plan,
+    tasks: Sequence[Task],
+    agents: Mapping[str, str],
+    workload: Workload,
+    *,
+    alone: bool,
+    width: int,
 ) -> list[AgentWorker]:
     """A worker for each agent that was given some of the tasks. `agents` maps a task's place to the agent's id."""
     by_key = {task.key: task for task in tasks}
     given = sorted({agents[task.place] for task in tasks})
-    return [AgentWorker(AGENTS[name], session, plan, by_key, alone, width) for name in given]
+    return [AgentWorker(AGENTS[name], session, plan, by_key, alone, width, workload) for name in given]
 
 
 def branches_for(tasks: Sequence[Task], agents: Mapping[str, str]) -> tuple[list[Branch], list[SyncPoint]]:

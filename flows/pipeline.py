@@ -21,7 +21,8 @@ from core.stop import Stop
 from core.store import Database, open_database
 from core.task import Outcome, Task
 from crews import AGENTS
-from delegation import Assigner, StageAssigner
+from delegation import Assigner, Workload
+from flows.approval import confirm
 from flows.closing import publish_run, write_off
 from flows.gate import Route
 from flows.passage import failures, passed, repairable
@@ -29,6 +30,7 @@ from flows.performance import branches_for, workers_for
 from flows.planning import planned
 from flows.session import Session, open_session
 from flows.state import PipelineState, Step
+from flows.teams import assigner_for, cards
 from graphs import Options, ParallelWorkflow, conduct
 from graphs.checkpoints.retention import keep_latest
 from tools.engine.spark.requirement import check_engine
@@ -78,7 +80,8 @@ class DataPipelineFlow(Flow[PipelineState]):
     _base_dir: str = PrivateAttr(default="")
     _stop: Stop = PrivateAttr()
     _listener: Listener | None = PrivateAttr(default=None)
-    _assigner: Assigner = PrivateAttr()
+    _assigner: Assigner | None = PrivateAttr()
+    _workload: Workload = PrivateAttr()
     _compatible: bool = PrivateAttr(default=False)
     _approved_by: str | None = PrivateAttr(default=None)
     _session: Session = PrivateAttr()
@@ -123,7 +126,7 @@ class DataPipelineFlow(Flow[PipelineState]):
         self._base_dir = str(Path(base_dir).absolute() if base_dir else document.parent if document else Path.cwd())
         self._stop = stop or Stop()
         self._listener = listener
-        self._assigner = assigner or StageAssigner()
+        self._assigner = assigner
         self._compatible = compatible
         self._approved_by = approved_by
 
@@ -152,7 +155,9 @@ class DataPipelineFlow(Flow[PipelineState]):
         self.persistence.bind(self._session.lease)
         saved = await asyncio.to_thread(saved_state, self._session)
         async with held(self._session):
-            await super().kickoff_async(inputs=saved)
+            with Workload(database, lease_s=self._settings.lease_s) as self._workload:
+                self._workload.register(cards().values())
+                await super().kickoff_async(inputs=saved)
             report = self._summed_up(time.monotonic() - started)
             if report.status == "published":
                 passes = range(self.state.checkpoint_data.passes)
@@ -190,7 +195,7 @@ class DataPipelineFlow(Flow[PipelineState]):
     @listen("at_initiate")
     def initiate(self) -> None:
         """Look at the sources and the target, and plan."""
-        plan = planned(self._session)
+        plan = planned(self._session, approved_by=self._approved_by)
         self.state.schema_registry = {
             name: {column: declared.type for column, declared in source.columns.items()}
             for name, source in self._session.spec.sources.items()
@@ -207,7 +212,8 @@ class DataPipelineFlow(Flow[PipelineState]):
         if recorded is None:
             step = ledger.begin("assignment", actor="flow")
             stages = {agent.id: agent.stages for agent in AGENTS.values()}
-            assignments = self._assigner.assign(planned(self._session).tasks, stages)
+            assigner = self._assigner or assigner_for(self._session, self._workload.loads())
+            assignments = assigner.assign(planned(self._session).tasks, stages)
             recorded = {assignment.task: assignment.agent for assignment in assignments}
             reasons = [assignment.model_dump() for assignment in assignments]
             ledger.commit(step, recorded, actor="flow", told={"assignments": reasons})
@@ -225,7 +231,7 @@ class DataPipelineFlow(Flow[PipelineState]):
             "round.started", tasks=[task.key for task in tasks], branches=width, threads=session.threads
         )
         started = time.monotonic()
-        workers = workers_for(session, planned(session), tasks, agents, alone=alone, width=width)
+        workers = workers_for(session, planned(session), tasks, agents, self._workload, alone=alone, width=width)
         # A task that fails is the gate's to judge, and to try again.
         workflow = ParallelWorkflow(workers, options=Options(concurrency=width, attempts=1, revisions=0))
         thread_id = f"{session.run_id}/{self.state.checkpoint_data.passes}"
@@ -280,7 +286,9 @@ class DataPipelineFlow(Flow[PipelineState]):
     @listen(or_("at_publish", "publishable"))
     def publish(self) -> None:
         """Write the target and swap it in, with the evidence beside it."""
-        publish_run(self._session, planned(self._session), self._tasks(), self._outcomes())
+        session, tasks, outcomes = self._session, self._tasks(), self._outcomes()
+        confirm(session, self.state.checkpoint_data.passes, tasks, outcomes)
+        publish_run(session, planned(session), tasks, outcomes)
         self.state.pipeline_status = "published"
         self._next("end")
 

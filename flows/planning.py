@@ -1,5 +1,6 @@
 """The plan of a run: made once, when the sources were looked at; recorded, and the same ever after."""
 
+from flows.change import settled
 from flows.session import Session
 from tools.engine.engine import Engine
 from tools.orchestration.examination import examine
@@ -7,21 +8,25 @@ from tools.orchestration.registration import register
 from tools.orchestration.requirements import Plan, make_plan
 
 
-def planned(session: Session) -> Plan:
-    """The plan on record; made now, if there is none. Raises SpecError, SourceError, TargetError."""
+def planned(session: Session, *, approved_by: str | None = None) -> Plan:
+    """The plan on record; made now, if there is none. Raises SpecError, SourceError, TargetError; AwaitingApproval if a
+    source has changed so that a person must decide, and `approved_by` names none."""
     if session.plan is None:
         recorded = session.ledger.recorded("plan")
-        session.plan = _made(session) if recorded is None else Plan.model_validate(recorded)
+        session.plan = _made(session, approved_by) if recorded is None else Plan.model_validate(recorded)
+        session.surroundings = session.surroundings.model_copy(update={"names": session.plan.names})
     return session.plan
 
 
-def _made(session: Session) -> Plan:
+def _made(session: Session, approved_by: str | None) -> Plan:
     ledger = session.ledger
+    changed = settled(session, approved_by)
+    surroundings = session.surroundings.model_copy(update={"names": changed.names})
     step = ledger.begin("plan", actor="flow")
     # What fits on one engine fits on the other, and Spark would take seconds for each stage.
     with Engine(session.limits, step.path, session.stop) as engine:
-        inspections = examine(engine, session.spec, session.surroundings)
-    plan = make_plan(session.spec, inspections)
+        inspections = examine(engine, session.spec, surroundings)
+    plan = make_plan(session.spec, inspections).model_copy(update=changed._asdict())
     register(session.lease.database, session.spec, plan, base_dir=session.surroundings.base_dir, by="flow")
     told = {
         "level": plan.level,

@@ -1,10 +1,12 @@
 """Branches: what a graph is asked to do, each a unit of work for one worker; and the points where they meet."""
 
+import json
+import re
 from collections.abc import Iterable, Sequence
 from graphlib import CycleError, TopologicalSorter
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from core.errors import InputError
 
@@ -14,8 +16,41 @@ Priority = Literal["high", "medium", "low"]
 QUORUM = 0.75
 
 
+# Keys become folders. What is long or odd belongs into the payload.
+_SEGMENT = re.compile(r"(?!attempt-)[\w@:+=,-][\w@:+=,.-]*")
+_LONGEST_SEGMENT = 200
+
+# Under these a graph keeps what it decides itself.
+_OWN = ("parallel", "adaptive")
+
+
+def _check_key(key: str) -> str:
+    segments = key.split("/")
+    if not all(_SEGMENT.fullmatch(segment) for segment in segments):
+        raise ValueError(
+            "a key has letters, digits and _@:+=,.- with / between parts, and no part begins with a dot or attempt-"
+        )
+    if any(len(segment.encode()) > _LONGEST_SEGMENT for segment in segments):
+        raise ValueError(f"a part of it is longer than {_LONGEST_SEGMENT} bytes")
+    if segments[0] in _OWN and len(segments) > 1:
+        raise ValueError(f"{segments[0]}/ is the graph's own")
+    return key
+
+
+def _check_payload(payload: dict[str, Any]) -> dict[str, Any]:
+    try:
+        json.dumps(payload, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"it is no plain JSON: {error}") from error
+    return payload
+
+
+Key = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_check_key)]
+
+
 class Branch(BaseModel):
-    """One unit of work. `key` names it within its graph, and is its step in the ledger.
+    """One unit of work. `key` names it within its graph, and is its step in the ledger: letters, digits and `_@:+=,.-`,
+    with `/` between parts.
 
     A worker registered for `kind` performs it, on `payload`, which is plain JSON: references, never rows. `needs` are
     the keys of branches, or the names of sync points, that must be done before.
@@ -23,12 +58,14 @@ class Branch(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    key: str = Field(min_length=1, max_length=200)
+    key: Key
     kind: str = Field(min_length=1)
-    payload: dict[str, Any] = Field(default_factory=dict)
+    payload: Annotated[dict[str, Any], AfterValidator(_check_payload)] = Field(default_factory=dict)
     needs: tuple[str, ...] = ()
     priority: Priority = "medium"
-    timeout_s: float | None = Field(default=None, gt=0, description="Seconds of work; the graph's limit if unset.")
+    timeout_s: float | None = Field(
+        default=None, gt=0, allow_inf_nan=False, description="Seconds of work; the graph's limit if unset."
+    )
 
 
 class SyncPoint(BaseModel):
@@ -44,7 +81,7 @@ class SyncPoint(BaseModel):
     name: str = Field(min_length=1, max_length=200)
     branches: tuple[str, ...] = Field(min_length=1)
     quorum: float = Field(default=QUORUM, gt=0, le=1)
-    timeout_s: float | None = Field(default=None, gt=0)
+    timeout_s: float | None = Field(default=None, gt=0, allow_inf_nan=False)
 
 
 def check_branches(branches: Sequence[Branch], syncs: Sequence[SyncPoint]) -> None:

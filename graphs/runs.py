@@ -50,6 +50,13 @@ class GraphReport(BaseModel):
     seconds: float
     outcomes: dict[str, Outcome] = Field(default_factory=dict, exclude=True)
 
+    @property
+    def run_status(self) -> runs.Status:
+        """How the run is left: one that is partial can be resumed, and then tries again what failed."""
+        if self.status == "waiting":
+            return "waiting"
+        return "done" if self.status == "done" else "failed"
+
     def as_json(self) -> str:
         """The report as one JSON object; what came of each branch is in the ledger."""
         return self.model_dump_json()
@@ -140,10 +147,9 @@ async def _worked(
             report = await conduct(
                 workflow, ledger, run_id, branches, syncs, stop=stop or Stop(), answers=answers, keep=True, url=used.url
             )
-            status: runs.Status = {"waiting": "waiting", "failed": "failed"}.get(report.status, "done")  # type: ignore[assignment]
-            if status == "done":
+            if report.run_status == "done":
                 await keep_latest(used.url, [run_id])
-            await asyncio.to_thread(lease.release, status, report=report.model_dump(mode="json"))
+            await asyncio.to_thread(lease.release, report.run_status, report=report.model_dump(mode="json"))
             return report
         except Unanswered:
             await asyncio.to_thread(lease.release, "waiting")

@@ -78,7 +78,10 @@ class _Threads(AsyncCallbackHandler):
         **options: Any,
     ) -> None:
         if parent_run_id is None and metadata and "thread_id" in metadata:
-            self._started[run_id] = str(metadata["thread_id"])
+            thread_id = str(metadata["thread_id"])
+            if thread_id in self._started.values():
+                raise InputError(f"Thread {thread_id} is being worked on already.", remedy="Wait for its end.")
+            self._started[run_id] = thread_id
 
     async def on_chain_end(self, outputs: Any, *, run_id: UUID, **options: Any) -> None:
         if thread_id := self._started.pop(run_id, None):
@@ -116,8 +119,7 @@ def _end(lease: Lease, outputs: dict[str, Any], began: float) -> None:
         state={key: value for key, value in outputs.items() if key not in ("task_queue", "messages")},
         seconds=round(time.monotonic() - began, 3),
     )
-    status: runs.Status = {"waiting": "waiting", "failed": "failed"}.get(report.status, "done")  # type: ignore[assignment]
-    lease.release(status, report=report.model_dump(mode="json"))
+    lease.release(report.run_status, report=report.model_dump(mode="json"))
 
 
 @functools.cache

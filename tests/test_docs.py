@@ -79,10 +79,11 @@ def test_the_python_of_the_page_on_workers_prints_what_it_says(folder: Path) -> 
 
 
 def test_the_python_of_the_readme_prints_what_it_says(folder: Path) -> None:
-    pipeline, tool = blocks(README, "python")
+    pipeline, tool, graph = blocks(README, "python")
     assert len(pipeline.splitlines()) <= 30
     keeps_its_word(pipeline, folder)
     keeps_its_word(tool, folder)
+    keeps_its_word(graph, folder)
 
 
 def test_the_page_on_tools_is_true_alone_in_an_agent_and_over_mcp(folder: Path, model: ScriptedModel) -> None:
@@ -137,7 +138,7 @@ def test_the_python_of_the_page_on_transformations_prints_what_it_says(folder: P
 GRAPHS = blocks((ROOT / "docs" / "graphs.md").read_text(), "python")
 
 
-@pytest.mark.parametrize("code", GRAPHS, ids=("alone", "crash", "answer", "fork", "serve"))
+@pytest.mark.parametrize("code", GRAPHS, ids=("alone", "adaptive", "crash", "answer", "fork", "serve"))
 def test_the_page_on_graphs_does_what_it_says(folder: Path, code: str) -> None:
     """Its drawings are compared in tests/test_graph_commands.py."""
     keeps_its_word(code, folder)

@@ -44,6 +44,7 @@ def test_the_gate_decides_by_mean_quality_and_critical_violations(
     kinds=st.sets(st.sampled_from(["permanent", "transient", "resource"])),
     repairable=st.booleans(),
     spec=st.sampled_from(["fail", "approval"]),
+    always=st.booleans(),
 )
 def test_the_open_route_never_goes_around_the_gate(
     quality: float | None,
@@ -54,9 +55,10 @@ def test_the_open_route_never_goes_around_the_gate(
     kinds: set[str],
     repairable: bool,
     spec: str,
+    always: bool,
 ) -> None:
     """Only a verdict to publish publishes; enhance and retry stay in their quotas, and change something."""
-    gate = Gate(spent=spec)  # type: ignore[arg-type]
+    gate = Gate(spent=spec, approval=always)  # type: ignore[arg-type]
     route, reason = decide(gate, quality=quality, critical=critical, succeeded=succeeded, failed=failed)
     verdict = Verdict(
         route=route,
@@ -67,9 +69,9 @@ def test_the_open_route_never_goes_around_the_gate(
         succeeded=succeeded,
         failed=failed,
     )
-    opened, why = settle(gate, verdict, spent, failures=kinds, repairable=repairable, approved_by=None)
+    opened, why = settle(gate, verdict, spent, failures=kinds, repairable=repairable, approvable=False)
     assert why
-    assert (opened == Route.PUBLISH) == (route == Route.PUBLISH)
+    assert (opened == Route.PUBLISH) == (route == Route.PUBLISH and not always)
     if opened == Route.ENHANCE:
         assert spent.enhancements < gate.enhancements
         assert repairable
@@ -77,11 +79,11 @@ def test_the_open_route_never_goes_around_the_gate(
         assert spent.retries < gate.retries
         assert (kinds and "permanent" not in kinds) if failed else repairable
     if opened == Route.WAIT:
-        assert gate.spent == "approval"
+        assert gate.spent == "approval" or (always and route == Route.PUBLISH)
         assert not failed
-    approved, _ = settle(gate, verdict, spent, failures=kinds, repairable=repairable, approved_by="Ada")
+    approved, _ = settle(gate, verdict, spent, failures=kinds, repairable=repairable, approvable=True)
     if failed or not succeeded:
-        assert approved != Route.PUBLISH
+        assert approved not in (Route.PUBLISH, Route.WAIT)
 
 
 def _outcome(task: Task, rows: int, **faults: int) -> Outcome:

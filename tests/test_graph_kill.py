@@ -22,7 +22,7 @@ from tests import graph_child
 from tests.deadline import until
 
 CHAOS = "CREWLINE_CHAOS" in os.environ
-# What is asked of the long run: a graph of 500 branches, killed 50 times. Nobody kills a run that is through by then.
+# What is asked of the long run: a graph of 500 branches, killed 50 times.
 BRANCHES, KILLS = (500, 50) if CHAOS else (120, 4)
 SEED = 20261121
 

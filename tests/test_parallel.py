@@ -556,3 +556,90 @@ def test_where_a_checkpoint_is_behind_the_ledger_finished_work_is_not_done_again
     report = resume(workflow, "left", database=database)
     assert report.status == "done"
     assert performed == ["b0", "b1", "b2", "b3", "b3", "b4"]
+
+
+def test_a_stop_cancels_a_coroutine_that_does_not_ask_for_it(database: Database) -> None:
+    """Nobody waits for ever for who waits for ever."""
+    stop = Stop()
+
+    async def perform(of: Branch, attempt: Attempt) -> Result:
+        stop.request("a test")
+        await asyncio.Event().wait()
+        return Result({})
+
+    with pytest.raises(Interrupted, match="a test"):
+        run(flow_of(perform), [branch("a")], database=database, stop=stop)
+
+
+def test_a_coroutine_that_cancels_itself_has_failed(database: Database) -> None:
+    async def perform(of: Branch, attempt: Attempt) -> Result:
+        raise asyncio.CancelledError
+
+    report = run(flow_of(perform), [branch("a"), branch("b", "a")], database=database)
+    assert statuses(report) == {"a": "failed", "b": "blocked"}
+    assert "cancelled itself" in report.outcomes["a"].failure.message  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "/outside",
+        "../x",
+        "..",
+        "a/../b",
+        "a//b",
+        "a b",
+        "a\0b",
+        "a\\b",
+        ".hidden",
+        "x/attempt-1-1",
+        "parallel/queue",
+        "ü" * 150,
+    ],
+)
+def test_a_key_that_could_lead_out_of_its_folder_is_refused(key: str) -> None:
+    with pytest.raises(ValueError, match="key"):
+        branch(key)
+
+
+@pytest.mark.parametrize("payload", [{"x": object()}, {"x": float("nan")}, {"x": {1}}])
+def test_a_payload_that_is_no_plain_json_is_refused(payload: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="no plain JSON"):
+        branch("a", payload=payload)
+
+
+@pytest.mark.parametrize("name", ["__start__", "x|y", "", "task_analyzer", "a:b"])
+def test_a_worker_whose_name_cannot_be_a_nodes_is_refused(name: str) -> None:
+    async def perform(of: Branch, attempt: Attempt) -> Result:
+        return Result({})
+
+    with pytest.raises(InputError, match="is no name of a worker"):
+        ParallelWorkflow([worker(perform, name=name)])
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), GeneratorExit()])
+@pytest.mark.parametrize("threaded", [True, False])
+def test_a_worker_that_would_end_the_process_ends_its_branch(
+    database: Database, error: BaseException, threaded: bool
+) -> None:
+    def perform(of: Branch, attempt: Attempt) -> Result:
+        raise error
+
+    async def perform_async(of: Branch, attempt: Attempt) -> Result:
+        raise error
+
+    report = run(flow_of(perform if threaded else perform_async), [branch("a")], database=database)
+    assert report.outcomes["a"].status == "failed"
+
+
+def test_a_coroutine_that_blocked_beyond_its_time_is_late(database: Database) -> None:
+    """It keeps the clock from ringing, but not from being read."""
+    clock = HandClock()
+
+    async def perform(of: Branch, attempt: Attempt) -> Result:
+        clock._now += 6  # Time passes while nothing else can happen.
+        return Result({})
+
+    workflow = ParallelWorkflow([worker(perform)], options=Options(attempts=1, timeout_s=5), clock=clock)
+    report = run(workflow, [branch("a")], database=database)
+    assert "took longer than 5 s" in report.outcomes["a"].failure.message  # type: ignore[union-attr]

@@ -132,11 +132,28 @@ def test_repair_renews_a_dataset_and_all_that_builds_on_it() -> None:
     assert "validation/products/0@1" in {t.key for t in again}
 
 
-@given(threads=st.integers(1, 128), memory=st.integers(256, 1 << 20))
-def test_tasks_that_run_together_do_not_ask_for_more_than_the_machine_has(threads: int, memory: int) -> None:
+@given(threads=st.integers(1, 128), memory=st.integers(256, 1 << 20), shards=st.integers(1, 40))
+def test_shards_that_run_together_do_not_ask_for_more_than_the_machine_has(
+    threads: int, memory: int, shards: int
+) -> None:
     """As far as a task cannot do with less than one thread, and 128 MB."""
     for stage in Stage:
-        limit = limits(stage, threads, memory)
-        together = branches(threads)
+        limit = limits(stage, shards, threads, memory)
+        together = min(shards, branches(threads))
         assert limit.threads * together <= max(threads * 1.5, together)
         assert limit.memory_mb <= max(128, round(memory * SHARES[stage]))
+
+
+@pytest.mark.parametrize(
+    ("stage", "shards", "threads"),
+    [
+        (Stage.INGESTION, 1, 2),
+        (Stage.INGESTION, 2, 1),
+        (Stage.VALIDATION, 1, 2),
+        (Stage.TRANSFORMATION, 1, 1),
+        (Stage.AGGREGATION, 1, 1),
+    ],
+)
+def test_what_all_else_waits_for_gets_the_threads_that_are_idle(stage: Stage, shards: int, threads: int) -> None:
+    """On a machine with two; sums of floats are left to one thread, as their order tells."""
+    assert limits(stage, shards, 2, 4096).threads == threads

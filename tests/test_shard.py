@@ -93,3 +93,9 @@ def test_a_shard_reads_no_rows_far_from_its_own(engine: Engine, tmp_path: Path) 
 def test_the_last_shard_of_no_rows_has_none(engine: Engine, tmp_path: Path) -> None:
     """As after a stage in which all rows left."""
     assert ids(engine, [ref(tmp_path, [])], 3) == [[], [], []]
+
+
+def test_files_that_came_to_stand_in_the_place_of_others_are_looked_at_anew(engine: Engine, tmp_path: Path) -> None:
+    """Where shards begin is remembered by their files, and these are no longer the same, though they are called so."""
+    assert ids(engine, [ref(tmp_path, [1, 2, 3, 4])], 2) == [[1, 2], [3, 4]]
+    assert ids(engine, [ref(tmp_path, [11, 12, 13, 14])], 2) == [[11, 12], [13, 14]]

@@ -117,9 +117,13 @@ def test_the_document_that_the_tests_break_is_right() -> None:
             "sources.orders.delimter",
             ";",
             "sources.orders.delimter: unknown key; did you mean 'delimiter'?"
-            " Allowed: columns, path, kind, delimiter, quote, encoding",
+            " Allowed: columns, on_schema_change, path, kind, delimiter, quote, encoding",
         ),
-        ("sources.products.delimiter", ";", "sources.products.delimiter: unknown key. Allowed: columns, path, kind"),
+        (
+            "sources.products.delimiter",
+            ";",
+            "sources.products.delimiter: unknown key. Allowed: columns, on_schema_change, path",
+        ),
         (
             "sources.orders.columns.quantity",
             {"type": "integer", "nullable": False},

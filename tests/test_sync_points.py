@@ -249,3 +249,55 @@ def test_a_person_can_stop_a_point(database: Database) -> None:
     report = resume(reviewed, report.run_id, {report.questions[0].id: "stop"}, database=database)
     assert report.outcomes["then"].status == "blocked"
     assert report.status == "partial"
+
+
+async def failing(of: Branch, attempt: Attempt) -> Result:
+    if of.key == "d":
+        raise ValueError("planted")
+    return Result({}, quality=0.9)
+
+
+def test_what_failed_before_a_person_was_asked_has_failed_after_the_answer(database: Database) -> None:
+    """A process that takes the graph up to answer knows of it, and tries nothing again that failed for good."""
+    workers = [FunctionWorker("worker", frozenset({"work"}), failing)]
+    reviewed = ParallelWorkflow(workers, options=Options(concurrency=8), review=["validation"])
+    asked = run(reviewed, [Branch(key=key, kind="work") for key in KEYS], database=database)
+    report = resume(reviewed, asked.run_id, {asked.questions[0].id: "approve"}, database=database)
+    assert report.status == "partial"
+    assert report.outcomes["d"].failure.message == "planted"  # type: ignore[union-attr]
+    assert report.state["result"]["branches"] == {"done": 3, "failed": 1}
+    steps = database.query("SELECT attempt FROM steps WHERE step_key = 'd'")
+    assert steps[0]["attempt"] == 1
+
+
+def test_a_partial_point_is_passed_by_one_answer(database: Database) -> None:
+    """Without the branch that failed, which is not tried again for it."""
+    workers = [FunctionWorker("worker", frozenset({"work"}), failing)]
+    reviewed = ParallelWorkflow(workers, options=Options(concurrency=8), review=["sync", "validation"])
+    asked = run(reviewed, branches(), [point()], database=database)
+    asked = resume(reviewed, asked.run_id, {asked.questions[0].id: "stop"}, database=database)
+    report = resume(reviewed, asked.run_id, {asked.questions[0].id: "proceed"}, database=database)
+    assert report.outcomes["then"].status == "blocked"
+    assert report.outcomes["d"].attempt == 1
+    assert report.status == "partial"
+    asked = run(reviewed, branches(), [point()], database=database)
+    asked = resume(reviewed, asked.run_id, {asked.questions[0].id: "proceed"}, database=database)
+    report = resume(reviewed, asked.run_id, {asked.questions[0].id: "proceed"}, database=database)
+    assert report.outcomes["then"].status == "done"
+
+
+def test_what_failed_in_a_partial_run_is_tried_again_when_it_is_resumed(database: Database) -> None:
+    """And nothing else is."""
+    tried: list[str] = []
+
+    async def perform(of: Branch, attempt: Attempt) -> Result:
+        tried.append(of.key)
+        if of.key == "d" and len(tried) <= len(KEYS):
+            raise ValueError("planted")
+        return Result({})
+
+    report = run(workflow(perform), [Branch(key=key, kind="work") for key in KEYS], database=database)
+    assert report.status == "partial"
+    report = resume(workflow(perform), report.run_id, database=database)
+    assert report.status == "done"
+    assert tried[len(KEYS) :] == ["d"]

@@ -77,6 +77,11 @@ class Gate(Part):
     spent: Literal["fail", "approval"] = Field(
         default="fail", description="When enhancements and retries are spent: fail, or wait for a person."
     )
+    approval: bool = Field(default=False, description="Whether a person must approve every publication.")
+    approvers: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        default=(), description="Who is asked, one after the other; without any, the pipeline's owner, then its leads."
+    )
+    approval_timeout_s: float = Field(default=86_400.0, gt=0, description="How long each of them has, seconds.")
 
 
 class PipelineSpec(Part):
@@ -95,6 +100,7 @@ class PipelineSpec(Part):
     engine: EngineSpec = DuckDbEngine()
     sla: Sla = Sla()
     governance: Governance = Governance()
+    assignment: Literal["policy", "auction", "optimizer"] = "policy"
 
     @model_validator(mode="after")
     def _fits_together(self) -> "PipelineSpec":

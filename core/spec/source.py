@@ -17,7 +17,11 @@ def usable_names(columns: dict[str, Column]) -> dict[str, Column]:
 
 
 class _Declared(Part):
+    """`on_schema_change` says what a run does when the source's columns are no longer what they were: `fail` where one
+    of `columns` is gone, or let a `consensus` of voters judge the change."""
+
     columns: Annotated[dict[str, Column], Field(min_length=1), AfterValidator(usable_names)]
+    on_schema_change: Literal["fail", "consensus"] = "fail"
 
 
 class _Files(_Declared):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from core.errors import InputError
 from crewline.facade.store import database
 
 if TYPE_CHECKING:
@@ -49,6 +50,10 @@ def fork(run_id: str, checkpoint: str, *, new_id: str | None = None) -> Fork:
         return forked(store, run_id, checkpoint, new_id=new_id)
 
 
+# A hundred years.
+_LONGEST_DAYS = 36_500
+
+
 def prune(run_ids: Sequence[str] = (), *, older_than_days: float | None = None, delete: bool = False) -> Pruned:
     """Remove checkpoints of runs that nobody works on: all but the last of each thread, or with `delete` all.
 
@@ -57,6 +62,8 @@ def prune(run_ids: Sequence[str] = (), *, older_than_days: float | None = None, 
     """
     from graphs.checkpoints.retention import prune as pruned
 
+    if older_than_days is not None and not 0 <= older_than_days <= _LONGEST_DAYS:
+        raise InputError(f"{older_than_days:g} days are no age.", remedy=f"Give 0 to {_LONGEST_DAYS:,}.")
     age = None if older_than_days is None else timedelta(days=older_than_days)
     with database() as store:
         return pruned(store, run_ids, older_than=age, delete=delete)

@@ -25,19 +25,21 @@ def run(
     spec: PipelineSpec | str | Path,
     *,
     base_dir: str | Path | None = None,
+    wait: bool = False,
     stop: Stop | None = None,
     listener: Listener | None = None,
 ) -> RunReport:
     """Run a pipeline from its start, and return what it came to.
 
     `spec` is a PipelineSpec or the path of a YAML document. Relative paths in it stand under the document's folder, or
-    under `base_dir`. `stop.request(...)` from another thread interrupts the run at a safe place; `listener` is told
-    each event of the run's journal.
+    under `base_dir`. Where the run waits for approval, its report says `waiting`; with `wait` this waits too, and goes
+    on once that is decided. `stop.request(...)` from another thread interrupts the run at a safe place; `listener` is
+    told each event of the run's journal.
 
     Raises InputError (SpecError, SourceError, TargetError, ...) for what cannot be worked with, Interrupted,
     StoreUnavailable, LeaseLost. A run that the quality gate refuses is no error: its report says `failed`.
     """
-    return _kickoff(spec=spec, base_dir=base_dir, stop=stop, listener=listener)
+    return _kickoff(wait, stop, listener, spec=spec, base_dir=base_dir)
 
 
 def resume(
@@ -46,15 +48,17 @@ def resume(
     compatible: bool = False,
     approved_by: str | None = None,
     answers: Mapping[str, str] | None = None,
+    wait: bool = False,
     stop: Stop | None = None,
     listener: Listener | None = None,
 ) -> RunReport | GraphReport:
     """Go on with a run that was killed, interrupted, failed or waits. What it had finished is not done again.
 
     `compatible` declares that a spec changed since the run began fits what is done already. `approved_by` names who
-    approves publishing, if the run waits for that. `answers` are what a graph's run asks, by the question's id.
-    Raises as `run` does, and RunNotFound, RunHeld (another living process works on it), RunFinished, SpecChanged;
-    InputError for a graph's run whose workers are not known by name.
+    approves publishing, if the run waits for that: it is put on record as that person's decision. A run whose approval
+    was denied fails, one that nobody has decided on waits on; `wait` is as for `run`. `answers` are what a graph's run
+    asks, by the question's id. Raises as `run` does, and RunNotFound, RunHeld (another living process works on it),
+    RunFinished, SpecChanged; InputError for a graph's run whose workers are not known by name.
     """
     from core import run as runs
     from core.errors import InputError
@@ -62,7 +66,7 @@ def resume(
     with database() as store:
         kind = runs.get(store, run_id).kind
         if kind == "graph":
-            if compatible or approved_by:
+            if compatible or approved_by or wait:
                 raise InputError(
                     f"Run {run_id} is a graph's: it has no spec and no gate.", remedy="Give answers to what it asks."
                 )
@@ -71,7 +75,7 @@ def resume(
             return take_up(store, run_id, answers or {}, stop=stop, listener=listener)
     if answers:
         raise InputError(f"Run {run_id} is a pipeline's, and asks nothing.", remedy="Say who approves it, if it waits.")
-    return _kickoff(run_id=run_id, compatible=compatible, approved_by=approved_by, stop=stop, listener=listener)
+    return _kickoff(wait, stop, listener, run_id=run_id, compatible=compatible, approved_by=approved_by)
 
 
 def status(run_id: str | None = None, *, limit: int = 50) -> list[Run]:
@@ -124,9 +128,11 @@ def collect_garbage() -> Garbage:
         return collect(store, settings())
 
 
-def _kickoff(**options: Any) -> RunReport:
+def _kickoff(wait: bool, stop: Stop | None, listener: Listener | None, **options: Any) -> RunReport:
+    from core.errors import AwaitingApproval
     from core.settings import settings
     from core.spec import PipelineSpec, load
+    from core.stop import Stop
     from core.store import open_database
 
     if not isinstance(options.get("spec"), (PipelineSpec, type(None))):
@@ -136,11 +142,24 @@ def _kickoff(**options: Any) -> RunReport:
     with ThreadPoolExecutor(1) as pool:
         opening = pool.submit(open_database)
         # CrewAI takes seconds to import; the database starts meanwhile.
+        from flows.approval import await_decision, await_decisions
         from flows.pipeline import DataPipelineFlow
 
         store = opening.result()
+    used: dict[str, Any] = {"database": store, "stop": stop or Stop(), "listener": listener}
     try:
-        report: RunReport = DataPipelineFlow(**options, database=store).kickoff()
-        return report
+        while True:
+            flow = DataPipelineFlow(**options, **used)
+            try:
+                report: RunReport = flow.kickoff()
+            except AwaitingApproval as waiting:
+                if not wait:
+                    raise
+                await_decision(store, waiting.approval_id, used["stop"])
+            else:
+                if not wait or report.status != "waiting":
+                    return report
+                await_decisions(store, report.run_id, used["stop"])
+            options = {"run_id": flow.run_id}
     finally:
         store.close()

@@ -18,7 +18,18 @@ class Board:
     each was taken. A branch can start once each of its needs is done, be it a branch or a sync point.
     """
 
-    def __init__(self, branches: Sequence[Branch], syncs: Sequence[SyncPoint], done: Mapping[str, Outcome]) -> None:
+    def __init__(
+        self,
+        branches: Sequence[Branch],
+        syncs: Sequence[SyncPoint],
+        done: Mapping[str, Outcome],
+        failed: Mapping[str, Outcome] | None = None,
+        attempts: int = 1,
+    ) -> None:
+        """`done` and `failed` are on record already. Of what failed, what would fail again or was tried so often ends.
+
+        The rest can be tried again.
+        """
         self.branches = {branch.key: branch for branch in branches}
         self.syncs = {sync.name: sync for sync in syncs}
         self.outcomes: dict[str, Outcome] = {}
@@ -45,10 +56,12 @@ class Board:
         for branch in branches:
             if not branch.needs:
                 self._push(branch.key)
-        self._done = done
+        self._failed_before = failed or {}
+        lost = {k: o for k, o in self._failed_before.items() if lost_for_good(o, attempts)}
+        self._known = {**lost, **done}
         for key in self.branches:
-            if key in done:
-                self.end(key, done[key])
+            if key in self._known and key not in self.outcomes:
+                self.end(key, self._known[key])
 
     @property
     def has_ready(self) -> bool:
@@ -131,13 +144,19 @@ class Board:
         for key, outcome in self._settle(name, status != "failed"):
             self.end(key, outcome)
 
+    def give_up_rest(self) -> None:
+        """End what has not ended, as it was left: nobody will work on it any more."""
+        for key in [key for key in self.branches if key not in self.outcomes]:
+            left = Outcome(task=key, status="blocked", notes=["the graph went on without it"])
+            self.end(key, self._failed_before.get(key, left))
+
     def add(self, branch: Branch) -> None:
         """One more branch, that nobody waits for and that needs nothing."""
         self._order[branch.key] = len(self._order)
         self.branches[branch.key] = branch
         self._unmet[branch.key] = set()
-        if branch.key in self._done:
-            self.end(branch.key, self._done[branch.key])
+        if branch.key in self._known:
+            self.end(branch.key, self._known[branch.key])
         else:
             self._push(branch.key)
 
@@ -184,6 +203,12 @@ class Board:
     def _skip_ended(self) -> None:
         while self._ready and (self._ready[0][2] in self.outcomes or self._ready[0][2] in self._taken):
             heapq.heappop(self._ready)
+
+
+def lost_for_good(outcome: Outcome, attempts: int) -> bool:
+    """Whether a failure is the last word about its branch, of which so many attempts may be made."""
+    permanent = outcome.failure is not None and outcome.failure.kind == "permanent"
+    return permanent or outcome.attempt >= attempts
 
 
 def _worth(outcome: Outcome) -> tuple[bool, float]:

@@ -1,31 +1,26 @@
 """What a process holds while it works on a graph's branches: who is at work, for how long, and what came of it."""
 
 import asyncio
-import contextvars
 import functools
-import inspect
-import json
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from typing import Any
 
-from core.errors import AccountingError
+from core.errors import AccountingError, WorkError
 from core.ledger import Step, check_account
 from core.stop import Stop
 from core.task import Outcome
 from graphs.branch import Branch
+from graphs.call import called, is_coroutine_function
 from graphs.clock import Clock
+from graphs.failure import ABOUT_THE_RUN, BranchTimeout, failure_of
+from graphs.parallel.answer import outcome_of
 from graphs.parallel.board import Board
-from graphs.parallel.failure import FATAL, BranchTimeout, InvalidResult, failure_of
 from graphs.parallel.meeting import Decision, decide
 from graphs.parallel.options import Options
 from graphs.parallel.recorder import Recorder
 from graphs.parallel.staff import Staff
-from graphs.worker import Attempt, Result, Worker
-
-# A result is small: references, counts and scores.
-MOST_BYTES = 1_000_000
+from graphs.worker import Attempt, Worker
 
 
 class Dispatch:
@@ -104,7 +99,8 @@ class Dispatch:
         """
         share = Share(self._loop)
         for key in keys:
-            if key in self.board.branches and key not in self.board.outcomes:
+            # One that failed after it was sent, and before it was attended, waits for the load balancer.
+            if key in self.board.branches and key not in self.board.outcomes and key not in self.board.missing:
                 self._start(key, worker)
                 self._shares[key] = share
                 share.left += 1
@@ -121,8 +117,7 @@ class Dispatch:
         if task is None:
             return
         if expiring is not None:
-            if not expiring.done():
-                expiring.set_result(why)
+            _settle(expiring, why)
             await task
         else:
             # It had not begun yet.
@@ -195,7 +190,7 @@ class Dispatch:
             agent = outcome.agent or worker.name
             told["agent"] = agent
             check_account(outcome)
-        except FATAL:
+        except ABOUT_THE_RUN:
             raise
         except Exception as error:  # noqa: BLE001 - whatever a branch meets is its outcome, and recorded
             # A stop interrupts the engine, which calls that an error of its own.
@@ -209,22 +204,29 @@ class Dispatch:
         self._expiring[branch.key] = expiring
         attempt = Attempt(self._recorder.ledger.lease.run_id, step.attempt, own, step.path, self._needed(branch))
         limit = branch.timeout_s or self.options.timeout_s
+        began = self._clock.now()
         timer = asyncio.create_task(self._time_out(expiring, limit)) if limit else None
         with self.stop.interrupting(lambda: own.request(self.stop.reason)):
-            threaded = not inspect.iscoroutinefunction(worker.perform)
-            answer = (
-                _on_thread(lambda: worker.perform(branch, attempt), f"branch-{branch.key}")
-                if threaded
-                else worker.perform(branch, attempt)
-            )
-            work: asyncio.Task[Any] = asyncio.create_task(answer)  # type: ignore[arg-type]  # a coroutine in both cases
-            work.add_done_callback(lambda _: expiring.done() or expiring.set_result("it ended"))
-            try:
-                await expiring
-            finally:
-                if timer:
-                    timer.cancel()
+            # A thread that is given up is awaited all the same, so that what it brings is refused on record.
+            call = called(f"branch-{branch.key}", worker.perform, branch, attempt, late=_unheard)
+            work: asyncio.Task[Any] = asyncio.create_task(call)
+            work.add_done_callback(lambda _: _settle(expiring, "it ended"))
+            threaded = not is_coroutine_function(worker.perform)
+            with ExitStack() as cancelling:
+                if not threaded:
+                    cancelling.enter_context(self.stop.interrupting(functools.partial(self._cancel, work)))
+                try:
+                    await expiring
+                finally:
+                    if timer:
+                        timer.cancel()
             if work.done():
+                if work.cancelled():
+                    self.stop.check()
+                    raise WorkError(f"The branch {branch.key} cancelled itself.")
+                if limit and self._clock.now() - began > limit:
+                    # A coroutine that blocks the loop keeps its timer from ringing, too.
+                    raise _timeout(branch.key, f"it took longer than {limit:g} s")
                 return work.result()
         own.request(expiring.result())
         self._await_late(work, branch.key, step, threaded)
@@ -232,8 +234,7 @@ class Dispatch:
 
     async def _time_out(self, expiring: asyncio.Future[str], limit: float) -> None:
         await self._clock.sleep(limit)
-        if not expiring.done():
-            expiring.set_result(f"it took longer than {limit:g} s")
+        _settle(expiring, f"it took longer than {limit:g} s")
 
     def _await_late(self, work: asyncio.Task[Any], key: str, step: Step, threaded: bool) -> None:
         """A coroutine is cancelled; a thread cannot be, and what it brings goes to the ledger, which refuses it."""
@@ -261,6 +262,10 @@ class Dispatch:
         )
         if idle and (decided or self.board.has_ready or self.board.missing):
             self.end_turn()
+
+    def _cancel(self, work: asyncio.Task[Any]) -> None:
+        """From any thread."""
+        self._loop.call_soon_threadsafe(work.cancel)
 
     def _interrupt(self) -> None:
         """A stop comes from any thread."""
@@ -320,58 +325,14 @@ class Share:
             self.ended.set_result(None)
 
 
+def _unheard(error: BaseException | None) -> None:
+    """The loop has ended: nobody is there to refuse what a thread brings after it."""
+
+
+def _settle(future: asyncio.Future[str], why: str) -> None:
+    if not future.done():
+        future.set_result(why)
+
+
 def _timeout(key: str, why: str) -> BranchTimeout:
     return BranchTimeout(f"The branch {key} was given up: {why}.")
-
-
-def outcome_of(key: str, answer: object) -> Outcome:
-    """What a worker returned, as the envelope that is put on record. Raises InvalidResult if it is none."""
-    if isinstance(answer, Outcome):
-        return answer
-    if not isinstance(answer, Result):
-        raise InvalidResult(
-            f"The worker of {key} returned {type(answer).__name__}.", remedy="Return a Result, or an Outcome."
-        )
-    try:
-        text = json.dumps(dict(answer.values), allow_nan=False)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise InvalidResult(
-            f"What the worker of {key} returned is no plain JSON: {error}.",
-            remedy="Return texts, numbers, lists and mappings; of data, a reference.",
-        ) from error
-    if len(text) > MOST_BYTES:
-        raise InvalidResult(
-            f"What the worker of {key} returned takes {len(text):,} bytes; {MOST_BYTES:,} are allowed.",
-            remedy="Write it to attempt.path, and return the path.",
-        )
-    if answer.quality is not None and not 0 <= answer.quality <= 1:
-        raise InvalidResult(f"The worker of {key} returned a quality of {answer.quality}.", remedy="Return 0 to 1.")
-    return Outcome(task=key, status="done", result=json.loads(text), quality=answer.quality, notes=list(answer.notes))
-
-
-async def _on_thread(function: Callable[[], Any], name: str) -> Any:
-    """Call it on a thread of its own: one that hangs must not take the place of others."""
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[Any] = loop.create_future()
-    context = contextvars.copy_context()
-
-    def settle(answer: Any, error: BaseException | None) -> None:
-        if future.done():
-            return
-        if error is not None:
-            future.set_exception(error)
-        else:
-            future.set_result(answer)
-
-    def work() -> None:
-        answer, raised = None, None
-        try:
-            answer = context.run(function)
-        except BaseException as error:  # noqa: BLE001 - raised in the loop
-            raised = error
-        # Nobody may be there any more to hear of it.
-        with suppress(RuntimeError):
-            loop.call_soon_threadsafe(settle, answer, raised)
-
-    threading.Thread(target=work, name=name, daemon=True).start()
-    return await future

@@ -10,6 +10,7 @@ from langgraph.types import interrupt
 
 from core.errors import InputError
 from graphs.branch import Branch, SyncPoint, check_branches
+from graphs.parallel.board import Board, lost_for_good
 from graphs.parallel.dispatch import Dispatch
 from graphs.parallel.merge import merge
 from graphs.parallel.options import SENDS, WAVE
@@ -99,8 +100,8 @@ async def balance(dispatch: Dispatch, state: State) -> Update:
                 await dispatch.give_up(key, f"the time of the sync point {name} is up")
             dispatch.wait_again(name)
     for key, outcome in list(board.missing.items()):
-        permanent = outcome.failure is not None and outcome.failure.kind == "permanent"
-        if permanent or board.attempts[key] >= dispatch.options.attempts:
+        tried = outcome.model_copy(update={"attempt": board.attempts[key]})
+        if lost_for_good(tried, dispatch.options.attempts):
             board.end(key, outcome)
             lost.append(key)
         else:
@@ -114,11 +115,13 @@ async def balance(dispatch: Dispatch, state: State) -> Update:
 
 def merged(dispatch: Dispatch) -> Update:
     """branch_merger: what the branches found together."""
+    dispatch.board.give_up_rest()
     return {"merged": merge(dispatch.board.last_words).model_dump(mode="json")}
 
 
 async def validated(dispatch: Dispatch, *, ask: bool) -> Update:
     """quality_validator: whether it will do."""
+    dispatch.board.give_up_rest()
     verdict = validate(dispatch.board.last_words, dispatch.options, dispatch.revisions)
     if ask:
         answer = _asked("validation", ("proceed", "approve", "stop"), **verdict.model_dump(mode="json"))
@@ -135,6 +138,7 @@ def after_validation(state: State) -> str:
 
 def integrated(dispatch: Dispatch, state: State) -> Update:
     """final_integrator: what it came to."""
+    dispatch.board.give_up_rest()
     words = dispatch.board.last_words
     ended = Counter(outcome.status for outcome in words.values())
     partial = "partial" in dispatch.board.closed.values() or ended["done"] < len(words)
@@ -162,11 +166,19 @@ def queued(state: State, question_kinds: Sequence[str]) -> tuple[list[Branch], l
 
 
 def _asked(about: str, answers: tuple[str, ...], **told: Any) -> str:
-    """Wait for a person's answer. Raises InputError for one that is none of these."""
-    answer = interrupt({"about": about, "answers": list(answers), **told})
-    if answer not in answers:
-        raise InputError(f"{answer!r} is no answer.", remedy=f"Answer with one of: {', '.join(answers)}.")
+    """Wait for a person's answer; ask once more after one that is none of these."""
+    question = {"about": about, "answers": list(answers), **told}
+    answer = interrupt(question)
+    while answer not in answers:
+        answer = interrupt({**question, "refused": str(answer)})
     return str(answer)
+
+
+def pass_again(board: Board, state: State) -> None:
+    """The sync points that were passed before stay so: a board that was built anew does not know of them."""
+    for name, told in state.get("sync", {}).items():
+        if told["status"] != "open" and name in board.syncs and name not in board.closed:
+            board.close(name, told["status"])
 
 
 def counts(dispatch: Dispatch) -> dict[str, int]:

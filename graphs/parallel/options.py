@@ -21,7 +21,7 @@ class Options(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     concurrency: int | None = Field(default=None, ge=1, le=10_000)
-    timeout_s: float | None = Field(default=None, gt=0)
+    timeout_s: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     attempts: int = Field(default=2, ge=1, le=100)
     quality: float = Field(default=0.8, ge=0, le=1)
     revisions: int = Field(default=1, ge=0, le=20)

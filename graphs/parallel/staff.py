@@ -1,10 +1,27 @@
 """The workers of a workflow: who takes which branch, and how busy each is."""
 
+import re
 from collections.abc import Mapping, Sequence
 
 from core.errors import InputError
 from graphs.branch import Branch
 from graphs.worker import Worker
+
+_NAME = r"[A-Za-z][\w-]*"
+
+# The graph's own nodes.
+NODES = frozenset(
+    {
+        "task_analyzer",
+        "parallel_coordinator",
+        "sync_point_manager",
+        "load_balancer",
+        "branch_merger",
+        "quality_validator",
+        "final_integrator",
+        "spawned_agent",
+    }
+)
 
 
 class Load:
@@ -30,6 +47,11 @@ class Staff:
         for worker in workers:
             if worker.name in self.workers:
                 raise InputError(f"There are two workers {worker.name}.", remedy="Give each a name of its own.")
+            if not re.fullmatch(_NAME, worker.name) or worker.name in NODES:
+                raise InputError(
+                    f"'{worker.name}' is no name of a worker.",
+                    remedy="It becomes a node: letters, digits, _ and -, and no name of the graph's own nodes.",
+                )
             if worker.capacity < 1:
                 raise InputError(f"The worker {worker.name} has a capacity of {worker.capacity}.", remedy="Give it 1.")
             self.workers[worker.name] = worker

@@ -37,8 +37,8 @@ class ParallelState(Input, total=False):
     """Where a workflow is.
 
     `task_queue`, `sync_points` and `branch_dependencies` are written once. `active_branches` are those of the last
-    wave, by who was sent them together; `completed_branches` counts those that ended, by how. `sync` says of each sync point
-    where it stands. `load_balancing` has the workers' loads, `branch_performance` measures each kind of branch.
+    wave, by who was sent them together; `completed_branches` counts those that ended, by how. `sync` says of each sync
+    point where it stands. `load_balancing` has the workers' loads, `branch_performance` measures each kind of branch.
     `result` is what the workflow came to.
     """
 

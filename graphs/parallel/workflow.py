@@ -152,12 +152,16 @@ class ParallelWorkflow:
 
     async def _analyze(self, state: ParallelState, config: RunnableConfig) -> dict[str, Any]:
         binding = await self._binding(config)
+        if binding.dispatch is not None:
+            raise InputError(
+                f"Run {binding.ledger.lease.run_id} is being worked on already.", remedy="Wait for its end."
+            )
         if not binding.branches:
             binding.branches, binding.syncs = nodes.queued(state, self._questions())
             await asyncio.to_thread(self._keep, binding)
         mode = mode_of(binding.branches, free_cpu())
         width = self.options.concurrency or mode.width
-        binding.dispatch = await self._open(binding, width)
+        binding.dispatch = await self._open(binding, width, again=True)
         binding.dispatch.staff.check(binding.branches)
         await binding.dispatch.tell(
             "graph.analyzed", **mode.model_dump(), branches=len(binding.branches), concurrency=width
@@ -174,7 +178,7 @@ class ParallelWorkflow:
         }
 
     async def _coordinate(self, state: ParallelState, config: RunnableConfig) -> dict[str, Any]:
-        return nodes.next_wave(await self._dispatch(config), state)
+        return nodes.next_wave(await self._dispatch(config, state), state)
 
     def _worker_nodes(self) -> dict[str, Callable[..., Any]]:
         """The nodes that branches are sent to: one for each worker."""
@@ -220,47 +224,53 @@ class ParallelWorkflow:
         return {"arrivals": [[key, outcome.status] for key, outcome in outcomes.items()]} if outcomes else {}
 
     async def _meet(self, state: ParallelState, config: RunnableConfig) -> dict[str, Any]:
-        return await nodes.meet(await self._dispatch(config), state, ask="sync" in self.review)
+        return await nodes.meet(await self._dispatch(config, state), state, ask="sync" in self.review)
 
     async def _after_meeting(self, state: ParallelState, config: RunnableConfig) -> str:
-        return nodes.after_meeting(await self._dispatch(config))
+        return nodes.after_meeting(await self._dispatch(config, state))
 
     async def _balance(self, state: ParallelState, config: RunnableConfig) -> dict[str, Any]:
-        return await nodes.balance(await self._dispatch(config), state)
+        return await nodes.balance(await self._dispatch(config, state), state)
 
     async def _merge(self, state: ParallelState, config: RunnableConfig) -> dict[str, Any]:
-        return nodes.merged(await self._dispatch(config))
+        return nodes.merged(await self._dispatch(config, state))
 
     async def _validate(self, state: ParallelState, config: RunnableConfig) -> dict[str, Any]:
-        return await nodes.validated(await self._dispatch(config), ask="validation" in self.review)
+        return await nodes.validated(await self._dispatch(config, state), ask="validation" in self.review)
 
     async def _integrate(self, state: ParallelState, config: RunnableConfig) -> dict[str, Any]:
-        return nodes.integrated(await self._dispatch(config), state)
+        return nodes.integrated(await self._dispatch(config, state), state)
 
     def _questions(self) -> list[str]:
         """The kinds of branches that a question is turned into."""
         return sorted({kind for worker in self.workers for kind in worker.kinds} & nodes.QUESTIONS)
 
-    async def _dispatch(self, config: RunnableConfig) -> Dispatch:
+    async def _dispatch(self, config: RunnableConfig, state: ParallelState | None = None) -> Dispatch:
+        """What works on the thread. A node that has the state gives it: the sync points that were passed stay so."""
         binding = await self._binding(config)
         # The nodes of a wave come together, and one of them opens for all.
         async with binding.opening:
-            return binding.dispatch or await self._take_up(binding)
+            dispatch = binding.dispatch or await self._take_up(binding)
+        if state is not None:
+            nodes.pass_again(dispatch.board, state)
+        return dispatch
 
     async def _take_up(self, binding: "Binding") -> Dispatch:
         """Go on in the middle: where the branches stand, the ledger says."""
         if not binding.branches:
             await asyncio.to_thread(_recall, binding, self.name)
         width = self.options.concurrency or mode_of(binding.branches, free_cpu()).width
-        binding.dispatch = await self._open(binding, width)
+        binding.dispatch = await self._open(binding, width, again=False)
         return binding.dispatch
 
-    async def _open(self, binding: "Binding", width: int) -> Dispatch:
+    async def _open(self, binding: "Binding", width: int, *, again: bool) -> Dispatch:
+        """With `again`, what failed is tried again; else what has failed for good has."""
         keys = [branch.key for branch in binding.branches]
         revised = [f"{key}@{n}" for key in keys for n in range(1, self.options.revisions + 1)]
         known = await asyncio.to_thread(binding.ledger.outcomes, keys + revised)
         done = {key: outcome for key, outcome in known.items() if outcome.status == "done"}
-        board = Board(binding.branches, binding.syncs, done)
+        failed = {} if again else {key: outcome for key, outcome in known.items() if key not in done}
+        board = Board(binding.branches, binding.syncs, done, failed, self.options.attempts)
         recorder = Recorder(binding.ledger, self.name)
         return Dispatch(board, recorder, self._staff(binding), self.options, binding.stop, self._clock, width)
 

@@ -7,8 +7,8 @@ from typing import Any, get_args
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
 from core.errors import InputError
+from graphs.call import is_coroutine_function
 from graphs.clock import Clock, SystemClock
-from graphs.staged.call import is_coroutine_function
 from graphs.staged.circuit import PROCESS, CircuitPolicy, Circuits
 from graphs.staged.metrics import MetricsCollector
 from graphs.staged.name import check_name

@@ -10,7 +10,7 @@ from pybreaker import STATE_CLOSED, CircuitBreaker, CircuitBreakerError, Circuit
 
 from core.errors import CircuitOpen
 from graphs.clock import Clock, SystemClock
-from graphs.staged.failure import ABOUT_THE_RUN
+from graphs.failure import ABOUT_THE_RUN
 
 
 @dataclass(frozen=True)

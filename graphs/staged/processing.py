@@ -13,9 +13,9 @@ from core.settings import settings
 from core.stop import Stop
 from core.task import Outcome
 from graphs.branch import Branch, check_branches
+from graphs.call import called, within
 from graphs.clock import Clock, SystemClock
-from graphs.staged.call import called, within
-from graphs.staged.failure import ABOUT_THE_RUN, failure_of
+from graphs.failure import ABOUT_THE_RUN, failure_of
 from graphs.staged.name import check_name
 from graphs.staged.plain import plain
 from graphs.worker import Attempt, Result, Worker

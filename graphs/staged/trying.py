@@ -11,10 +11,10 @@ from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait
 
 from core.errors import Interrupted
 from core.stop import Stop
+from graphs.call import called, waited, within
 from graphs.clock import Clock
-from graphs.staged.call import called, waited, within
+from graphs.failure import ABOUT_THE_RUN, failure_of, worth_retrying
 from graphs.staged.circuit import Circuit
-from graphs.staged.failure import ABOUT_THE_RUN, failure_of, worth_retrying
 from graphs.staged.metrics import MetricsCollector, StageEvent, report
 from graphs.staged.plain import plain
 from graphs.staged.record import StageRecord, Status, Try, passed_on

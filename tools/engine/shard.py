@@ -1,5 +1,6 @@
 """Shards: which rows of a dataset each of several tasks takes."""
 
+import os
 from collections.abc import Sequence
 
 from ibis.expr.types import Table
@@ -10,6 +11,10 @@ from tools.engine.rowid import ROW
 
 # So many ids, at least, tell where shards begin.
 _SAMPLE = 10_000
+
+# All shards of a stage have the same sample, by step and files; as many are remembered as stages may run at a time.
+_MOST_SAMPLES = 16
+_samples: dict[tuple[object, ...], list[int]] = {}
 
 
 def shard(engine: Engine, refs: Sequence[DatasetRef], index: int, of: int) -> Table:
@@ -27,9 +32,21 @@ def shard(engine: Engine, refs: Sequence[DatasetRef], index: int, of: int) -> Ta
 
 def _bounds(engine: Engine, refs: Sequence[DatasetRef], of: int) -> list[int]:
     """The ids at which all shards but the first begin."""
-    ids = engine.ids(ref.model_copy(update={"without": ()}) for ref in refs)
     # Odd, so that it does not go with rules that take every second row or so.
     step = sum(ref.rows for ref in refs) // _SAMPLE | 1
-    found = sorted(engine.arrow(ids.filter(ids[ROW] % step == 0))[ROW].to_pylist())
+    files = (step, *(_file(path) for ref in refs for path in ref.ids or ref.paths))
+    found = _samples.get(files)
+    if found is None:
+        ids = engine.ids(ref.model_copy(update={"without": ()}) for ref in refs)
+        found = sorted(engine.arrow(ids.filter(ids[ROW] % step == 0))[ROW].to_pylist())
+        if len(_samples) >= _MOST_SAMPLES:
+            _samples.clear()
+        _samples[files] = found
     # Where no id is found, the last shard has whatever rows there are.
     return [found[len(found) * number // of] if found else 0 for number in range(1, of)]
+
+
+def _file(path: str) -> tuple[str, int, int, int]:
+    """What tells a file from another that came to stand in its place."""
+    told = os.stat(path)
+    return path, told.st_ino, told.st_size, told.st_mtime_ns

@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from core.schema import Schema
 from core.spec import PipelineSpec
 from core.task import Stage, Task
 from tools.engine.limits import Limits
@@ -51,7 +52,11 @@ PROFILES: dict[Level, Profile] = {
 
 
 class Plan(BaseModel):
-    """What a run is going to do. Fixed once made: a resumed run goes on with the same plan."""
+    """What a run is going to do. Fixed once made: a resumed run goes on with the same plan.
+
+    `schemas` has the columns that were found in sources whose changes are judged, by the names that the spec declares;
+    `names` what was decided about those that are gone, see Surroundings.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -60,6 +65,8 @@ class Plan(BaseModel):
     parts: dict[str, list[Part]]
     rows: dict[str, int]
     notes: list[str]
+    schemas: dict[str, Schema] = {}
+    names: dict[str, dict[str, tuple[str | None, ...]]] = {}
 
     @property
     def profile(self) -> Profile:
@@ -131,10 +138,17 @@ def tasks_of(plan: Plan, repairs: list[list[str]]) -> list[Task]:
     return tasks
 
 
-def limits(stage: Stage, threads: int, memory_mb: int) -> Limits:
-    """A task's limits: its stage's share of the machine's threads and memory."""
+def limits(stage: Stage, shards: int, threads: int, memory_mb: int) -> Limits:
+    """The limits of one of so many shards: its stage's share of the machine's threads and memory.
+
+    Reading and checking, on which all else waits, also get the threads of shards that could run with theirs and are
+    not there. Later stages do not: what several threads add up in any order, as floats, is not the same in every run.
+    """
     share = SHARES[stage]
-    return Limits(threads=max(1, round(threads * share)), memory_mb=max(_MIN_MEMORY_MB, round(memory_mb * share)))
+    own = max(1, round(threads * share))
+    if stage in (Stage.INGESTION, Stage.VALIDATION):
+        own *= max(1, branches(threads) // shards)
+    return Limits(threads=own, memory_mb=max(_MIN_MEMORY_MB, round(memory_mb * share)))
 
 
 def branches(threads: int) -> int:

@@ -28,8 +28,8 @@ class Partition(BaseModel):
 
 
 class Verdict(BaseModel):
-    """What came of one check. It passes if no row fails; a check of the whole, if that passes, or all its parts where the
-    check itself names columns that part the dataset.
+    """What came of one check. It passes if no row fails; a check of the whole, if that passes, or all its parts, where
+    the check itself names columns that part the dataset.
 
     `failed` and `observed` as in Partition. `partitions` are told where the check, or who asked, names columns for it.
     `sample` has some of the rows that fail.

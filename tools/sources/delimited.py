@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from core.dataset import DatasetRef
 from core.errors import EngineError, SourceError
+from core.schema import Schema, SchemaColumn
 from core.spec.source import CsvSource
 from tools.engine.engine import Engine, written
 from tools.engine.files import open_file
@@ -28,6 +29,7 @@ from tools.sources.reader import (
     distinct,
     find_files,
     inspect_files,
+    located,
     unchanged,
 )
 from tools.sources.records import parser, records
@@ -49,9 +51,13 @@ class CsvReader:
         return self.look(find_files(self._name, self._source.path, self._surroundings))
 
     def look(self, parts: list[Part]) -> Inspection:
-        return inspect_files(
-            parts, self._name, list(self._source.columns), self._look, self._surroundings.field(self._name, "columns")
-        )
+        return inspect_files(parts, self._name, list(self._source.columns), self._look, self._surroundings)
+
+    def schemas(self) -> list[Schema]:
+        parts = find_files(self._name, self._source.path, self._surroundings)
+        # Text files know no types.
+        headers = {tuple(self._header(part)): None for part in parts}
+        return [dict.fromkeys(header, SchemaColumn()) for header in headers]
 
     def read(self, engine: Engine, part: Part, path: Path) -> Reading:
         unchanged(self._name, part)
@@ -68,17 +74,14 @@ class CsvReader:
         output, unreadable = self._by_line(engine, part, len(header), columns, path)
         return Reading(output=output, unreadable=unreadable, notes=notes)
 
-    def _columns(self, part: Part, header: list[str]) -> tuple[dict[str, int], list[str]]:
-        """Which columns are read, by their places in the header, and notes on names that were made."""
+    def _columns(self, part: Part, header: list[str]) -> tuple[dict[str, int | None], list[str]]:
+        """Which columns are read, by their places in the header, None for one that is missing, as it may; and notes on
+        names that were made."""
         if self._source.columns:
-            check_columns(
-                self._name,
-                part.path,
-                list(self._source.columns),
-                header,
-                self._surroundings.field(self._name, "columns"),
-            )
-            return {name: header.index(name) for name in self._source.columns}, []
+            declared = list(self._source.columns)
+            check_columns(self._name, part.path, declared, header, self._surroundings)
+            there = located(self._name, declared, header, self._surroundings)
+            return {name: None if found is None else header.index(found) for name, found in there.items()}, []
         if not header:
             raise SourceError(
                 self._name, f"{part.path} has no header line.", remedy="Name the columns in the first line."
@@ -86,7 +89,9 @@ class CsvReader:
         names, notes = distinct(header, "header")
         return {name: index for index, name in enumerate(names)}, notes
 
-    def _by_engine(self, engine: Engine, part: Part, width: int, columns: dict[str, int], path: Path) -> DatasetRef:
+    def _by_engine(
+        self, engine: Engine, part: Part, width: int, columns: dict[str, int | None], path: Path
+    ) -> DatasetRef:
         # By number: a header may have names that the engine takes for one, or takes for none.
         numbered = [f"c{index}" for index in range(width)]
         with engine.translating():
@@ -102,7 +107,9 @@ class CsvReader:
                 encoding=self._source.encoding,
             )
         number = ibis.row_number().over(ibis.window()).cast("int64") + first_row(part.index) + 1
-        cells = {name: table[numbered[index]] for name, index in columns.items()}
+        cells = {
+            name: ibis.null("string") if index is None else table[numbered[index]] for name, index in columns.items()
+        }
         # Where the engine fails, it removes what it was writing, and that may be late: not under the final name.
         draft = path.with_name(f"{path.name}.draft")
         engine.write(table.select(number.name(ROW), **cells), draft)
@@ -110,7 +117,7 @@ class CsvReader:
         return written([path])
 
     def _by_line(
-        self, engine: Engine, part: Part, width: int, columns: dict[str, int], path: Path
+        self, engine: Engine, part: Part, width: int, columns: dict[str, int | None], path: Path
     ) -> tuple[DatasetRef, list[Unreadable]]:
         schema = pa.schema([(ROW, pa.int64()), *((name, pa.string()) for name in columns)])
         unreadable: list[Unreadable] = []
@@ -122,7 +129,10 @@ class CsvReader:
                 unreadable += [line for line in batch if isinstance(line, Unreadable)]
                 good = [record for record in batch if not isinstance(record, Unreadable)]
                 data: dict[str, Any] = {ROW: range(row + 1, row + 1 + len(good))}
-                data |= {name: [record[index] or None for record in good] for name, index in columns.items()}
+                data |= {
+                    name: [None if index is None else record[index] or None for record in good]
+                    for name, index in columns.items()
+                }
                 writer.write_table(pa.table(data, schema=schema))
                 row += len(good)
         return written([path]), unreadable

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from core.errors import SourceError
+from core.schema import Schema, SchemaColumn
 from core.spec.source import JsonLinesSource
 from tools.engine.engine import Engine, written
 from tools.engine.files import open_file
@@ -47,29 +48,15 @@ class JsonLinesReader:
 
     def look(self, parts: list[Part]) -> Inspection:
         declared = list(self._source.columns)
-        found: dict[str, None] = {}
-        rows = 0
-        for part in parts:
-            size = lines = 0
-            with open_file(part.path) as file:
-                # A key may be in few of the records: as long as one is wanting, it is looked for in all.
-                for line in chain(islice(file, _SAMPLE), takewhile(lambda _: not found.keys() >= set(declared), file)):
-                    lines, size = lines + 1, size + len(line)
-                    with suppress(ValueError, RecursionError):
-                        found.update(dict.fromkeys(parse(line)))
-            rows += round(lines * part.size / size)
-        notes = (
-            check_columns(
-                self._name,
-                ", ".join(part.path for part in parts),
-                declared,
-                list(found),
-                self._surroundings.field(self._name, "columns"),
-            )
-            if found
-            else []
-        )
+        found, rows = self._keys(parts)
+        place = ", ".join(part.path for part in parts)
+        notes = check_columns(self._name, place, declared, list(found), self._surroundings) if found else []
         return Inspection(parts=parts, rows=rows, notes=notes)
+
+    def schemas(self) -> list[Schema]:
+        found, _ = self._keys(find_files(self._name, self._source.path, self._surroundings))
+        # Of any record; a record need not have them all, and what it has is read as text.
+        return [dict.fromkeys(found, SchemaColumn())] if found else []
 
     def read(self, engine: Engine, part: Part, path: Path) -> Reading:
         unchanged(self._name, part)
@@ -84,6 +71,22 @@ class JsonLinesReader:
                 writer.write_table(pa.table(data, schema=schema))
                 row += len(records)
         return Reading(output=written([path]), unreadable=unreadable, notes=notes)
+
+    def _keys(self, parts: list[Part]) -> tuple[dict[str, None], int]:
+        """The keys of the first records, and of as many more as it takes to find the declared ones; and the number of
+        records, estimated."""
+        declared, found = set(self._source.columns), dict[str, None]()
+        rows = 0
+        for part in parts:
+            size = lines = 0
+            with open_file(part.path) as file:
+                # A key may be in few of the records: as long as one is wanting, it is looked for in all.
+                for line in chain(islice(file, _SAMPLE), takewhile(lambda _: not found.keys() >= declared, file)):
+                    lines, size = lines + 1, size + len(line)
+                    with suppress(ValueError, RecursionError):
+                        found.update(dict.fromkeys(parse(line)))
+            rows += round(lines * part.size / size)
+        return found, rows
 
     def _columns(self, engine: Engine, part: Part) -> tuple[dict[str, str], list[str]]:
         """Which columns are read, by their keys, and notes on names that were made."""
@@ -110,12 +113,16 @@ class JsonLinesReader:
     ) -> Iterator[list[list[str | None]]]:
         records: list[list[str | None]] = []
         done = 0
+        instead = self._surroundings.names.get(self._name, {})
         with open_file(part.path) as file:
             for number, line in enumerate(file, start=1):
                 if not line.strip():
                     continue
                 try:
                     record = parse(line)
+                    for name, others in instead.items():
+                        if name not in record:
+                            record[name] = next((record[o] for o in others if o in record), None)
                     records.append([text_of(record.get(key)) for key in keys])
                 except (ValueError, RecursionError) as error:
                     text = line.decode("utf-8", "backslashreplace").rstrip("\r\n")

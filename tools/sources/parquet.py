@@ -3,10 +3,13 @@
 from collections import Counter
 from pathlib import Path
 
+import ibis
 import pyarrow as pa
 import pyarrow.parquet as pq
+from ibis.formats.pyarrow import PyArrowType
 
 from core.errors import EngineError, SourceError
+from core.schema import Schema, SchemaColumn
 from core.spec.column import check_apart, check_name
 from core.spec.source import ParquetSource
 from tools.engine.engine import Engine
@@ -20,6 +23,7 @@ from tools.sources.reader import (
     check_columns,
     find_files,
     inspect_files,
+    located,
     unchanged,
 )
 
@@ -39,26 +43,32 @@ class ParquetReader:
         return self.look(find_files(self._name, self._source.path, self._surroundings))
 
     def look(self, parts: list[Part]) -> Inspection:
-        inspection = inspect_files(
-            parts, self._name, list(self._source.columns), self._look, self._surroundings.field(self._name, "columns")
-        )
+        inspection = inspect_files(parts, self._name, list(self._source.columns), self._look, self._surroundings)
         zones = [f"{part.path}: {words}" for part in parts for words in self._zones(part)]
         return inspection.model_copy(update={"notes": [*inspection.notes, *zones]})
 
+    def schemas(self) -> list[Schema]:
+        found: list[Schema] = []
+        for part in find_files(self._name, self._source.path, self._surroundings):
+            arrow = self._footer(part).schema.to_arrow_schema()
+            schema = {
+                f.name: SchemaColumn(type=str(PyArrowType.to_ibis(f.type)), nullable=bool(f.nullable)) for f in arrow
+            }
+            if schema not in found:
+                found.append(schema)
+        return found
+
     def read(self, engine: Engine, part: Part, path: Path) -> Reading:
         unchanged(self._name, part)
-        check_columns(
-            self._name,
-            part.path,
-            list(self._source.columns),
-            self._look(part)[0],
-            self._surroundings.field(self._name, "columns"),
-        )
+        declared, found = list(self._source.columns), self._look(part)[0]
+        check_columns(self._name, part.path, declared, found, self._surroundings)
+        there = located(self._name, declared, found, self._surroundings)
         try:
             with engine.translating():
                 table = engine.in_process.scan([part.path])
             number = table[ROW] + first_row(part.index)
-            output = engine.write(table.select(number.name(ROW), *self._source.columns), path)
+            cells = {name: ibis.null("string") if at is None else table[at] for name, at in there.items()}
+            output = engine.write(table.select(number.name(ROW), **cells), path)
         except EngineError as error:
             raise torn(self._name, part.path, error) from error
         return Reading(output=output, unreadable=[])

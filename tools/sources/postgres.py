@@ -10,13 +10,14 @@ import ibis
 import psycopg
 import pyarrow as pa
 import pyarrow.parquet as pq
-from ibis.expr.types import Value
+from ibis.expr.types import Table, Value
 
 from core.errors import SourceError
+from core.schema import Schema, SchemaColumn
 from core.spec.source import PostgresSource
 from tools.engine.engine import Engine, written
 from tools.engine.rowid import ROW
-from tools.sources.reader import Inspection, Part, Reading, SourceUnavailable, Surroundings, check_columns
+from tools.sources.reader import Inspection, Part, Reading, SourceUnavailable, Surroundings, check_columns, located
 
 _COLUMNS = """
 SELECT a.attname, coalesce(a.attnum = ANY (i.indkey), false)
@@ -39,7 +40,8 @@ class PostgresReader:
 
     def inspect(self) -> Inspection:
         with self._connect() as connection:
-            notes, _ = self._columns(connection)
+            found, _ = self._columns(connection)
+            notes = self._check(found)
             counted = connection.execute(
                 psycopg.sql.SQL("SELECT count(*) FROM {}").format(self._identifier())
             ).fetchone()
@@ -47,12 +49,15 @@ class PostgresReader:
         return Inspection(parts=[part], rows=counted[0] if counted else 0, notes=notes)
 
     def read(self, engine: Engine, part: Part, path: Path) -> Reading:
-        columns = list(self._source.columns)
         with self._connect() as connection:
-            _, key = self._columns(connection)
-            schema, name = self._schema_and_table()
-            table = ibis.postgres.from_connection(connection).table(name, database=schema)
-            cells = {column: _cell(table[column]) for column in columns}
+            found, key = self._columns(connection)
+            self._check(found)
+            there = located(self._name, self._source.columns, found, self._surroundings)
+            table = self._table(connection)
+            cells = {
+                name: ibis.null("string").name(name) if column is None else _cell(table[column])
+                for name, column in there.items()
+            }
             order = [table[column] for column in key] or list(cells.values())
             batches = table.order_by(order).select(**cells).to_pyarrow_batches()
             row = 0
@@ -63,6 +68,21 @@ class PostgresReader:
                     row += batch.num_rows
         return Reading(output=written([path]), unreadable=[])
 
+    def schemas(self) -> list[Schema]:
+        with self._connect() as connection:
+            self._columns(connection)
+            types = self._table(connection).schema()
+        return [
+            {
+                name: SchemaColumn(type=str(kind.copy(nullable=True)), nullable=bool(kind.nullable))
+                for name, kind in types.items()
+            }
+        ]
+
+    def _table(self, connection: Any) -> Table:
+        schema, name = self._schema_and_table()
+        return ibis.postgres.from_connection(connection).table(name, database=schema)
+
     def _columns(self, connection: Any) -> tuple[list[str], list[str]]:
         rows = connection.execute(_COLUMNS, (self._identifier().as_string(connection),)).fetchall()
         if not rows:
@@ -71,15 +91,11 @@ class PostgresReader:
                 f"there is no table {self._source.table} in the database.",
                 remedy="Create and load it, or correct `table` and `url_env`.",
             )
-        found = [column for column, _ in rows]
-        notes = check_columns(
-            self._name,
-            f"table {self._source.table}",
-            list(self._source.columns),
-            found,
-            self._surroundings.field(self._name, "columns"),
-        )
-        return notes, [column for column, in_key in rows if in_key]
+        return [column for column, _ in rows], [column for column, in_key in rows if in_key]
+
+    def _check(self, found: list[str]) -> list[str]:
+        place = f"table {self._source.table}"
+        return check_columns(self._name, place, list(self._source.columns), found, self._surroundings)
 
     def _schema_and_table(self) -> tuple[str | None, str]:
         schema, _, table = self._source.table.rpartition(".")

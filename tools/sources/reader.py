@@ -1,6 +1,6 @@
 """The seam between sources and the rest: inspect, then read part by part."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Protocol
 
@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from core.dataset import DatasetRef
 from core.errors import SourceError
+from core.schema import Schema
 from core.spec.source import CsvSource, JsonLinesSource, ParquetSource, PostgresSource, Source
 from tools.engine.engine import Engine
 from tools.engine.files import SourceFile, find, refresh
@@ -22,13 +23,18 @@ LEFT_OUT = "left out"
 
 class Surroundings(BaseModel):
     """What a source's description leaves to its surroundings: the folder of relative paths, Crewline's database, and
-    whether the description stands in a spec, which errors then name as what to correct."""
+    whether the description stands in a spec, which errors then name as what to correct.
+
+    `names` has for columns of sources the names that they may have instead of their own, the first that is there;
+    None among them: the column may be missing, and then it has no value in any row.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     base_dir: str
     database_url: str
     spec: bool = True
+    names: dict[str, dict[str, tuple[str | None, ...]]] = {}
 
     def field(self, source: str, name: str) -> str:
         """What errors call a field of the source."""
@@ -76,10 +82,14 @@ Look = Callable[[Part], tuple[list[str], int]]
 
 
 class Reader(Protocol):
-    """Reads one source. Both methods raise SourceError when the source is not what its description says."""
+    """Reads one source. All methods raise SourceError when the source is not what its description says."""
 
     def inspect(self) -> Inspection:
         """Look without reading all: does it exist, has it the declared columns, how large is it."""
+        ...
+
+    def schemas(self) -> list[Schema]:
+        """The different schemas that its parts have, whether or not they have the declared columns."""
         ...
 
     def read(self, engine: Engine, part: Part, path: Path) -> Reading:
@@ -151,13 +161,15 @@ def distinct(found: list[str], place: str) -> tuple[list[str], list[str]]:
     return names, notes
 
 
-def inspect_files(parts: list[Part], name: str, declared: list[str], look: Look, field: str) -> Inspection:
+def inspect_files(
+    parts: list[Part], name: str, declared: list[str], look: Look, surroundings: Surroundings
+) -> Inspection:
     """An inspection of files each of which says its columns and rows when looked at."""
     notes: list[str] = []
     rows = 0
     for part in parts:
         found, n = look(part)
-        notes += check_columns(name, part.path, declared, found, field)
+        notes += check_columns(name, part.path, declared, found, surroundings)
         rows += n
     return Inspection(parts=parts, rows=rows, notes=notes)
 
@@ -175,22 +187,45 @@ def unchanged(name: str, part: Part) -> None:
         )
 
 
-def check_columns(name: str, place: str, declared: list[str], found: list[str], field: str) -> list[str]:
-    """Compare columns. Returns notes on new ones; raises SourceError when declared ones are gone.
-
-    Where none are declared, all are welcome. `field` is what the error calls the place where they are.
+def check_columns(
+    name: str, place: str, declared: list[str], found: list[str], surroundings: Surroundings
+) -> list[str]:
+    """Compare columns. Returns notes on new ones, and on those that go by other names or are missing, as was decided;
+    raises SourceError when declared ones are gone. Where none are declared, all are welcome.
     """
     if not declared:
         return []
-    gone = [column for column in declared if column not in found]
-    new = [column for column in found if column not in declared]
+    there = located(name, declared, found, surroundings)
+    gone = [column for column in declared if column not in there]
+    new = [column for column in found if column not in there.values()]
     if gone:
         raise SourceError(
             name,
             f"{place} has no column {', '.join(gone)}; it has {_listed(found)}.",
-            remedy=f"Correct {field}" + (f" (new there: {_listed(new)})." if new else "."),
+            remedy=f"Correct {surroundings.field(name, 'columns')}"
+            + (f" (new there: {_listed(new)})." if new else "."),
         )
-    return [f"{place} has columns that are not declared, and which are {LEFT_OUT}: {_listed(new)}"] if new else []
+    notes = [
+        f"{place}: {column} is read from {other}" if other else f"{place} has no column {column}, which is left empty"
+        for column, other in there.items()
+        if other != column
+    ]
+    if new:
+        notes.append(f"{place} has columns that are not declared, and which are {LEFT_OUT}: {_listed(new)}")
+    return notes
+
+
+def located(
+    name: str, declared: Iterable[str], found: Collection[str], surroundings: Surroundings
+) -> dict[str, str | None]:
+    """By which name each declared column is found; None for one that may be missing. One that may not is left out."""
+    there: dict[str, str | None] = {}
+    for column in declared:
+        names = (column, *surroundings.names.get(name, {}).get(column, ()))
+        fitting = [other for other in names if other is None or other in found]
+        if fitting:
+            there[column] = fitting[0]
+    return there
 
 
 def _listed(columns: list[str]) -> str:

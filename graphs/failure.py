@@ -1,9 +1,12 @@
-"""Why a try failed, and whether trying again makes sense."""
+"""Failures of branches and stages, and whether trying again makes sense."""
 
 from typing import Literal
 
+import psycopg
+
 from core.errors import (
     CircuitOpen,
+    CrewlineError,
     InputError,
     Interrupted,
     LeaseLost,
@@ -14,11 +17,24 @@ from core.errors import (
     TimedOut,
 )
 from core.task import Failure
+from tools.sources import SourceUnavailable
 
 # These are about the run as a whole, not about the stage or branch that met them.
 ABOUT_THE_RUN = (Interrupted, LeaseLost, StoreUnavailable)
 
 LONGEST_MESSAGE = 2000
+
+
+class BranchTimeout(CrewlineError):
+    """A branch took longer than it may, or too long for those who wait for it."""
+
+
+class InvalidResult(CrewlineError):
+    """A worker returned what is no result."""
+
+
+# The world outside may be another one next time.
+_TRANSIENT = (BranchTimeout, TimedOut, CircuitOpen, SourceUnavailable, psycopg.OperationalError, OSError)
 
 # What says itself that it would fail again the same way, or should not be tried for a while.
 _SETTLED = (CircuitOpen, InputError, Refused, StateError)
@@ -47,4 +63,4 @@ def _text(error: BaseException) -> str:
 def _kind(error: BaseException) -> Literal["resource", "transient", "permanent"]:
     if isinstance(error, (OutOfMemory, MemoryError)):
         return "resource"
-    return "transient" if isinstance(error, (TimedOut, CircuitOpen, OSError)) else "permanent"
+    return "transient" if isinstance(error, _TRANSIENT) else "permanent"

@@ -26,8 +26,12 @@ async def called(name: str, function: Callable[..., Any], *arguments: Any, late:
     is told once it ends.
     """
     plainly = not is_coroutine_function(function)
-    result = await _on_thread(name, function, arguments, late) if plainly else function(*arguments)
-    return await result if inspect.isawaitable(result) else result
+    try:
+        result = await _on_thread(name, function, arguments, late) if plainly else function(*arguments)
+        return await result if inspect.isawaitable(result) else result
+    except (GeneratorExit, SystemExit) as error:
+        # These would end more than the call.
+        raise WorkError(f"{name} ended by {type(error).__name__}.") from error
 
 
 async def within(

@@ -1,0 +1,1 @@
+"""Tasks are put up, agents bid for them, sealed."""

@@ -1,0 +1,1 @@
+"""Agents propose changes, and vote on them."""

@@ -1,0 +1,53 @@
+"""Asking several at once, and going on with the answers that came in time."""
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from delegation.clock import Clock
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Answer(Generic[T]):
+    """What one of them answered: a `value`, or else `failure`, in words. `seconds` is how long it took.
+
+    `late`: there was no answer when the time was over.
+    """
+
+    value: T | None = None
+    failure: str | None = None
+    late: bool = False
+    seconds: float = 0.0
+
+
+def gather(asked: Mapping[str, Callable[[], T]], *, timeout_s: float, clock: Clock) -> dict[str, Answer[T]]:
+    """Call all at once, each on a thread of its own, and return their answers in the order in which they were given.
+
+    Who has not answered after `timeout_s` is late, and what it still answers is not heard. Its thread cannot be
+    stopped: it goes on until its call ends, but does not keep the process from ending. An error that a call raises is
+    its answer's `failure`.
+    """
+    changed = threading.Condition()
+    answers: dict[str, Answer[T]] = {}
+    started = clock.now()
+
+    def call(name: str) -> None:
+        try:
+            answer = Answer(value=asked[name]())
+        except BaseException as error:  # noqa: BLE001 - it is the answer, and who asked puts it on record
+            answer = Answer(failure=f"{type(error).__name__}: {error}".strip().removesuffix(":"))
+        with changed:
+            answers[name] = Answer(answer.value, answer.failure, seconds=clock.now() - started)
+            changed.notify_all()
+
+    for name in asked:
+        threading.Thread(target=call, args=(name,), name=f"ask-{name}", daemon=True).start()
+    with changed:
+        while len(answers) < len(asked) and (left := started + timeout_s - clock.now()) > 0:
+            clock.wait(changed, left)
+        # A copy: who is late writes into the other one.
+        late: Answer[T] = Answer(failure=f"no answer within {timeout_s:g} s", late=True, seconds=clock.now() - started)
+        return {name: answers.get(name, late) for name in asked}
