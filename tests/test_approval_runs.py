@@ -314,7 +314,7 @@ def test_the_command_tells_of_such_a_run_what_it_waits_for_and_waits_with_it_if_
 ) -> None:
     """Exit code 3, and the id to decide on; with the wait it is published by itself, or fails closed in time."""
     document = build(tmp_path / "p", "")
-    monkeypatch.setattr("flows.pipeline.StageAssigner", lambda: Cautious(database))
+    monkeypatch.setattr("flows.pipeline.assigner_for", lambda session, loads: Cautious(database))
     first = call("run", str(document))
     asked = pending(database)
     assert (first.exit_code, f"crewline approve {asked.approval}" in first.stderr) == (3, True)
@@ -324,7 +324,7 @@ def test_the_command_tells_of_such_a_run_what_it_waits_for_and_waits_with_it_if_
         until(lambda: len(journal.events(database, runs.newest(database)[0].run_id, kind="run.waiting")) == 2)
         crewline.approve(asked.approval, by="Ada", reason="so")
         assert waiting.result(timeout=30).status == "published"
-    monkeypatch.setattr("flows.pipeline.StageAssigner", lambda: Cautious(database, "another", 0.2))
+    monkeypatch.setattr("flows.pipeline.assigner_for", lambda session, loads: Cautious(database, "another", 0.2))
     with pytest.raises(ApprovalClosed, match="ran out of time"):
         crewline.run(document, wait=True)
     assert runs.newest(database)[0].status == "waiting"

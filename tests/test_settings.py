@@ -31,7 +31,7 @@ def test_without_variables_the_defaults_hold() -> None:
 def test_each_field_is_read_from_its_variable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name, value in {
         "CREWLINE_HOME": str(tmp_path / "x"),
-        "CREWLINE_DATABASE_URL": "postgresql://me:secret@there/db",
+        "CREWLINE_DATABASE_URL": "postgresql://me:opensesame@there/db",
         "CREWLINE_DATABASE_WAIT_S": "0",
         "CREWLINE_LEASE_S": "2.5",
         "CREWLINE_THREADS": "3",
@@ -43,13 +43,13 @@ def test_each_field_is_read_from_its_variable(monkeypatch: pytest.MonkeyPatch, t
     read = settings()
     assert read.runs_dir == tmp_path / "x" / "runs"
     assert read.database_url is not None
-    assert read.database_url.get_secret_value() == "postgresql://me:secret@there/db"
+    assert read.database_url.get_secret_value() == "postgresql://me:opensesame@there/db"
     assert (read.database_wait_s, read.lease_s, read.threads, read.memory_mb) == (0, 2.5, 3, 512)
 
 
 def test_the_password_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CREWLINE_DATABASE_URL", "postgresql://me:secret@there/db")
-    assert "secret" not in repr(settings()) + str(settings().model_dump())
+    monkeypatch.setenv("CREWLINE_DATABASE_URL", "postgresql://me:opensesame@there/db")
+    assert "opensesame" not in repr(settings()) + str(settings().model_dump())
 
 
 def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
