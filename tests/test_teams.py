@@ -11,6 +11,7 @@ from core.spec import load
 from core.store import Database
 from crews import AGENTS
 from delegation import AgentCard, Claim, Workload
+from delegation.approvals import decide, requests
 from flows import DataPipelineFlow
 from flows.teams import COORDINATOR, cards
 from tests import shop
@@ -72,3 +73,32 @@ def test_tasks_are_not_handed_to_an_agent_that_has_all_it_may_have(tmp_path: Pat
             workload.claim(Claim(agent="validation_agent", task=f"elsewhere/{number}"))
         with pytest.raises(Refused, match="validation"):
             run(tmp_path, database, "policy")
+
+
+def test_one_run_shows_its_approval_its_auctions_and_its_consensus_on_a_changed_source(
+    tmp_path: Path, database: Database
+) -> None:
+    """The renamed column is mapped by a vote, the tasks are won by bids, and a person lets the result be published."""
+    document = tmp_path / "sales.yaml"
+    document.write_text(
+        "name: sales\n"
+        "sources:\n"
+        "  orders:\n"
+        "    kind: csv\n"
+        "    path: orders.csv\n"
+        "    columns: {order_id: integer, amount: float}\n"
+        "    on_schema_change: consensus\n"
+        "target: {path: out}\n"
+        "assignment: auction\n"
+        "gate: {approval: true, approvers: [Ada]}\n"
+    )
+    (tmp_path / "orders.csv").write_text("OrderID,amount\n1,1.5\n2,2.5\n")
+    flow = DataPipelineFlow(document, database=database)
+    assert flow.kickoff().status == "waiting"
+    (asked,) = requests(database, run_id=flow.run_id)
+    decide(database, asked.approval, approved=True, by="Ada", reason="seen")
+    assert DataPipelineFlow(run_id=flow.run_id, database=database).kickoff().status == "published"
+    kinds = {event.kind for event in journal.events(database, flow.run_id)}
+    assert {"consensus.decided", "source.changed", "auction.closed", "approval.requested"} <= kinds, sorted(kinds)
+    approved = [e for e in journal.events(database, flow.run_id, kind="approval") if e.actor == "Ada"]
+    assert approved, sorted(kinds)
