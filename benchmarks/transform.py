@@ -24,6 +24,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+# The folder of a script comes first, and the benchmark of delegation would be taken for the package of that name.
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
 import duckdb
 
 THREADS = 2
