@@ -1,7 +1,8 @@
 """Who may hand what to whom. Agents are known here by their id and their card only."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from core.face import face
 
 if TYPE_CHECKING:
     from delegation.approvals import Approval
@@ -92,8 +93,4 @@ __all__ = [
     "record",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
-    raise AttributeError(f"module 'delegation' has no attribute '{name}'")
+__getattr__ = face(__name__, _HOMES)

@@ -43,7 +43,8 @@ def cards() -> dict[str, AgentCard]:
 
 def assigner_for(session: Session, loads: Loads) -> Assigner:
     """The assigner that the spec asks for. Whichever it is, the policy decides who may get a task at all."""
-    policy = Policy(load_rules(), cards().values(), loads)
+    known = cards()
+    policy = Policy(load_rules(), known.values(), loads)
     context = {
         "scope": "stage",
         "quality_threshold": min(THRESHOLDS.values()),
@@ -54,7 +55,7 @@ def assigner_for(session: Session, loads: Loads) -> Assigner:
         record_decisions(session.lease.database, decisions, run_id=session.run_id)
 
     if session.spec.assignment == "auction":
-        auction = AuctionAssigner(session.lease.database, cards=cards(), run_id=session.run_id)
+        auction = AuctionAssigner(session.lease.database, cards=known, run_id=session.run_id)
         return Permitted(auction, policy, context, tell)
     if session.spec.assignment == "optimizer":
         return Permitted(OptimizerAssigner(session, policy, context, loads), policy, context, tell)
@@ -139,7 +140,7 @@ class OptimizerAssigner:
 
     def _candidate(self, agent: str, tasks: int) -> Candidate:
         # Tasks wait for one another: how many an agent has at a time is seen to when the work is done.
-        card = cards()[agent]
+        card = self._policy.roster.cards[agent]
         return Candidate(
             card=card.model_copy(update={"capacity": card.capacity + tasks}),
             load=self._loads.load(agent),

@@ -1,7 +1,8 @@
 """LangGraph StateGraphs on PostgreSQL: parallel branches, sync points, staged pipelines."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from core.face import face
 
 if TYPE_CHECKING:
     from graphs.adaptive.makers import default_maker
@@ -65,8 +66,4 @@ __all__ = [
     "run",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
-    raise AttributeError(f"module 'graphs' has no attribute '{name}'")
+__getattr__ = face(__name__, _HOMES)

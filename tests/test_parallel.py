@@ -512,13 +512,13 @@ def test_a_graph_that_was_left_before_its_first_checkpoint_begins_again(database
     assert run(workflow, [branch("a")], run_id="early", database=database).status == "done"
 
 
-def test_where_the_checkpoints_are_gone_the_ledger_says_what_is_done(database: Database) -> None:
-    """They may be lost, pruned, or of another time: no branch is lost by that, and none is done twice."""
+def left_at(nth: int, database: Database) -> tuple[ParallelWorkflow, list[str]]:
+    """A run of five branches in a row, left when the nth was performed; and what was performed."""
     performed: list[str] = []
 
     async def perform(of: Branch, attempt: Attempt) -> Result:
         performed.append(of.key)
-        if len(performed) == 3:
+        if len(performed) == nth:
             raise StoreUnavailable("away")
         return Result({"n": 1})
 
@@ -526,6 +526,12 @@ def test_where_the_checkpoints_are_gone_the_ledger_says_what_is_done(database: D
     branches = [branch(f"b{i}", *([f"b{i - 1}"] if i else [])) for i in range(5)]
     with pytest.raises(StoreUnavailable):
         run(workflow, branches, run_id="left", database=database)
+    return workflow, performed
+
+
+def test_where_the_checkpoints_are_gone_the_ledger_says_what_is_done(database: Database) -> None:
+    """They may be lost, pruned, or of another time: no branch is lost by that, and none is done twice."""
+    workflow, performed = left_at(3, database)
     for table in ("checkpoints", "checkpoint_blobs", "checkpoint_writes"):
         database.once(f"DELETE FROM {table}")
     database.once("UPDATE runs SET holder = NULL")
@@ -536,18 +542,7 @@ def test_where_the_checkpoints_are_gone_the_ledger_says_what_is_done(database: D
 
 def test_where_a_checkpoint_is_behind_the_ledger_finished_work_is_not_done_again(database: Database) -> None:
     """A crash between the two leaves them apart: the oldest checkpoint stands for the worst of it."""
-    performed: list[str] = []
-
-    async def perform(of: Branch, attempt: Attempt) -> Result:
-        performed.append(of.key)
-        if len(performed) == 4:
-            raise StoreUnavailable("away")
-        return Result({"n": 1})
-
-    workflow = flow_of(perform, concurrency=1)
-    branches = [branch(f"b{i}", *([f"b{i - 1}"] if i else [])) for i in range(5)]
-    with pytest.raises(StoreUnavailable):
-        run(workflow, branches, run_id="left", database=database)
+    workflow, performed = left_at(4, database)
     rows = database.query("SELECT checkpoint_id FROM checkpoints ORDER BY checkpoint_id")
     kept = rows[2]["checkpoint_id"]
     database.once("DELETE FROM checkpoints WHERE checkpoint_id > %s", (kept,))

@@ -1,7 +1,8 @@
 """What an agent can do to data: discover it, read it, judge it, repair it, change it, publish it."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from core.face import face
 
 if TYPE_CHECKING:
     from tools.context import ToolContext
@@ -20,7 +21,7 @@ __all__ = [
     "ToolContext",
 ]
 
-_HOME = {
+_HOMES = {
     "DataDiscoveryTool": "tools.discovery.tool",
     "DataQualityTool": "tools.quality.tool",
     "DataTransformationTool": "tools.transformation.tool",
@@ -29,9 +30,5 @@ _HOME = {
     "ToolContext": "tools.context",
 }
 
-
-def __getattr__(name: str) -> Any:
-    # CrewAI and the engine take seconds to import; naming this package must not cost them.
-    if name not in _HOME:
-        raise AttributeError(f"module 'tools' has no attribute '{name}'")
-    return getattr(import_module(_HOME[name]), name)
+# CrewAI and the engine take seconds to import; naming this package must not cost them.
+__getattr__ = face(__name__, _HOMES)

@@ -1,7 +1,8 @@
 """The optimizer: pending tasks to agents, proven or with a proven gap, and what that gains against today."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from core.face import face
 
 if TYPE_CHECKING:
     from delegation.optimizer.optimization import optimize
@@ -19,8 +20,4 @@ _HOMES = {
 
 __all__ = ["Candidate", "PendingTask", "Proposal", "optimize", "record"]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
-    raise AttributeError(f"module 'delegation.optimizer' has no attribute '{name}'")
+__getattr__ = face(__name__, _HOMES)

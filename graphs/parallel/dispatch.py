@@ -187,8 +187,7 @@ class Dispatch:
         try:
             answer = await self._in_time(branch, worker, step)
             outcome = outcome_of(branch.key, answer)
-            agent = outcome.agent or worker.name
-            told["agent"] = agent
+            told["agent"] = outcome.agent or worker.name
             check_account(outcome)
         except ABOUT_THE_RUN:
             raise

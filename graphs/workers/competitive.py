@@ -155,7 +155,7 @@ def _together(contenders: Sequence[Contender], inquiry: Inquiry) -> tuple[int | 
     own = [one.keys.mutate(who=ibis.literal(index, "int64")) for index, one in enumerate(contenders)]
     held = engine.hold(ibis.union(*own))
     spread = engine.hold(held.group_by("key").aggregate(n=held.count()))
-    total = engine.row(spread.aggregate(n=spread.count()))["n"]
+    total = engine.count(spread)
     common = held.semi_join(spread.filter(spread["n"] > 1), "key")
     rows = engine.rows(common.group_by("who").aggregate(n=common.count()))
     return total, dict.fromkeys(range(len(contenders)), 0) | {row["who"]: row["n"] for row in rows}

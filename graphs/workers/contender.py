@@ -69,7 +69,7 @@ def contender(entity: str, key: str | None, dataset: Dataset, inquiry: Inquiry) 
         attributes=frozenset(tuple(singular(name)) for name in table.columns if name != best),
         rows=rows,
         keys=keys,
-        distinct=_count(engine, keys),
+        distinct=engine.count(keys),
         whole=found.whole,
         filled=1 - gaps / (rows * len(names)) if rows else None,
         sound=sound,
@@ -125,7 +125,3 @@ def _sound(inquiry: Inquiry, dataset: Dataset, table: Table, key: str, rows: int
 def _text(table: Table, name: str) -> StringValue:
     """Keys as text, so that those of files of different kinds compare; null where there is none."""
     return ibis.ifelse(missing(table[name]), ibis.null("string"), table[name].cast("string").strip())
-
-
-def _count(engine: Engine, table: Table) -> int:
-    return int(engine.row(table.aggregate(n=table.count()))["n"])

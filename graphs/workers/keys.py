@@ -49,9 +49,6 @@ def measured_keys(engine: Engine, table: Table, *, whole: bool) -> Keys:
         # Fewer pairs than rows are possible: nobody need count.
         if counts[left, "distinct"] * counts[right, "distinct"] >= rows
     ]
-    return Keys(rows=rows, whole=whole, keys=[pair for pair in pairs if _different(engine, table, pair) == rows])
-
-
-def _different(engine: Engine, table: Table, pair: tuple[str, str]) -> int:
-    rows = table.select(*pair).distinct()
-    return int(engine.row(rows.aggregate(n=rows.count()))["n"])
+    return Keys(
+        rows=rows, whole=whole, keys=[pair for pair in pairs if engine.count(table.select(*pair).distinct()) == rows]
+    )

@@ -1,7 +1,8 @@
 """Discovery: what data there is, how good and fresh it is, and what joins with what."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from core.face import face
 
 if TYPE_CHECKING:
     from tools.discovery.answer import Discovery
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Crawl", "DataDiscoveryTool", "Discovery", "DiscoveryRequest", "Entry", "annotate", "crawl", "discover"]
 
-_HOME = {
+_HOMES = {
     "Crawl": "tools.discovery.crawler",
     "DataDiscoveryTool": "tools.discovery.tool",
     "Discovery": "tools.discovery.answer",
@@ -24,9 +25,5 @@ _HOME = {
     "discover": "tools.discovery.discovery",
 }
 
-
-def __getattr__(name: str) -> Any:
-    # The tool needs CrewAI, which takes seconds to import.
-    if name not in _HOME:
-        raise AttributeError(f"module 'tools.discovery' has no attribute '{name}'")
-    return getattr(import_module(_HOME[name]), name)
+# The tool needs CrewAI, which takes seconds to import.
+__getattr__ = face(__name__, _HOMES)
