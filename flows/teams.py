@@ -23,8 +23,7 @@ from delegation.auction.assignment import AuctionAssigner
 from delegation.auction.bidder import measured
 from delegation.handover import TASK_TYPES
 from delegation.load import Loads
-from delegation.optimizer import Candidate, PendingTask, optimize
-from delegation.optimizer import record as record_proposal
+from delegation.optimizer import Candidate, PendingTask
 from flows.session import Session
 
 # On whose behalf a run hands its tasks over.
@@ -107,6 +106,10 @@ class OptimizerAssigner:
 
     def assign(self, tasks: Sequence[Task], agents: Mapping[str, frozenset[Stage]]) -> list[Assignment]:
         """An assignment for each task, in order. Raises Refused if one finds no agent."""
+        # With SciPy, which other assigners need not wait for.
+        from delegation.optimizer import optimize
+        from delegation.optimizer import record as record_proposal
+
         proposal = optimize(
             self._pending(tasks, agents),
             [self._candidate(agent, len(tasks)) for agent in sorted(agents)],
