@@ -62,7 +62,7 @@ def chat(llm: Llm, *, timeout_s: float = TIMEOUT_S) -> "ChatOpenAI":
 
     return ChatOpenAI(
         model=llm.model,
-        api_key=llm.api_key,  # type: ignore[arg-type]  # a plain text is taken too
+        api_key=llm.api_key,
         base_url=llm.base_url,
         timeout=timeout_s,
         max_retries=_RETRIES,
