@@ -113,8 +113,8 @@ def test_the_readme_names_every_command_and_file_that_there_is() -> None:
         assert (ROOT / test).is_file(), test
     targets = set(re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
     assert set(re.findall(r"make (\w+)", README)) - {"run", "it", "up"} <= targets | {"mode"}
-    for setting in Settings.model_fields:
-        assert f"`CREWLINE_{setting.upper()}`" in README
+    for name, setting in Settings.model_fields.items():
+        assert f"`{setting.validation_alias or f'CREWLINE_{name.upper()}'}`" in README
 
 
 def test_the_pipeline_document_lists_all_checks_rules_and_functions() -> None:
