@@ -4,8 +4,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from core import journal
 from core.dataset import DatasetRef
@@ -211,6 +214,21 @@ def test_a_correction_that_no_row_needs_is_not_made(bench: Bench, model: Scripte
     assert [repair["column"] for repair in rows(outcome.repairs)] == ["size"]
 
 
+def test_a_correction_that_would_harm_other_rows_is_not_taken(bench: Bench, model: ScriptedModel) -> None:
+    """Written as the others are, the key of the row that waits is that of a row that passes."""
+    (bench.folder / "orders.csv").write_text("id,size,amount,product\no-1,S,1,p1\nO 1,M,2,p2\n")
+    pattern = "[{check: unique, columns: [id]}, {check: matches, column: id, pattern: 'o-[0-9]'}]"
+    bench.spec = loads(
+        SPEC.replace("[{check: unique, columns: [id]}, {check: in_set, column: size, values: [S, M, L]}]", pattern)
+    )
+    bench.raw = bench.perform(Stage.INGESTION, "orders")
+    by_rules = bench.perform(Stage.VALIDATION, "orders", bench.raw, crew=False)
+    model.says("Try.").calls("correct_cells", column="id", values=[{"name": "O 1", "value": "o-1"}]).says("Done.")
+    assert same(bench.validated(), by_rules)
+    assert model.answers[-1]["passing"] == 1
+    assert "rows that need no correction" in bench.told("crew.refused")[0].data["reason"]
+
+
 def test_a_crew_rescues_rows_of_rules_and_joins_but_makes_no_key_another(bench: Bench, model: ScriptedModel) -> None:
     valid = bench.perform(Stage.VALIDATION, "orders", bench.raw, crew=False)
     model.says("Euros.").calls("correct_cells", column="amount", values=[{"name": "30 euros", "value": "30.00"}])
@@ -328,6 +346,36 @@ def test_tool_calls_count_across_resumes(bench: Bench, model: ScriptedModel, by_
     assert same(bench.validated(), by_rules)
     (called,) = bench.told("crew.called")
     assert (called.actor, called.data["tool"]) == ("data_steward", "correct_cells")
+
+
+TEXTS = st.text(alphabet="aä-1 0A", max_size=4)
+
+
+@given(st.lists(TEXTS, max_size=8), st.dictionaries(TEXTS, TEXTS, max_size=5))
+def test_only_cells_with_the_very_text_are_corrected_each_with_what_was_taken(
+    texts: list[str], proposed: dict[str, str]
+) -> None:
+    corrections = Corrections({"a": set(texts)}, set())
+    refused = corrections.propose("a", proposed)
+    cells = corrections.cells(
+        pa.table({ROW: pa.array(range(len(texts)), pa.int64()), "a": pa.array(texts, pa.string())})
+    )
+    expected = [
+        {ROW: row, "column": "a", "before": text, "after": proposed[text]}
+        for row, text in enumerate(texts)
+        if text in proposed and text not in refused
+    ]
+    assert cells.to_pylist() == expected
+    assert all(cell["after"].strip() and cell["after"] != cell["before"] for cell in expected)
+
+
+@given(st.lists(st.sampled_from(["a", "B", "12", "7"]), min_size=1, max_size=4), st.sampled_from(["-", " ", "_", "/"]))
+def test_what_stands_between_the_parts_of_a_key_and_letter_case_and_zeros_do_not_matter(
+    parts: list[str], between: str
+) -> None:
+    written = between.join(part.upper() if part.isalpha() else f"00{part}" for part in parts)
+    assert notation_free(written) == notation_free("-".join(parts))
+    assert notation_free("-".join([*parts, "x"])) != notation_free(written)
 
 
 @pytest.mark.parametrize(

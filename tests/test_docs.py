@@ -155,3 +155,8 @@ def test_the_page_on_delegation_lists_every_default_rule_and_every_verdict() -> 
         assert ", ".join(f"`{task_type}`" for task_type in each.task_types) in page
         assert ", ".join(f"`{condition}`" for condition in each.conditions) in page
     assert all(f"`{verdict}`" in page for verdict in Verdict if verdict is not Verdict.ALLOWED)
+
+
+@pytest.mark.parametrize("code", blocks((ROOT / "docs" / "crews.md").read_text(), "python"))
+def test_each_example_of_the_page_on_crews_prints_what_it_says(folder: Path, code: str) -> None:
+    keeps_its_word(code, folder)
