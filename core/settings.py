@@ -40,6 +40,9 @@ class Settings(BaseSettings):
         default=None, ge=256, description="Engine memory in all; half the machine's if unset."
     )
 
+    agent_modules: str = Field(
+        default="", description="Modules that registered agents may come from, besides Crewline's; with commas between."
+    )
     mcp_token: SecretStr | None = Field(
         default=None, description="What clients of `crewline mcp --http` must send as bearer token; none if unset."
     )
