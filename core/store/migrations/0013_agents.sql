@@ -11,16 +11,9 @@ CREATE TABLE stream_offsets (
 );
 
 -- What agents hold of a machine while they work.
-CREATE TABLE resource_holders (
-    holder       uuid PRIMARY KEY,
-    process      jsonb NOT NULL,            -- host, pid, started
-    lease_s      double precision NOT NULL, -- silent for longer, it counts as dead
-    heartbeat_at timestamptz NOT NULL DEFAULT clock_timestamp()
-);
-
 CREATE TABLE resource_allocations (
     allocation   uuid PRIMARY KEY,
-    holder       uuid NOT NULL REFERENCES resource_holders ON DELETE CASCADE,
+    process      jsonb NOT NULL,  -- host, pid, started
     host         text NOT NULL,
     agent        text NOT NULL,
     run_id       text REFERENCES runs ON DELETE CASCADE,
@@ -30,7 +23,6 @@ CREATE TABLE resource_allocations (
 );
 
 CREATE INDEX resource_allocations_of_host ON resource_allocations (host);
-CREATE INDEX resource_allocations_of_holder ON resource_allocations (holder);
 
 -- What agents came to, attempt by attempt.
 CREATE INDEX journal_of_attempts ON journal (actor, seq DESC) WHERE kind IN ('step.committed', 'step.failed');
