@@ -22,6 +22,7 @@ CrewlineError
 │   └── DataError              a value has no room in its type, or is none of it
 ├── TimedOut                   work took longer than it was given, and nobody waits for it any more
 ├── CircuitOpen                what failed again and again is left alone for a while
+├── ModelError                 a language model is down, or answered what is no answer; rules go on
 ├── StateError                 what a graph was to keep is no plain JSON; names whose it is
 ├── Interrupted                the run was asked to stop; it can be resumed
 ├── AwaitingApproval           a person must decide before the run goes on; it can be resumed
@@ -214,6 +215,18 @@ class CircuitOpen(CrewlineError):
         super().__init__(
             f"The circuit of {circuit} is open, after {failures} failures in a row.",
             remedy=f"It is tried again {reset_s:g} s after the last of them.",
+        )
+
+
+class ModelError(CrewlineError):
+    """A language model is down, or what it answered is no answer. Rules can do without it."""
+
+    def __init__(self, model: str, reason: str) -> None:
+        self.model = model
+        self.reason = reason
+        super().__init__(
+            f"The model {model} {reason}.",
+            remedy="See that OPENAI_BASE_URL and OPENAI_API_KEY are right, or unset CREWLINE_LLM_MODEL to go by rules.",
         )
 
 
