@@ -64,9 +64,9 @@ class ResourcePool:
             with pool.held("analysis_1", Resources(cores=1, memory_mb=512)):
                 ...
 
-    `budget` is what the run's agents may hold at a time; the run is on record. May be used by several threads. Closing it releases what it
-    still has. All methods raise StoreUnavailable when the database went away; what could not be given back then, is
-    with the next call, or once the process has ended.
+    `budget` is what the run's agents may hold at a time; the run is on record. May be used by several threads. Closing
+    it releases what it still has. All methods raise StoreUnavailable when the database went away; what could not be
+    given back then, is with the next call, or once the process has ended.
     """
 
     def __init__(

@@ -57,7 +57,7 @@ class DataAgent(Protocol):
 
     `perform` returns the outcome, whose rows add up and are all that came, or raises CrewlineError. It can be called
     again for the same data: what it does outside of `job.path` must be harmless to do twice. An agent that reads a
-    stream also has `confirm(job, outcome)`, called once the outcome is on record and nobody will ask for it again.
+    stream also has `confirm(database, outcome)`, called once the outcome is on record and nobody will ask for it again.
     """
 
     def perform(self, job: Job) -> Outcome: ...

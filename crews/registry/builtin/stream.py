@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from core.errors import SourceError
 from core.spec.column import RESERVED, Names
+from core.store import Database
 from core.task import Fate, Outcome, RowCount
 from crews.registry.builtin import offsets
 from crews.registry.builtin.batch import BATCH
@@ -69,10 +70,10 @@ class StreamProcessor(BaseModel):
             result={"stream": stream.name, "from": began, "to": positions, "batches": len(reading.files)},
         )
 
-    def confirm(self, job: Job, outcome: Outcome) -> None:
+    def confirm(self, database: Database, outcome: Outcome) -> None:
         """Put on record where this reader has got to. Harmless to do twice."""
         found = outcome.result or {}
-        offsets.advance(job.database, found["stream"], self.reader, found["to"])
+        offsets.advance(database, found["stream"], self.reader, found["to"])
 
 
 class _Reading:
