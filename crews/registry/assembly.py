@@ -45,7 +45,7 @@ class Plan(BaseModel):
             first = next(stage for stage in self.stages if stage.missing)
             raise InputError(
                 f"The pipeline cannot be run yet: {'; '.join(wanting)}.",
-                remedy=f"Give it, as {first.capability}.{first.missing[0]}.",
+                remedy=f"Give {first.capability}.{first.missing[0]} in the configuration.",
             )
 
 

@@ -11,8 +11,9 @@ from delegation import Workload, performances
 # The weights of a score; those by which templates of agents are chosen, too (systems C5).
 CAPABILITY, PERFORMANCE, AVAILABILITY = 0.4, 0.4, 0.2
 
-# What is thought of an agent of which nothing was measured.
+# What is thought of an agent of which nothing was measured; it weighs as much as so many attempts that were.
 UNKNOWN = 0.5
+PRIOR = 5
 
 # The last attempts of an agent that are looked at.
 LOOKED_AT = 100
@@ -36,8 +37,9 @@ class Standing(BaseModel):
 class Score(BaseModel):
     """`total` is 0.4 capability + 0.4 performance + 0.2 availability.
 
-    `capability` is how well the agent says it can do it. `performance` is its success, or 0.5 if nothing was measured;
-    where the throughput of several candidates was, the mean of that and of its share of the best throughput.
+    `capability` is how well the agent says it can do it. `performance` is
+    `(5 * 0.5 + attempts * success) / (5 + attempts)`, so that a single attempt does not decide; where the throughput of
+    several candidates was measured, the mean of that and of its share of the best throughput.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -85,8 +87,8 @@ def ranked(
 
 def _score(candidate: AgentDefinition, capability: Capability, standing: Standing, best: float | None) -> Score:
     level = candidate.capabilities[capability]
-    performance = UNKNOWN if standing.success is None else standing.success
-    if best and standing.throughput_rps and standing.success is not None:
+    performance = (PRIOR * UNKNOWN + standing.attempts * (standing.success or 0.0)) / (PRIOR + standing.attempts)
+    if best and standing.throughput_rps:
         performance = (performance + standing.throughput_rps / best) / 2
     total = CAPABILITY * level + PERFORMANCE * performance + AVAILABILITY * standing.availability
     return Score(

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.graph.state import CompiledStateGraph
 
 from core.errors import AccountingError, AtCapacity, CrewlineError, InputError
 from core.ledger import Ledger, Step, check_account
@@ -157,6 +158,16 @@ def pipeline_of(order: Order, bench: Bench | None, checkpointer: BaseCheckpointS
     if order.out is not None:
         staged = staged.stage("publish", _publishing(bench), timeout_s=order.timeout_s)
     return staged.build(checkpointer=checkpointer)
+
+
+@dataclass(frozen=True)
+class Assembled:
+    """An assembled pipeline to look at."""
+
+    order: Order
+
+    def graph(self, checkpointer: BaseCheckpointSaver[str] | None = None) -> CompiledStateGraph[Any, Any, Any, Any]:
+        return pipeline_of(self.order, None, checkpointer).graph
 
 
 def _stage(index: int, bench: Bench | None) -> Callable[[Any, Context], Any]:

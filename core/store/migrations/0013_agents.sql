@@ -26,3 +26,6 @@ CREATE INDEX resource_allocations_of_host ON resource_allocations (host);
 
 -- What agents came to, attempt by attempt.
 CREATE INDEX journal_of_attempts ON journal (actor, seq DESC) WHERE kind IN ('step.committed', 'step.failed');
+
+-- Which agents were made at run time.
+CREATE INDEX journal_of_creations ON journal (run_id) WHERE kind = 'agent.specified';
