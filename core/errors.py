@@ -7,6 +7,9 @@ CrewlineError
 │   ├── TargetError            the target cannot be written
 │   ├── SchemaError            a result is not of the schema declared for it; names each mismatch
 │   ├── ExpressionError        an expression is not of the allowed language
+│   ├── DomainError            a planning domain, or what is asked of it, is wrong
+│   ├── Unsolvable             there is no plan; names the preconditions that nothing achieves
+│   ├── Unbounded              no plan was found within the bounds; names tasks that come back to themselves
 │   ├── RunNotFound            no run has this id
 │   ├── RunHeld                another living process works on the run
 │   ├── RunFinished            the run has ended and cannot be resumed
@@ -89,6 +92,33 @@ class SchemaError(InputError):
 
 class ExpressionError(InputError):
     """An expression is not of the allowed language."""
+
+
+class DomainError(InputError):
+    """A planning domain, or what is asked of it, is wrong."""
+
+
+class Unsolvable(InputError):
+    """There is no plan. `unmet` has one line for each precondition that stood in the way."""
+
+    def __init__(self, unmet: list[str], domain: str) -> None:
+        self.unmet = unmet
+        super().__init__(
+            f"There is no plan in the domain '{domain}': {'; '.join(unmet)}.",
+            remedy="Give the facts, or add an action or method that achieves them.",
+        )
+
+
+class Unbounded(InputError):
+    """No plan was found within the bounds. `tasks` come back to themselves, one by way of the next."""
+
+    def __init__(self, tasks: list[str], what: str) -> None:
+        self.tasks = tasks
+        circle = f" Endless recursion: {' -> '.join(tasks)}." if tasks else ""
+        super().__init__(
+            f"No plan was found: {what}.{circle}",
+            remedy="Give these tasks a method that ends, or wider bounds." if tasks else "Give wider bounds.",
+        )
 
 
 class RunNotFound(InputError):
