@@ -1,6 +1,5 @@
 """`crewline team`: the team, its scores, the runners-up; bad input by exit code and words."""
 
-import json
 from pathlib import Path
 from typing import Any
 
