@@ -27,6 +27,7 @@ from crews.data_team.correction import Corrections
 from crews.data_team.rights import contexts_for
 from crews.data_team.telling import inputs_for
 from crews.data_team.waiting import MOST_ROWS, Waiting
+from crews.skills import Profile
 from tools.engine.engine import Engine
 from tools.engine.rowid import ROW
 from tools.orchestration.columns import keys
@@ -69,6 +70,10 @@ class CrewedAgent:
     @property
     def stages(self) -> frozenset[Stage]:
         return self.rules.stages
+
+    @property
+    def profile(self) -> Profile:
+        return self.rules.profile
 
     def perform(self, task: Task, work: Work) -> Outcome:
         """The outcome, balanced. Raises CrewlineError; but what a crew does not get right is no error, but a note."""
