@@ -107,8 +107,8 @@ def test_the_readme_names_every_command_and_file_that_there_is() -> None:
         assert (ROOT / test).is_file(), test
     targets = set(re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
     assert set(re.findall(r"make (\w+)", README)) - {"run", "it", "up"} <= targets | {"mode"}
-    for setting in Settings.model_fields:
-        assert f"`CREWLINE_{setting.upper()}`" in README
+    for name, setting in Settings.model_fields.items():
+        assert f"`{setting.validation_alias or f'CREWLINE_{name.upper()}'}`" in README
 
 
 def test_the_pipeline_document_lists_all_checks_rules_and_functions() -> None:
@@ -149,3 +149,8 @@ def test_the_page_on_delegation_lists_every_default_rule_and_every_verdict() -> 
         assert ", ".join(f"`{task_type}`" for task_type in each.task_types) in page
         assert ", ".join(f"`{condition}`" for condition in each.conditions) in page
     assert all(f"`{verdict}`" in page for verdict in Verdict if verdict is not Verdict.ALLOWED)
+
+
+@pytest.mark.parametrize("code", blocks((ROOT / "docs" / "crews.md").read_text(), "python"))
+def test_each_example_of_the_page_on_crews_prints_what_it_says(folder: Path, code: str) -> None:
+    keeps_its_word(code, folder)
