@@ -12,9 +12,11 @@ what to change about one, `lineage` where data comes from and goes to; `send_lin
 puts the datasets of sources into the catalog, `discover` finds them there, `annotate` says what sources do not say.
 `check` says what a file is worth, `clean` repairs one by the evidence in it, `profile` tells what it holds, and
 `suggest_checks` what checks that teaches. `approvals` lists what waits for a person, who answers by `approve` and
-`deny`; `monitor` tells once of what calls for attention.
+`deny`; `monitor` tells once of what calls for attention. `agents` lists the agents that are registered, `assemble`
+makes a pipeline of them, and `run_assembly` runs it.
 """
 
+from crewline.facade.agents import agents, assemble, run_assembly
 from crewline.facade.approvals import approvals, approve, deny
 from crewline.facade.catalog import annotate, crawl, discover
 from crewline.facade.files import check, clean, profile, suggest_checks
@@ -24,9 +26,11 @@ from crewline.facade.orchestration import lineage, optimize, pipelines, send_lin
 from crewline.facade.runs import audit, replay, resume, run, status
 
 __all__ = [
+    "agents",
     "annotate",
     "approvals",
     "approve",
+    "assemble",
     "audit",
     "check",
     "clean",
@@ -44,6 +48,7 @@ __all__ = [
     "replay",
     "resume",
     "run",
+    "run_assembly",
     "send_lineage",
     "status",
     "suggest_checks",

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
 
 from core.spec.document import load_document
 from core.spec.part import Part
@@ -30,8 +30,13 @@ def _level(given: Any) -> Level:
     raise ValueError(f"a level is {', '.join(f'{level.word} ({level.value})' for level in Level)}")
 
 
-Skill = Annotated[str, AfterValidator(_skill)]
-SkillLevel = Annotated[Level, BeforeValidator(_level), PlainSerializer(lambda level: level.word, return_type=str)]
+Skill = Annotated[str, AfterValidator(_skill), WithJsonSchema({"type": "string", "enum": list(SKILLS)})]
+SkillLevel = Annotated[
+    Level,
+    BeforeValidator(_level),
+    PlainSerializer(lambda level: level.word, return_type=str),
+    WithJsonSchema({"type": "string", "enum": [level.word for level in Level]}),
+]
 _Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
