@@ -5,15 +5,15 @@
     report = crewline.run("pipeline.yaml")
     print(report.status, report.records)
 
-`run` starts a pipeline, `resume` goes on with one that was interrupted, `status` lists runs, `audit` proves a run's
-account from its files, `replay` brings back what a run quarantined. `history` lists the checkpoints of a run, `fork`
-makes another that goes on from one, `prune` removes them. `pipelines` tells how all pipelines do, `optimize`
-what to change about one, `lineage` where data comes from and goes to; `send_lineage` tells OpenLineage of it. `crawl`
-puts the datasets of sources into the catalog, `discover` finds them there, `annotate` says what sources do not say.
-`check` says what a file is worth, `clean` repairs one by the evidence in it, `profile` tells what it holds, and
-`suggest_checks` what checks that teaches. `approvals` lists what waits for a person, who answers by `approve` and
-`deny`; `monitor` tells once of what calls for attention. `agents` lists the agents that are registered, `assemble`
-makes a pipeline of them, and `run_assembly` runs it.
+`plan` makes a pipeline from a goal in words. `run` starts a pipeline, `resume` goes on with one that was interrupted,
+`status` lists runs, `audit` proves a run's account from its files, `replay` brings back what a run quarantined.
+`history` lists the checkpoints of a run, `fork` makes another that goes on from one, `prune` removes them. `pipelines`
+tells how all pipelines do, `optimize` what to change about one, `lineage` where data comes from and goes to;
+`send_lineage` tells OpenLineage of it. `crawl` puts the datasets of sources into the catalog, `discover` finds them
+there, `annotate` says what sources do not say. `check` says what a file is worth, `clean` repairs one by the evidence
+in it, `profile` tells what it holds, and `suggest_checks` what checks that teaches. `approvals` lists what waits for a
+person, who answers by `approve` and `deny`; `monitor` tells once of what calls for attention. `agents` lists the
+agents that are registered, `assemble` makes a pipeline of them, and `run_assembly` runs it.
 """
 
 from crewline.facade.agents import agents, assemble, run_assembly
@@ -23,6 +23,7 @@ from crewline.facade.files import check, clean, profile, suggest_checks
 from crewline.facade.graphs import fork, history, prune
 from crewline.facade.monitor import monitor
 from crewline.facade.orchestration import lineage, optimize, pipelines, send_lineage
+from crewline.facade.planning import plan
 from crewline.facade.runs import audit, replay, resume, run, status
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "monitor",
     "optimize",
     "pipelines",
+    "plan",
     "profile",
     "prune",
     "replay",

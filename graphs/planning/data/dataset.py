@@ -11,6 +11,8 @@ Kind = Literal["number", "date", "timestamp", "boolean", "text", "none"]
 MOSTLY = 0.9
 # A column identifies its rows if so many of its values are different; the repeats are taken for copies.
 IDENTIFIES = 0.95
+# What is left of the belief in a link of which the data says little.
+LEAST = 0.05
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class Dataset:
 class Link:
     """A column by which rows of one dataset are looked up in another, where the other column identifies them.
 
-    `containment` is the share of sampled values that were found there, None where none could be sampled.
+    `share` of the `rows` with a value found theirs there; None where there is none.
     """
 
     left: str
@@ -75,8 +77,8 @@ class Link:
     right: str
     right_column: str
     declared: bool
-    containment: float | None
-    sampled: int | None
+    share: float | None
+    rows: int
 
     @property
     def names(self) -> tuple[str, str, str, str]:
@@ -84,16 +86,15 @@ class Link:
 
     @property
     def chance(self) -> float:
-        """How probable it is that they belong together: what was found of the sample, where the source does not say."""
-        return 1.0 if self.declared else max(self.containment or 0.0, 0.5)
+        """How probable it is that they belong together: the share that found theirs, where the source does not say."""
+        return 1.0 if self.declared else max(self.share or 0.0, LEAST)
 
     @property
     def evidence(self) -> str:
+        found = "" if self.share is None else f"{self.share:.1%} of {self.rows:,} rows find theirs"
         if self.declared:
-            return "the source declares the foreign key"
-        if self.containment is None:
-            return "by name and type alone"
-        return f"{self.containment:.1%} of {self.sampled:,} sampled values are found there"
+            return f"the source declares the foreign key{f'; {found}' if found else ''}"
+        return found or "by name and type alone"
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,10 @@ from graphs.planning.data.goal import Goal
 from graphs.planning.data.tasks import Asked, expression
 from graphs.planning.plan import Plan
 
-# Where more of a column's cells are missing than this, rows are not held back for it.
+# Where more of a column's cells are missing than this, rows are not held back for it: of one by which they are grouped
+# or looked up, and of one that is measured, where a row without a value still counts in other measures.
 _FEW = 0.1
+_FEW_MEASURED = 0.02
 
 
 @dataclass
@@ -85,7 +87,7 @@ class _Drafting:
         self._make(dataset, new)
 
     def _look_up(self, dataset: str, column: str, other: str, key: str) -> None:
-        self._use(dataset, [column])
+        self._need(dataset, [column])
         self._use(other, [key])
         self._keys.setdefault(other, []).append(key)
         links = self._survey.links
@@ -152,7 +154,7 @@ class _Drafting:
             if name == dataset.key or name in keys:
                 parts.append(Part({"check": "not_null", "column": name, **severity}, self._identity(dataset, name)))
                 parts.append(Part({"check": "unique", "columns": [name], **severity}, ""))
-            elif needed and column.missing <= _FEW:
+            elif needed and column.missing <= (_FEW_MEASURED if self._measured(dataset.name, name) else _FEW):
                 gaps = f"{column.missing:.1%} of its cells are empty" if column.missing else "no cell is empty"
                 why = f"a row without {name} has no place in the result; {gaps}"
                 parts.append(Part({"check": "not_null", "column": name, **severity}, why))
@@ -164,6 +166,10 @@ class _Drafting:
                 parts.append(Part({"check": "type", "column": name, "type": column.type, **severity}, told))
             parts += [Part({**_told(check), **severity}, column.remark or _seen(dataset)) for check in column.checks]
         return parts
+
+    def _measured(self, dataset: str, column: str) -> bool:
+        named = [c for measure in self._goal.measures for c in measure.columns]
+        return any((one.dataset, one.column) == (dataset, column) for one in named)
 
     def _identity(self, dataset: Dataset, column: str) -> str:
         found = dataset.columns[column]

@@ -43,7 +43,7 @@ def within_bounds(engine: Engine, cells: Any, columns: Mapping[str, Column]) -> 
         if many and many <= _FEW * found[f"all{place}"] and outside >= _GAP * inside > 0:
             column = columns[name]
             check = Between(check="between", column=name, max=round(inside * (1 + _SPARE), 2))
-            remark = f"{many} values are {outside:,g} and more, where all others are {inside:,g} and less"
+            remark = f"{many} values are {outside:,.10g} and more, where all others are {inside:,.10g} and less"
             remark = f"{column.remark}; {remark}" if column.remark else remark
             result[name] = replace(column, checks=(*column.checks, check), remark=remark)
     return result

@@ -7,7 +7,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from core.errors import AmbiguousGoal, InputError, Unsolvable
+from core.errors import AmbiguousGoal, InputError, ModelError, Unsolvable
+from core.journal import Event
+from core.journal import write as write_event
+from core.llm import configured
 from core.spec import PipelineSpec, loads
 from core.store import Database
 from graphs.planning.data.dataset import Survey
@@ -15,6 +18,7 @@ from graphs.planning.data.document import MARK, document
 from graphs.planning.data.domain import NAME, facts
 from graphs.planning.data.draft import drafted
 from graphs.planning.data.goal import Goal, Reading
+from graphs.planning.data.question import answered
 from graphs.planning.data.reading import readings
 from graphs.planning.data.survey import survey
 from graphs.planning.data.tasks import asked
@@ -70,10 +74,36 @@ def propose(
     """
     found = survey(sources, database)
     known = facts(found, measured(database))
-    planned = _solved(readings(goal, found), known, found)
+    by, read = _read(goal, found)
+    planned = _solved(read, known, found)
     chosen = _chosen(goal, [one for one, _ in planned], reading, found)
     plan = planned[chosen][1]
-    return _proposal(goal, planned[chosen][0], plan, found, Path(folder).absolute(), database)
+    proposal = _proposal(goal, by, planned[chosen][0], plan, found, Path(folder).absolute(), database)
+    told: dict[str, Any] = {
+        "goal": goal,
+        "reading": proposal.reading,
+        "by": by,
+        "remarks": proposal.remarks,
+        "name": proposal.spec.name,
+        "confidence": plan.confidence,
+        "duration_s": plan.duration_s,
+    }
+    event = Event(run_id=None, kind="pipeline.planned", actor="planner", data=told)
+    database.transaction(lambda connection: write_event(connection, event))
+    return proposal
+
+
+def _read(goal: str, found: Survey) -> tuple[str, list[Reading]]:
+    """What the goal may mean, and who says so: the model, where one is configured and makes sense, else the rules."""
+    llm = configured()
+    if llm is None or not goal.strip():
+        return "rules", readings(goal, found)
+    try:
+        return llm.model, [answered(llm, goal, found)]
+    except ModelError as error:
+        remark = f"the goal was read by rules: {error.what.rstrip('.')}"
+        read = readings(goal, found)
+        return "rules", [one.model_copy(update={"remarks": (*one.remarks, remark)}) for one in read]
 
 
 def _solved(read: Sequence[Reading], known: list[Any], found: Survey) -> list[tuple[Reading, Plan]]:
@@ -101,7 +131,9 @@ def _chosen(goal: str, read: Sequence[Reading], reading: int | None, found: Surv
     return (reading or 1) - 1
 
 
-def _proposal(goal: str, reading: Reading, plan: Plan, found: Survey, folder: Path, database: Database) -> Proposal:
+def _proposal(
+    goal: str, by: str, reading: Reading, plan: Plan, found: Survey, folder: Path, database: Database
+) -> Proposal:
     wanted = asked(reading.goal, found)
     draft = drafted(plan, reading.goal, wanted, found)
     remarks = [*reading.remarks, *draft.remarks]
@@ -123,7 +155,7 @@ def _proposal(goal: str, reading: Reading, plan: Plan, found: Survey, folder: Pa
         spec=spec,
         goal=reading.goal,
         reading=str(reading.goal),
-        by="rules",
+        by=by,
         remarks=remarks,
         plan=plan,
         steps=plan.text,

@@ -28,6 +28,10 @@ class Reach:
             seen |= frontier
         return None
 
-    def own(self, base: str, column: ColumnOf) -> bool:
-        """Whether a column of another dataset is the key by which the base's rows look it up: they have it already."""
-        return column.dataset != base and any(same.dataset == base for same in self._same.get(column, ()))
+    def nearer(self, base: str, column: ColumnOf) -> bool:
+        """Whether a column is the key of rows that are looked up by a column which the base's rows are nearer to."""
+        away = self.hops(base, column.dataset) or 0
+        return any((self.hops(base, same.dataset) or 0) < away for same in self._reached(base, column))
+
+    def _reached(self, base: str, column: ColumnOf) -> list[ColumnOf]:
+        return [one for one in self._same.get(column, ()) if self.hops(base, one.dataset) is not None]

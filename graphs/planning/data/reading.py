@@ -163,7 +163,7 @@ class _Reader:
     def _near(self, base: str, words: Sequence[str], *kinds: str) -> Iterator[Match]:
         """The columns that words name and that the base has or can look up; keys by which it does are its own."""
         for match in self._names.columns(words, *kinds):
-            if self._reach.hops(base, match.column.dataset) is not None and not self._reach.own(base, match.column):
+            if self._reach.hops(base, match.column.dataset) is not None and not self._reach.nearer(base, match.column):
                 yield match
 
     def _measures(self, base: str, item: Item, *, rows: bool) -> Iterator[tuple[Measure | None, float, str]]:
@@ -186,8 +186,11 @@ class _Reader:
             # What identifies something is not added up.
             if match.column.column != self._survey.datasets[match.column.dataset].key:
                 yield self._of_column(base, match, function)
-        if means(words, "revenue") if words else False:
+        if words and means(words, "revenue"):
             yield from self._product(base, words, function)
+            for match in self._near(base, ["amount"], "number"):
+                remark = f"no column is called {' '.join(words)}: it was taken for {match.column}"
+                yield self._of_column(base, Match(match.column, match.score - 0.25, remark), function)
         if set(words) & _DURATIONS:
             yield from self._duration(base, words, function)
 
@@ -253,7 +256,7 @@ class _Reader:
             label = self._survey.datasets[name].key or label_of(self._survey.datasets[name])
             if label and self._reach.hops(base, name) is not None:
                 match = Match(ColumnOf(dataset=name, column=label), 0.85 * score)
-                if not self._reach.own(base, match.column):
+                if not self._reach.nearer(base, match.column):
                     yield match.column, self._off(base, match), f"rows of {name} are told apart by {label}"
 
     def _times(self, base: str) -> Iterator[tuple[ColumnOf, float, str]]:

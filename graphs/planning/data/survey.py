@@ -1,6 +1,6 @@
 """survey: the datasets below a folder, as far as a plan needs to know them: crawled, profiled, and linked."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from tools.sources.opening import Files, Opened, open_files
 _MOST = 100
 
 # The names that columns of keys end in.
-_KEYS = ("id", "key", "code", "no", "nr", "number", "uuid", "sku")
+_KEYS = ("id", "key", "code", "no", "nr", "number", "uuid", "sku", "ref", "reference")
 
 # Notations of dates that rows are read in where most are not written plainly.
 _FORMATS = (
@@ -49,18 +49,20 @@ def survey(sources: str, database: Database, stop: Stop | None = None) -> Survey
     found = _discovered(sources, database)
     unread = {failure.part or failure.source: failure.reason for failure in found.failures}
     datasets: dict[str, Dataset] = {}
+    cells: dict[str, Any] = {}
     with session(stop=stop) as (engine, scratch):
         for ranked in sorted(found.datasets, key=lambda one: one.description.location):
             described = ranked.description
             try:
                 name = _name(described.name, datasets)
-                datasets[name] = _dataset(engine, scratch, name, described)
+                datasets[name], cells[name] = _dataset(engine, scratch, name, described)
             except SourceError as error:
                 unread[described.location] = error.what
+        links = list(_links(engine, found, datasets, cells))
     if not datasets:
         why = "; ".join(unread.values()) or "it has no CSV, JSON lines or Parquet file"
         raise InputError(f"Nothing in {sources} can be read: {why}.", remedy="Give a folder with data files.")
-    return Survey(sources, datasets, list(_links(found, datasets)), unread)
+    return Survey(sources, datasets, links, unread)
 
 
 def _discovered(sources: str, database: Database) -> Discovery:
@@ -79,7 +81,8 @@ def _name(found: str, taken: Iterable[str]) -> str:
     return name
 
 
-def _dataset(engine: Engine, scratch: Path, name: str, described: Description) -> Dataset:
+def _dataset(engine: Engine, scratch: Path, name: str, described: Description) -> tuple[Dataset, Any]:
+    """The dataset, and its cells."""
     path = _pattern(described)
     opened = open_files(engine, name, Files(path=path), scratch)
     cells = opened.cells(engine)
@@ -92,7 +95,7 @@ def _dataset(engine: Engine, scratch: Path, name: str, described: Description) -
             columns[column.name] = _written_dates(engine, cells, column)
     left_out = [column.name for column in found.columns if column not in usable]
     source, remarks = _source(opened, path)
-    return Dataset(
+    dataset = Dataset(
         name=name,
         location=described.location,
         source=source,
@@ -102,6 +105,7 @@ def _dataset(engine: Engine, scratch: Path, name: str, described: Description) -
         key=_key(name, described, columns, usable, found.rows),
         remarks=(*remarks, *(f"no pipeline can have the column '{column}'" for column in left_out)),
     )
+    return dataset, cells
 
 
 def _pattern(described: Description) -> str:
@@ -188,24 +192,34 @@ def _reads(text: str, form: str) -> bool:
     return True
 
 
-def _links(found: Discovery, datasets: dict[str, Dataset]) -> Iterator[Link]:
-    """The joins that discovery has found, each in the directions in which the other side identifies its rows."""
+def _links(
+    engine: Engine, found: Discovery, datasets: Mapping[str, Dataset], cells: Mapping[str, Any]
+) -> Iterator[Link]:
+    """The joins that discovery has found, each in the direction in which the other side identifies its rows."""
     places = {dataset.location: dataset for dataset in datasets.values()}
     for join in found.compatibility:
         left, right = places.get(join.left), places.get(join.right)
         if left is None or right is None or left is right:
             continue
+        names = (left, join.left_column, right, join.right_column)
         if join.left_column not in left.columns or join.right_column not in right.columns:
             continue
-        declared = join.evidence == "foreign key"
-        if right.identifies(join.right_column):
-            yield Link(
-                *(left.name, join.left_column, right.name, join.right_column, declared),
-                containment=join.containment,
-                sampled=join.sampled,
-            )
-        elif left.identifies(join.left_column) and not declared:
-            # Of this direction no sample tells anything.
-            yield Link(
-                *(right.name, join.right_column, left.name, join.left_column, False), containment=None, sampled=None
-            )
+        if not right.identifies(join.right_column):
+            if not left.identifies(join.left_column):
+                continue
+            names = (right, join.right_column, left, join.left_column)
+        one, column, other, key = names
+        rows, share = _found(engine, cells[one.name][column], cells[other.name][key])
+        declared = join.evidence == "foreign key" and one is left
+        yield Link(one.name, column, other.name, key, declared, share, rows)
+
+
+def _found(engine: Engine, column: Any, key: Any) -> tuple[int, float | None]:
+    """How many rows have a value, and the share of them whose value is among the keys, padding aside."""
+    there, keys = (cell.cast("string").strip() for cell in (column, key))
+    counted = there.name("value").as_table().filter(lambda t: t["value"] != "")
+    marks = keys.name("value").as_table().distinct()
+    row = engine.row(
+        counted.aggregate(rows=counted.count(), there=counted["value"].isin(marks["value"]).sum().fill_null(0))
+    )
+    return row["rows"], row["there"] / row["rows"] if row["rows"] else None

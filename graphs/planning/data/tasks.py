@@ -90,7 +90,7 @@ class _Tasks:
         """The tasks that bring a column to the base's rows, under a name that nothing else has there."""
         base, dataset = self._goal.base, column.dataset
         name = column.column
-        if dataset != base and name.lower() in self._taken:
+        if dataset != base and (name.lower() in self._taken or self._on_the_way(column)):
             name = self._new(f"{'_'.join(stems(dataset))}_{name}", f"{dataset}_{name}", dataset)
         self._taken.add(name.lower())
         self._names[column] = name
@@ -98,6 +98,14 @@ class _Tasks:
         dated: list[Term] = [("as date", dataset, column.column)] if written else []
         renamed: list[Term] = [("rename", dataset, column.column, name)] if name != column.column else []
         return [*dated, *renamed, ("have", base, dataset, name)]
+
+    def _on_the_way(self, column: ColumnOf) -> bool:
+        """Whether a dataset by way of which the column may come has a column of its name."""
+        linked = {link.right for link in self._survey.links if link.left == self._goal.base}
+        others = self._survey.datasets.keys() - {self._goal.base, column.dataset}
+        return column.dataset not in linked and any(
+            column.column in self._survey.datasets[name].columns for name in others
+        )
 
     def _new(self, name: str, otherwise: str, dataset: str) -> str:
         """A name for a new column of a dataset, which the base's rows get too."""
