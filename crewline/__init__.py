@@ -6,7 +6,8 @@
     print(report.status, report.records)
 
 `run` starts a pipeline, `resume` goes on with one that was interrupted, `status` lists runs, `audit` proves a run's
-account from its files, `replay` brings back what a run quarantined. `history` lists the checkpoints of a run, `fork`
+account from its files, `replay` brings back what a run quarantined, `report` writes all that is on record of a run as
+one HTML page. `history` lists the checkpoints of a run, `fork`
 makes another that goes on from one, `prune` removes them. `pipelines` tells how all pipelines do, `optimize`
 what to change about one, `lineage` where data comes from and goes to; `send_lineage` tells OpenLineage of it. `crawl`
 puts the datasets of sources into the catalog, `discover` finds them there, `annotate` says what sources do not say.
@@ -21,6 +22,7 @@ from crewline.facade.files import check, clean, profile, suggest_checks
 from crewline.facade.graphs import fork, history, prune
 from crewline.facade.monitor import monitor
 from crewline.facade.orchestration import lineage, optimize, pipelines, send_lineage
+from crewline.facade.page import report
 from crewline.facade.runs import audit, replay, resume, run, status
 
 __all__ = [
@@ -42,6 +44,7 @@ __all__ = [
     "profile",
     "prune",
     "replay",
+    "report",
     "resume",
     "run",
     "send_lineage",

@@ -20,6 +20,7 @@ from crewline.commands.graphs import fork, graph, prune
 from crewline.commands.mcp import mcp
 from crewline.commands.monitor import monitor
 from crewline.commands.orchestration import lineage, optimize, pipelines
+from crewline.commands.page import report
 from crewline.terminal import BAD_INPUT, INTERRUPTED, Json, RunId, print_json, reported, stopped_by_signals
 
 if TYPE_CHECKING:
@@ -167,6 +168,7 @@ app.command()(prune)
 app.command()(pipelines)
 app.command()(optimize)
 app.command()(lineage)
+app.command()(report)
 app.command()(check)
 app.command()(replay)
 app.command()(mcp)
