@@ -7,13 +7,12 @@
 
 `run` starts a pipeline, `resume` goes on with one that was interrupted, `status` lists runs, `audit` proves a run's
 account from its files, `replay` brings back what a run quarantined, `report` writes all that is on record of a run as
-one HTML page. `history` lists the checkpoints of a run, `fork`
-makes another that goes on from one, `prune` removes them. `pipelines` tells how all pipelines do, `optimize`
-what to change about one, `lineage` where data comes from and goes to; `send_lineage` tells OpenLineage of it. `crawl`
-puts the datasets of sources into the catalog, `discover` finds them there, `annotate` says what sources do not say.
-`check` says what a file is worth, `clean` repairs one by the evidence in it, `profile` tells what it holds, and
-`suggest_checks` what checks that teaches. `approvals` lists what waits for a person, who answers by `approve` and
-`deny`; `monitor` tells once of what calls for attention.
+one HTML page. `history` lists the checkpoints of a run, `fork` makes another that goes on from one, `prune` removes
+them. `pipelines` tells how all pipelines do, `optimize` what to change about one, `lineage` where data comes from and
+goes to; `send_lineage` tells OpenLineage of it. `crawl` puts the datasets of sources into the catalog, `discover` finds
+them there, `annotate` says what sources do not say. `check` says what a file is worth, `clean` repairs one by the
+evidence in it, `profile` tells what it holds, and `suggest_checks` what checks that teaches. `approvals` lists what
+waits for a person, who answers by `approve` and `deny`; `monitor` tells once of what calls for attention.
 """
 
 from crewline.facade.approvals import approvals, approve, deny

@@ -155,3 +155,17 @@ def test_the_page_on_delegation_lists_every_default_rule_and_every_verdict() -> 
         assert ", ".join(f"`{task_type}`" for task_type in each.task_types) in page
         assert ", ".join(f"`{condition}`" for condition in each.conditions) in page
     assert all(f"`{verdict}`" in page for verdict in Verdict if verdict is not Verdict.ALLOWED)
+
+
+def test_the_page_on_reports_is_true_on_the_command_line_and_in_python(folder: Path) -> None:
+    page = (ROOT / "docs" / "reports.md").read_text()
+    (commands,) = blocks(page, "bash")
+    done = run(f"set -e\n{commands}", folder, shell=True)
+    assert done.returncode == 0, done.stderr
+    assert "retail.html" in done.stdout
+    (code,) = blocks(page, "python")
+    keeps_its_word(code, folder)
+    written = (folder / "retail.html").read_text()
+    told = re.findall(r"^\| ([A-Z][\w, ]+) \|", page, flags=re.MULTILINE)
+    shown = re.findall(r"<h2 [^>]+>(.*?)</h2>", written)
+    assert shown == [section for section in told if section != "Investigation"]

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def report(run_id: str, out: str | Path | None = None) -> Page:
-    """Write all that is on record of a run as one self-contained HTML page, by default `RUN.html` in the current folder.
+    """Write all that is on record of a run as one self-contained HTML page: `out`, or `RUN.html` here.
 
     A file that stands there is replaced. It works in every state that a run can be in. Raises RunNotFound; InputError
     where the file cannot be written.

@@ -1,6 +1,6 @@
 """The account of a run's rows, by dataset and stage."""
 
-from core.report import Closing, Records
+from core.report import Records
 from core.spec import PipelineSpec
 from core.task import RowCount, Stage
 from crewline.page.flow import Leg, Stream

@@ -84,6 +84,7 @@ def arranged(rows: Iterable[dict[str, Any]], *, live: bool, now: datetime) -> Co
             _lose({row["step"]: earlier} if (earlier := under_way.pop(row["step"], None)) else {}, at)
             under_way[row["step"]] = Attempt(row["step"], row["actor"], int(row["attempt"] or 1), at)
             attempts.append(under_way[row["step"]])
+            left = None
         elif kind in _ENDS and (attempt := under_way.pop(row["step"], None)):
             attempt.end, attempt.state = at, _ENDS[kind]
             attempt.message = row["message"] or ""

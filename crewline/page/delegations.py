@@ -1,6 +1,7 @@
 """Teams and delegations: who got what, from whom and why; auctions, votes, approvals and messages."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -65,7 +66,13 @@ def delegations(database: Database, history: History) -> Delegations:
         " GROUP BY sender, recipient, kind, status ORDER BY n DESC, sender, recipient, kind",
         (run_id,),
     )
-    lists = {"agents": agents, "hand-overs": handed, "teams": teams, "auctions": auctions, "votes": votes}
+    lists: dict[str, Sequence[object]] = {
+        "agents": agents,
+        "hand-overs": handed,
+        "teams": teams,
+        "auctions": auctions,
+        "votes": votes,
+    }
     lists |= {"approvals": asked, "messages": messages}
     return Delegations(
         agents=agents[:MOST_AGENTS],
@@ -116,8 +123,9 @@ def _without_ids(reason: str) -> str:
 def _handed(database: Database, run_id: str) -> list[tuple[tuple[str, str, str, str, str], int]]:
     rows = database.query(
         "SELECT data ->> 'delegator' AS delegator, data ->> 'delegate' AS delegate, data ->> 'task_type' AS task_type,"
-        " data ->> 'verdict' AS verdict, data ->> 'reason' AS reason, count(*) AS n, min(seq) AS first FROM journal"
-        " WHERE run_id = %s AND starts_with(kind, 'delegation.') GROUP BY 1, 2, 3, 4, 5 ORDER BY bool_and(kind = 'delegation.allowed'), first",
+        " data ->> 'verdict' AS verdict, data ->> 'reason' AS reason, count(*) AS n FROM journal"
+        " WHERE run_id = %s AND starts_with(kind, 'delegation.') GROUP BY 1, 2, 3, 4, 5"
+        " ORDER BY bool_and(kind = 'delegation.allowed'), min(seq)",
         (run_id,),
     )
     names = ("delegator", "delegate", "task_type", "verdict", "reason")

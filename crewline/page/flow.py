@@ -46,7 +46,7 @@ def flow(streams: Sequence[Stream]) -> Markup | None:
     drawn = [stream for stream in streams if stream.rows_in][:MOST_DATASETS]
     if not drawn:
         return None
-    stages = [stage for stage in _order(drawn)]
+    stages = _order(drawn)
     step = (_WIDTH - _LEFT - _RIGHT) / max(1, len(stages))
     places = {stage: _LEFT + index * step for index, stage in enumerate(stages)}
     largest = max(stream.rows_in for stream in drawn)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from markupsafe import Markup
 
@@ -32,13 +33,8 @@ def lineage(spec: PipelineSpec, target: str) -> ColumnLineageView:
     """The lineage of what a spec publishes at `target`. Raises ExpressionError if an expression cannot be parsed."""
     traced = trace(spec)
     columns = [
-        (
-            name,
-            derivation.kind,
-            ", ".join(f"{o.dataset}.{o.column}" for o in derivation.inputs),
-            "; ".join(derivation.by),
-        )
-        for name, derivation in traced.columns.items()
+        (name, str(made.kind), ", ".join(f"{o.dataset}.{o.column}" for o in made.inputs), "; ".join(made.by))
+        for name, made in traced.columns.items()
     ]
     decides = [(f"{i.input.dataset}.{i.input.column}", str(i.kind), i.by) for i in traced.influences]
     most = MOST_COLUMNS * 4
@@ -47,74 +43,67 @@ def lineage(spec: PipelineSpec, target: str) -> ColumnLineageView:
 
 
 def _drawn(spec: PipelineSpec, target: str, traced: ColumnLineage) -> Markup:
-    places: dict[str, float] = {}
+    places: dict[tuple[str, str], float] = {}
     parts: list[str] = []
     y = 4.0
     used = {(o.dataset, o.column) for d in traced.columns.values() for o in d.inputs}
     deciding = {(i.input.dataset, i.input.column) for i in traced.influences}
     for dataset, source in list(spec.sources.items())[:MOST_DATASETS]:
-        names = sorted(source.columns, key=lambda c: ((dataset, c) not in used, (dataset, c) not in deciding))
-        kinds = {
-            c: "column" if (dataset, c) in used else "column decides" if (dataset, c) in deciding else "column unused"
-            for c in names
-        }
-        words = {c: f"{c}, {source.columns[c].type}, {_ROLE[kinds[c]]}" for c in names}
-        height = _box(parts, _LEFT, y, dataset, f"{source.kind} source", names, kinds, words)
+        roles = {c: _role((dataset, c), used, deciding) for c in source.columns}
+        names = sorted(roles, key=lambda column: list(_ROLES).index(roles[column]))
+        rows = [Row(c, f"{c}, {source.columns[c].type}, {_ROLES[roles[c]]}", roles[c]) for c in names]
+        height = _box(parts, _LEFT, y, dataset, f"{source.kind} source", rows)
         for index, name in enumerate(names[:MOST_COLUMNS]):
-            places[f"{dataset}.{name}"] = y + _HEAD + 14 + index * _ROW
+            places[dataset, name] = y + _HEAD + 14 + index * _ROW
         y += height + _GAP
-    made = list(traced.columns)
-    height = _box(parts, _RIGHT, 4.0, target, "target", made, dict.fromkeys(made, "column"), {})
-    lines = [
-        _line(
-            places[f"{o.dataset}.{o.column}"], 4.0 + _HEAD + 14 + index * _ROW, derivation.kind, f"{o.column} → {name}"
-        )
-        for index, (name, derivation) in enumerate(list(traced.columns.items())[:MOST_COLUMNS])
-        for o in derivation.inputs
-        if f"{o.dataset}.{o.column}" in places
-    ]
-    told = f"{count(len(spec.sources), 'source')} and one target with {count(len(made), 'column')}"
-    return svg.picture(
-        "lineage",
-        "Lineage",
-        f"{told}. The tables below say the same in words.",
-        _WIDTH,
-        max(y, height + 8),
-        *lines,
-        *parts,
-    )
+    made = list(traced.columns.items())
+    height = _box(parts, _RIGHT, 4.0, target, "target", [Row(name, name, "column") for name, _ in made])
+    lines = []
+    for index, (name, derivation) in enumerate(made[:MOST_COLUMNS]):
+        for origin in derivation.inputs:
+            place = places.get((origin.dataset, origin.column))
+            if place is not None:
+                to = 4.0 + _HEAD + 14 + index * _ROW
+                lines.append(_line(place, to, derivation.kind, f"{origin.column} → {name}"))
+    told = f"{count(len(spec.sources), 'source')} and one target with {count(len(made), 'column')}."
+    told += " The tables below say the same in words."
+    return svg.picture("lineage", "Lineage", told, _WIDTH, max(y, height + 8), *lines, *parts)
 
 
-_ROLE = {
+class Row(NamedTuple):
+    """A column in a box: its name, what is said of it, and its class."""
+
+    name: str
+    words: str
+    role: str
+
+
+# Classes of columns in a source, and what they mean.
+_ROLES = {
     "column": "which the result is made of",
     "column decides": "which decides about rows",
     "column unused": "which nothing uses",
 }
 
 
-def _box(
-    parts: list[str],
-    x: float,
-    y: float,
-    title: str,
-    kind: str,
-    names: Sequence[str],
-    classes: dict[str, str],
-    words: dict[str, str],
-) -> float:
-    shown_names = names[:MOST_COLUMNS]
-    more = len(names) - len(shown_names)
-    height = _HEAD + 8 + _ROW * (len(shown_names) + bool(more))
+def _role(column: tuple[str, str], used: set[tuple[str, str]], deciding: set[tuple[str, str]]) -> str:
+    return "column" if column in used else "column decides" if column in deciding else "column unused"
+
+
+def _box(parts: list[str], x: float, y: float, title: str, kind: str, rows: Sequence[Row]) -> float:
+    """Draw a dataset with its columns, and return how high it is."""
+    drawn = rows[:MOST_COLUMNS]
+    more = len(rows) - len(drawn)
+    height = _HEAD + 8 + _ROW * (len(drawn) + bool(more))
     parts.append(svg.element("rect", x=x, y=y, width=_BOX, height=height, rx=6, class_="box"))
     parts.append(svg.text(brief(title, 28), x + 12, y + 18, "lane", title=shown(title)))
     parts.append(svg.text(kind, x + _BOX - 12, y + 18, "faint", anchor="end"))
-    for index, name in enumerate(shown_names):
-        place = y + _HEAD + 18 + index * _ROW
-        parts.append(svg.text(brief(name, 36), x + 12, place, classes[name], title=shown(words.get(name, name))))
+    place = y + _HEAD + 18
+    for row in drawn:
+        parts.append(svg.text(brief(row.name, 36), x + 12, place, row.role, title=shown(row.words)))
+        place += _ROW
     if more:
-        parts.append(
-            svg.text(f"and {count(more, 'more column')}", x + 12, y + _HEAD + 18 + len(shown_names) * _ROW, "faint")
-        )
+        parts.append(svg.text(f"and {count(more, 'more column')}", x + 12, place, "faint"))
     return height
 
 

@@ -40,13 +40,11 @@ def picture(name: str, title: str, description: str, width: float, height: float
 
 
 def text(
-    words: str, x: float, y: float, class_: str = "", *, title: str | None = None, anchor: str = "start"
+    words: str, x: float, y: float, class_: str | None = None, *, title: str | None = None, anchor: str | None = None
 ) -> Markup:
     """A line of text, with all of it as its title where it was cut."""
     children = (words,) if title in (None, words) else (element("title", title or ""), words)
-    return element(
-        "text", *children, x=x, y=y, class_=class_ or None, text_anchor=anchor if anchor != "start" else None
-    )
+    return element("text", *children, x=x, y=y, class_=class_, text_anchor=anchor)
 
 
 def ribbon(x0: float, top0: float, bottom0: float, x1: float, top1: float, bottom1: float, class_: str) -> Markup:

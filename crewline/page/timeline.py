@@ -137,7 +137,7 @@ def _density(attempts: Sequence[Attempt], scale: Scale, y: float, now: datetime)
 
 def _label(x: float, seconds: float) -> Markup:
     words = f"{seconds * 1000:.0f} ms" if 0 < seconds < 1 else f"{seconds:g} s" if seconds < 60 else span(seconds)
-    return svg.text(words, x, 12.0, "faint", anchor="middle" if x > _LEFT + 8 else "start")
+    return svg.text(words, x, 12.0, "faint", anchor="middle" if x > _LEFT + 8 else None)
 
 
 def _cut(start: datetime, end: datetime, x0: float, x1: float, course: Course, bottom: float) -> Markup:

@@ -40,7 +40,7 @@ def percent(share: float | None) -> str:
 def span(seconds: float | None) -> str:
     """A length of time."""
     if seconds is None:
-        return "–"
+        return "-"
     if seconds < 60:
         return f"{seconds:.2f} s" if seconds < 10 else f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
@@ -52,7 +52,7 @@ def span(seconds: float | None) -> str:
 
 def moment(at: datetime | None) -> str:
     """A time of the clock, in UTC."""
-    return f"{at:%Y-%m-%d %H:%M:%S}" if at else "–"
+    return f"{at:%Y-%m-%d %H:%M:%S}" if at else "-"
 
 
 def plain(value: object) -> str:
