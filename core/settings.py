@@ -16,7 +16,8 @@ ENGINE_SHARE_OF_MEMORY = 0.5
 class Settings(BaseSettings):
     """What one process of Crewline needs to know about its surroundings.
 
-    Every field is read from `CREWLINE_<NAME>`; an empty variable counts as unset.
+    Every field is read from `CREWLINE_<NAME>`, but those of the model's server from the variables that all its clients
+    read; an empty variable counts as unset.
     """
 
     model_config = SettingsConfigDict(
@@ -40,6 +41,18 @@ class Settings(BaseSettings):
         default=None, ge=256, description="Engine memory in all; half the machine's if unset."
     )
 
+    llm_model: str | None = Field(
+        default=None, description="The language model to ask where one can help; rules do without it if unset."
+    )
+    openai_api_key: SecretStr | None = Field(
+        default=None, validation_alias="OPENAI_API_KEY", description="The key for the model's server."
+    )
+    openai_base_url: str | None = Field(
+        default=None, validation_alias="OPENAI_BASE_URL", description="A server that speaks OpenAI's interface."
+    )
+    agent_modules: str = Field(
+        default="", description="Modules that registered agents may come from, besides Crewline's; with commas between."
+    )
     mcp_token: SecretStr | None = Field(
         default=None, description="What clients of `crewline mcp --http` must send as bearer token; none if unset."
     )
@@ -81,5 +94,9 @@ def settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        problems = "; ".join(f"CREWLINE_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors())
+        problems = "; ".join(f"{_variable(str(e['loc'][0]))}: {e['msg']}" for e in error.errors())
         raise InputError(f"The environment is wrong: {problems}.", remedy="Correct or unset it.") from error
+
+
+def _variable(field: str) -> str:
+    return field if field.isupper() else f"CREWLINE_{field.upper()}"

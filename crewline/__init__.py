@@ -6,15 +6,17 @@
     print(report.status, report.records)
 
 `run` starts a pipeline, `resume` goes on with one that was interrupted, `status` lists runs, `audit` proves a run's
-account from its files, `replay` brings back what a run quarantined, `report` writes all that is on record of a run as
-one HTML page. `history` lists the checkpoints of a run, `fork` makes another that goes on from one, `prune` removes
-them. `pipelines` tells how all pipelines do, `optimize` what to change about one, `lineage` where data comes from and
-goes to; `send_lineage` tells OpenLineage of it. `crawl` puts the datasets of sources into the catalog, `discover` finds
-them there, `annotate` says what sources do not say. `check` says what a file is worth, `clean` repairs one by the
-evidence in it, `profile` tells what it holds, and `suggest_checks` what checks that teaches. `approvals` lists what
-waits for a person, who answers by `approve` and `deny`; `monitor` tells once of what calls for attention.
+account from its files, `replay` brings back what a run quarantined. `history` lists the checkpoints of a run, `fork`
+makes another that goes on from one, `prune` removes them. `pipelines` tells how all pipelines do, `optimize`
+what to change about one, `lineage` where data comes from and goes to; `send_lineage` tells OpenLineage of it. `crawl`
+puts the datasets of sources into the catalog, `discover` finds them there, `annotate` says what sources do not say.
+`check` says what a file is worth, `clean` repairs one by the evidence in it, `profile` tells what it holds, and
+`suggest_checks` what checks that teaches. `approvals` lists what waits for a person, who answers by `approve` and
+`deny`; `monitor` tells once of what calls for attention. `agents` lists the agents that are registered, `assemble`
+makes a pipeline of them, and `run_assembly` runs it. `report` writes all that is on record of a run as an HTML page.
 """
 
+from crewline.facade.agents import agents, assemble, run_assembly
 from crewline.facade.approvals import approvals, approve, deny
 from crewline.facade.catalog import annotate, crawl, discover
 from crewline.facade.files import check, clean, profile, suggest_checks
@@ -25,9 +27,11 @@ from crewline.facade.page import report
 from crewline.facade.runs import audit, replay, resume, run, status
 
 __all__ = [
+    "agents",
     "annotate",
     "approvals",
     "approve",
+    "assemble",
     "audit",
     "check",
     "clean",
@@ -46,6 +50,7 @@ __all__ = [
     "report",
     "resume",
     "run",
+    "run_assembly",
     "send_lineage",
     "status",
     "suggest_checks",

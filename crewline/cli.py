@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from core.errors import AwaitingApproval, CrewlineError, InputError, Interrupted, StoreUnavailable
+from crewline.commands.agents import agents, assemble
 from crewline.commands.approvals import approvals, approve, deny
 from crewline.commands.catalog import annotate, crawl, discover
 from crewline.commands.checks import check, replay
@@ -159,6 +160,8 @@ def doctor(as_json: Json = False) -> None:
         raise typer.Exit(1)
 
 
+app.command()(agents)
+app.command()(assemble)
 app.command()(approvals)
 app.command()(approve)
 app.command()(deny)

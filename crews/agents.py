@@ -14,6 +14,7 @@ from core.errors import AccountingError
 from core.spec import PipelineSpec
 from core.stop import Stop
 from core.task import Dimension, Fate, Outcome, RowCount, Severity, Stage, Task, Violation
+from crews.skills import Level, Profile
 from tools.engine.engine import Engine
 from tools.engine.limits import Limits
 from tools.engine.rowid import ROW, unreadable_row
@@ -58,6 +59,9 @@ class Agent(Protocol):
     @property
     def stages(self) -> frozenset[Stage]: ...
 
+    @property
+    def profile(self) -> Profile: ...
+
     def perform(self, task: Task, work: Work) -> Outcome: ...
 
 
@@ -70,6 +74,7 @@ class StageAgent:
 
     id: str
     stages: frozenset[Stage]
+    profile: Profile
     act: Callable[[Engine, Task, Work], Outcome]
     in_process: bool = False
 
@@ -251,14 +256,46 @@ def _account(rows_in: int, output: DatasetRef, leaving: dict[str, int]) -> RowCo
     )
 
 
+def _built_in(
+    stage: Stage, profile: Profile, act: Callable[[Engine, Task, Work], Outcome], *, in_process: bool = False
+) -> StageAgent:
+    return StageAgent(f"{stage}_agent", frozenset({stage}), profile, act, in_process)
+
+
+# What they can do is what the tools that they use can: see docs/crews.md.
 AGENTS: dict[str, Agent] = {
     agent.id: agent
     for agent in (
         # Records are numbered in the order of their file, which is one reader's work.
-        StageAgent("ingestion_agent", frozenset({Stage.INGESTION}), ingest, in_process=True),
-        StageAgent("validation_agent", frozenset({Stage.VALIDATION}), validate_dataset),
-        StageAgent("transformation_agent", frozenset({Stage.TRANSFORMATION}), apply_rules),
-        StageAgent("enrichment_agent", frozenset({Stage.ENRICHMENT}), apply_rules),
-        StageAgent("aggregation_agent", frozenset({Stage.AGGREGATION}), aggregate),
+        _built_in(
+            Stage.INGESTION,
+            Profile(
+                primary={"data_ingestion": Level.EXPERT, "batch": Level.MASTER}, secondary={"lakes": Level.ADVANCED}
+            ),
+            ingest,
+            in_process=True,
+        ),
+        _built_in(
+            Stage.VALIDATION,
+            Profile(
+                primary={"data_quality": Level.EXPERT, "validation": Level.MASTER}, secondary={"cleaning": Level.EXPERT}
+            ),
+            validate_dataset,
+        ),
+        _built_in(
+            Stage.TRANSFORMATION,
+            Profile(primary={"data_transformation": Level.EXPERT, "cleaning": Level.EXPERT}),
+            apply_rules,
+        ),
+        _built_in(
+            Stage.ENRICHMENT,
+            Profile(primary={"etl": Level.EXPERT}, secondary={"normalization": Level.EXPERT}),
+            apply_rules,
+        ),
+        _built_in(
+            Stage.AGGREGATION,
+            Profile(primary={"statistics": Level.EXPERT}, secondary={"etl": Level.ADVANCED}),
+            aggregate,
+        ),
     )
 }

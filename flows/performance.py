@@ -8,13 +8,11 @@ from core.errors import AtCapacity
 from core.task import Outcome, Task
 from crews import AGENTS, Agent, Work
 from delegation import Claim, Workload
+from flows.assignment import BUSY_S, WAITS
 from flows.session import Session
+from flows.terms import limits_of
 from graphs import Attempt, Branch, SyncPoint
-from tools.engine.limits import Limits
-from tools.orchestration.requirements import Plan, limits
-
-# How often an agent that has too much to do is looked at again, seconds.
-_BUSY_S = 0.5
+from tools.orchestration.requirements import Plan
 
 
 @dataclass(frozen=True)
@@ -53,11 +51,15 @@ class AgentWorker:
         """The agent's promise to do the task, within its capacity: while it has too much to do, wait."""
         rows = sum(ref.rows for ref in _outputs(attempt, task.inputs))
         claim = Claim(agent=self.name, task=task.key, kind=str(task.stage), run_id=self.session.run_id, volume=rows)
+        waited = False
         while True:
             try:
                 return self.workload.claim(claim)
-            except AtCapacity:
-                attempt.stop.wait(_BUSY_S)
+            except AtCapacity as full:
+                if not waited:
+                    self.session.ledger.tell(WAITS, actor=self.name, step=task.key, reason=full.reason, agent=self.name)
+                waited = True
+                attempt.stop.wait(BUSY_S)
 
     def _work(self, task: Task, attempt: Attempt) -> Work:
         session = self.session
@@ -68,14 +70,10 @@ class AgentWorker:
             inputs=_outputs(attempt, task.inputs),
             context={dataset: _outputs(attempt, keys) for dataset, keys in task.context.items()},
             path=attempt.path,
-            limits=self._limits(task),
+            limits=limits_of(session, task, alone=self.alone),
             stop=attempt.stop,
             began=session.began,
         )
-
-    def _limits(self, task: Task) -> Limits:
-        session = self.session
-        return session.limits if self.alone else limits(task.stage, task.shards, session.threads, session.memory_mb)
 
 
 def workers_for(

@@ -20,9 +20,9 @@ from core.spec import PipelineSpec, load
 from core.stop import Stop
 from core.store import Database, open_database
 from core.task import Outcome, Task
-from crews import AGENTS
 from delegation import Assigner, Workload
 from flows.approval import confirm
+from flows.assignment import assigned
 from flows.closing import publish_run, write_off
 from flows.gate import Route
 from flows.passage import failures, passed, repairable
@@ -30,7 +30,7 @@ from flows.performance import branches_for, workers_for
 from flows.planning import planned
 from flows.session import Session, open_session
 from flows.state import PipelineState, Step
-from flows.teams import assigner_for, cards
+from flows.teams import cards
 from graphs import Options, ParallelWorkflow, conduct
 from graphs.checkpoints.retention import keep_latest
 from tools.engine.spark.requirement import check_engine
@@ -211,9 +211,8 @@ class DataPipelineFlow(Flow[PipelineState]):
         recorded = ledger.recorded("assignment")
         if recorded is None:
             step = ledger.begin("assignment", actor="flow")
-            stages = {agent.id: agent.stages for agent in AGENTS.values()}
-            assigner = self._assigner or assigner_for(self._session, self._workload.loads())
-            assignments = assigner.assign(planned(self._session).tasks, stages)
+            tasks = planned(self._session).tasks
+            assignments = assigned(self._session, self._workload, tasks, self._assigner)
             recorded = {assignment.task: assignment.agent for assignment in assignments}
             reasons = [assignment.model_dump() for assignment in assignments]
             ledger.commit(step, recorded, actor="flow", told={"assignments": reasons})

@@ -113,8 +113,8 @@ def test_the_readme_names_every_command_and_file_that_there_is() -> None:
         assert (ROOT / test).is_file(), test
     targets = set(re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
     assert set(re.findall(r"make (\w+)", README)) - {"run", "it", "up"} <= targets | {"mode"}
-    for setting in Settings.model_fields:
-        assert f"`CREWLINE_{setting.upper()}`" in README
+    for name, setting in Settings.model_fields.items():
+        assert f"`{setting.validation_alias or f'CREWLINE_{name.upper()}'}`" in README
 
 
 def test_the_pipeline_document_lists_all_checks_rules_and_functions() -> None:
@@ -169,3 +169,8 @@ def test_the_page_on_reports_is_true_on_the_command_line_and_in_python(folder: P
     told = re.findall(r"^\| ([A-Z][\w, ]+) \|", page, flags=re.MULTILINE)
     shown = re.findall(r"<h2 [^>]+>(.*?)</h2>", written)
     assert shown == [section for section in told if section != "Investigation"]
+
+
+@pytest.mark.parametrize("code", blocks((ROOT / "docs" / "crews.md").read_text(), "python"))
+def test_each_example_of_the_page_on_crews_prints_what_it_says(folder: Path, code: str) -> None:
+    keeps_its_word(code, folder)

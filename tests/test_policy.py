@@ -26,6 +26,7 @@ from delegation import (
     record,
 )
 from delegation.decision import Impact
+from delegation.handover import Terms
 from delegation.rules import Resources
 
 RULES = load_rules()
@@ -424,7 +425,7 @@ def test_the_tasks_of_a_run_go_to_agents_under_the_policy_and_equals_share_them(
     facts = {"scope": "stage", "quality_threshold": 0.9}
     tasks = [Task(stage=Stage.VALIDATION, dataset="orders", shard=shard) for shard in range(4)]
     agents = {name: frozenset({Stage.VALIDATION}) for name in ("tom", "kim", "lee")}
-    given = PolicyAssigner(policy({"kim": 10}), "eva", facts, told.extend).assign(tasks, agents)
+    given = PolicyAssigner(policy({"kim": 10}), "eva", lambda task: Terms(facts), told.extend).assign(tasks, agents)
     assert [assignment.agent for assignment in given] == ["lee", "tom", "lee", "tom"]
     assert all("rule coordinator_to_collaborator" in assignment.reason for assignment in given)
     assert len([decision for decision in told if decision.allowed]) == 4
@@ -434,7 +435,7 @@ def test_the_tasks_of_a_run_go_to_agents_under_the_policy_and_equals_share_them(
 def test_a_task_that_the_policy_lets_nobody_have_is_refused_with_the_way_out() -> None:
     told: list[Decision] = []
     tasks = [Task(stage=Stage.VALIDATION, dataset="orders")]
-    assigner = PolicyAssigner(policy(), "eva", {"scope": "stage"}, told.extend)
+    assigner = PolicyAssigner(policy(), "eva", lambda task: Terms({"scope": "stage"}), told.extend)
     with pytest.raises(Refused, match=r"quality_threshold must be >= 0.85 \(is missing\)"):
         assigner.assign(tasks, {"tom": frozenset(Stage)})
     assert [decision.verdict for decision in told] == [Verdict.MISSING_CONTEXT]
