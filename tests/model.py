@@ -45,7 +45,8 @@ class ScriptedModel:
         return self
 
     def calls_amiss(self, tool: str, arguments: Any) -> "ScriptedModel":
-        """The next turn: a call with arguments that a schema would not allow; a text stands for malformed JSON."""
+        """The next turn: a call with arguments that a schema would not allow, a text standing for malformed JSON; or
+        of a tool that was not offered."""
         self._turns.append([{"name": tool, "arguments": arguments, "strict": False}])
         return self
 
@@ -74,7 +75,7 @@ class ScriptedModel:
         if not isinstance(turn, str):
             offered = {t["function"]["name"]: t["function"]["parameters"] for t in request.get("tools", [])}
             for call in turn:
-                if call["name"] not in offered:
+                if call["name"] not in offered and call["strict"]:
                     return self._refuse(f"tool {call['name']} was not offered; there are {sorted(offered)}")
                 if call["strict"]:
                     jsonschema.validate(call["arguments"], _demanded(offered[call["name"]]))
