@@ -13,7 +13,8 @@ puts the datasets of sources into the catalog, `discover` finds them there, `ann
 `check` says what a file is worth, `clean` repairs one by the evidence in it, `profile` tells what it holds, and
 `suggest_checks` what checks that teaches. `approvals` lists what waits for a person, who answers by `approve` and
 `deny`; `monitor` tells once of what calls for attention. `agents` lists the agents that are registered, `assemble`
-makes a pipeline of them, and `run_assembly` runs it. `report` writes all that is on record of a run as an HTML page.
+makes a pipeline of them, and `run_assembly` runs it. `report` writes all that is on record of a run as an HTML page,
+`investigate` explains why one failed or took a detour, and what to change.
 """
 
 from crewline.facade.agents import agents, assemble, run_assembly
@@ -21,6 +22,7 @@ from crewline.facade.approvals import approvals, approve, deny
 from crewline.facade.catalog import annotate, crawl, discover
 from crewline.facade.files import check, clean, profile, suggest_checks
 from crewline.facade.graphs import fork, history, prune
+from crewline.facade.investigation import investigate
 from crewline.facade.monitor import monitor
 from crewline.facade.orchestration import lineage, optimize, pipelines, send_lineage
 from crewline.facade.page import report
@@ -40,6 +42,7 @@ __all__ = [
     "discover",
     "fork",
     "history",
+    "investigate",
     "lineage",
     "monitor",
     "optimize",

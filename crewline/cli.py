@@ -18,6 +18,7 @@ from crewline.commands.catalog import annotate, crawl, discover
 from crewline.commands.checks import check, replay
 from crewline.commands.cleaning import clean, profile, suggest
 from crewline.commands.graphs import fork, graph, prune
+from crewline.commands.investigation import investigate
 from crewline.commands.mcp import mcp
 from crewline.commands.monitor import monitor
 from crewline.commands.orchestration import lineage, optimize, pipelines
@@ -172,6 +173,7 @@ app.command()(pipelines)
 app.command()(optimize)
 app.command()(lineage)
 app.command()(report)
+app.command()(investigate)
 app.command()(check)
 app.command()(replay)
 app.command()(mcp)

@@ -25,7 +25,7 @@ class About(Arguments):
     name: str
 
 
-def look(arguments: About) -> dict[str, Any]:
+def look(arguments: About, known: Any) -> dict[str, Any]:
     """Each thing has one fact, except what is not there, and what never changes."""
     if arguments.name == "gone":
         raise InputError("gone is not there.")
@@ -33,7 +33,7 @@ def look(arguments: About) -> dict[str, Any]:
 
 
 TOOLS = {action: Tool(action, f"Look at it by {action}.", About, look) for action in LOOKS}
-TOOLS[Action.FINAL_RESULT] = Tool(Action.FINAL_RESULT, "Conclude.", Conclusion, lambda arguments: {})
+TOOLS[Action.FINAL_RESULT] = Tool(Action.FINAL_RESULT, "Conclude.", Conclusion, lambda arguments, known: {})
 
 
 class Scripted:
@@ -84,11 +84,11 @@ def test_a_loop_whose_process_died_goes_on_where_it_was(database: Database) -> N
     """Killed while a tool looked: what was observed before is not looked at again."""
     calls: list[str] = []
 
-    def dying(arguments: About) -> dict[str, Any]:
+    def dying(arguments: About, known: Any) -> dict[str, Any]:
         calls.append(arguments.name)
         if calls == ["a", "b"]:
             raise KeyboardInterrupt
-        return look(arguments)
+        return look(arguments, known)
 
     tools = TOOLS | {Action.VALIDATE_DATA: Tool(Action.VALIDATE_DATA, "Look.", About, dying)}
     with pytest.raises(KeyboardInterrupt):

@@ -34,7 +34,8 @@ class Conclusion(Arguments):
 
 @dataclass(frozen=True)
 class Tool:
-    """Performs an action. `perform` takes what the reasoner gave as `arguments`, and returns facts: plain JSON by name.
+    """Performs an action. `perform` takes what the reasoner gave as `arguments`, and the facts that are known, and
+    returns facts: plain JSON by name.
 
     A fact's name says what it is about, and stays the same: observing it again is nothing new. Raises CrewlineError for
     what cannot be observed, which is an observation too.
@@ -43,4 +44,4 @@ class Tool:
     action: Action
     description: str
     arguments: type[Arguments]
-    perform: Callable[[Any], Mapping[str, Any]]
+    perform: Callable[[Any, Mapping[str, Any]], Mapping[str, Any]]

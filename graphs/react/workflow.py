@@ -77,13 +77,13 @@ class ReAct:
         self._most_steps = most_steps
         self._listener = listener
 
-    def run(self, goal: str, *, url: str, thread: str) -> Reasoning:
+    def run(self, goal: str, *, url: str, thread: str, facts: Mapping[str, Any] | None = None) -> Reasoning:
         """Reason about `goal` until a conclusion, with checkpoints in the PostgreSQL at `url`.
 
-        A thread that was left is taken up where it was; one that has ended is returned as it is. Raises
-        StoreUnavailable.
+        `facts` are those that are known already. A thread that was left is taken up where it was; one that has ended is
+        returned as it is. Raises StoreUnavailable.
         """
-        return asyncio.run(self._run(goal, url, thread))
+        return asyncio.run(self._run(_first(goal, facts or {}), url, thread))
 
     def graph(self, checkpointer: BaseCheckpointSaver[Any] | None = None) -> Any:
         """The compiled LangGraph graph."""
@@ -97,13 +97,13 @@ class ReAct:
         graph.add_conditional_edges("review", _next, ["reason", END])
         return graph.compile(checkpointer=checkpointer, name="react")
 
-    async def _run(self, goal: str, url: str, thread: str) -> Reasoning:
+    async def _run(self, first: State, url: str, thread: str) -> Reasoning:
         config: Any = {"configurable": {"thread_id": thread}, "recursion_limit": self._most_steps * _NODES + 1}
         async with Checkpoints(url) as checkpoints:
             graph = self.graph(checkpoints.saver())
             before = await graph.aget_state(config)
             if before.next or not before.values:
-                await graph.ainvoke(None if before.values else _first(goal), config, durability="sync")
+                await graph.ainvoke(None if before.values else first, config, durability="sync")
             values = (await graph.aget_state(config)).values
         steps = _steps(values)
         return Reasoning(
@@ -168,7 +168,7 @@ class ReAct:
         else:
             tool = self._tools[action]
             try:
-                observed = dict(tool.perform(tool.arguments.model_validate(thought["arguments"])))
+                observed = dict(tool.perform(tool.arguments.model_validate(thought["arguments"]), known))
                 learned, quality = novelty(known, observed)
             except CrewlineError as failure:
                 error = str(failure)
@@ -189,8 +189,8 @@ class ReAct:
         return {"analysis": analysis.model_dump(mode="json"), "barred": [*state["barred"], *analysis.circle]}
 
 
-def _first(goal: str) -> State:
-    return State(goal=goal, facts={}, steps=[], thought={}, barred=[], analysis={})
+def _first(goal: str, facts: Mapping[str, Any]) -> State:
+    return State(goal=goal, facts=dict(facts), steps=[], thought={}, barred=[], analysis={})
 
 
 def _steps(state: Mapping[str, Any]) -> tuple[Step, ...]:
