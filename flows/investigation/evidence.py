@@ -27,7 +27,7 @@ MOST_VALUES = 20_000
 FORMATS = ("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%Y/%m/%d", "%d-%m-%Y", "%Y%m%d", "%d %b %Y", "%b %d, %Y", "%d.%m.%y")
 
 # Types that are tried where cells are not of the declared one, from the narrowest.
-TYPES = ("integer", "decimal(38,4)", "float", "date", "timestamp", "boolean")
+TYPES = ("integer", "decimal(18,2)", "decimal(38,6)", "float", "date", "timestamp", "boolean")
 
 Counts = list[tuple[str, int]]
 

@@ -129,7 +129,7 @@ def _of_type(case: Case, dataset: str, column: str, told: dict[str, Any], name: 
     place = ("sources", dataset, "columns", column)
     declared = case.spec.sources[dataset].columns[column].type
     form, share = next(iter((told.get("formats") or {}).items()), ("", 0.0))
-    if share >= EXPLAINS and _free(case, dataset, column):
+    if share >= EXPLAINS and not _ambiguous(told["formats"]) and _free(case, dataset, column):
         # Those that are written as declared are read too.
         forms = [form, "%Y-%m-%d"] if told.get("written_right") else [form]
         rule = {"rule": "parse_dates", "columns": [column], "formats": forms}
@@ -150,6 +150,11 @@ def _of_type(case: Case, dataset: str, column: str, told: dict[str, Any], name: 
             words = f"{column} of {dataset} is of type {kind}, as all its cells are; {told['rows']:,} are no {declared}"
             yield Change(id=f"type of {dataset}.{column}", words=words, edits=(edit,), because=(name,))
             return
+
+
+def _ambiguous(formats: Mapping[str, float]) -> bool:
+    """Whether the day could be the month: no slashed date of the column tells."""
+    return all(formats.get(form, 0.0) >= EXPLAINS for form in ("%d/%m/%Y", "%m/%d/%Y"))
 
 
 def _free(case: Case, dataset: str, column: str) -> bool:
