@@ -12,9 +12,10 @@ what to change about one, `lineage` where data comes from and goes to; `send_lin
 puts the datasets of sources into the catalog, `discover` finds them there, `annotate` says what sources do not say.
 `check` says what a file is worth, `clean` repairs one by the evidence in it, `profile` tells what it holds, and
 `suggest_checks` what checks that teaches. `approvals` lists what waits for a person, who answers by `approve` and
-`deny`; `monitor` tells once of what calls for attention. `agents` lists the agents that are registered, `assemble`
-makes a pipeline of them, and `run_assembly` runs it. `report` writes all that is on record of a run as an HTML page,
-`investigate` explains why one failed or took a detour, and what to change.
+`deny`; `monitor` tells once of what calls for attention. `form_team` says who is best for a task, and why. `agents`
+lists the agents that are registered, `assemble` makes a pipeline of them, and `run_assembly` runs it. `report` writes
+all that is on record of a run as an HTML page, `investigate` explains why one failed or took a detour, and what to
+change.
 """
 
 from crewline.facade.agents import agents, assemble, run_assembly
@@ -27,6 +28,7 @@ from crewline.facade.monitor import monitor
 from crewline.facade.orchestration import lineage, optimize, pipelines, send_lineage
 from crewline.facade.page import report
 from crewline.facade.runs import audit, replay, resume, run, status
+from crewline.facade.teams import form_team
 
 __all__ = [
     "agents",
@@ -41,6 +43,7 @@ __all__ = [
     "deny",
     "discover",
     "fork",
+    "form_team",
     "history",
     "investigate",
     "lineage",

@@ -134,7 +134,7 @@ def test_what_a_model_says_that_is_of_no_use_is_noted_and_the_rules_choose(
     database: Database, model: ScriptedModel
 ) -> None:
     """A text instead of a call, an action that there is none, arguments that are none, and no answer at all."""
-    model.says("Let me think.").calls_amiss("rm_rf", {"path": "/"}).calls_amiss("validate_data", {"nam": "a"})
+    model.says("Let me think.").calls_unknown("rm_rf", path="/").calls_amiss("validate_data", {"nam": "a"})
     model.calls_amiss("validate_data", '{"name": ')
     found = ReAct(TOOLS, Scripted(*"abcd"), model=asking(model), most_steps=5)
     steps = found.run("why?", url=database.url, thread="t-1").steps if model else ()
