@@ -9,6 +9,7 @@ from core.task import Outcome, Task
 from crews import Agent, Work
 from delegation import Claim, Workload
 from flows.assignment import BUSY_S, WAITS
+from flows.executors import executors
 from flows.session import Session
 from flows.terms import limits_of
 from graphs import Attempt, Branch, SyncPoint
@@ -92,7 +93,7 @@ def workers_for(
     """
     by_key = {task.key: task for task in tasks}
     given = sorted({agents[task.place] for task in tasks})
-    known = session.staff.agents
+    known = executors(session)
     for name in given:
         if name not in known:
             raise InputError(
