@@ -50,6 +50,9 @@ class Settings(BaseSettings):
     openai_base_url: str | None = Field(
         default=None, validation_alias="OPENAI_BASE_URL", description="A server that speaks OpenAI's interface."
     )
+    agent_modules: str = Field(
+        default="", description="Modules that registered agents may come from, besides Crewline's; with commas between."
+    )
     mcp_token: SecretStr | None = Field(
         default=None, description="What clients of `crewline mcp --http` must send as bearer token; none if unset."
     )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from core.errors import AwaitingApproval, CrewlineError, InputError, Interrupted, StoreUnavailable
+from crewline.commands.agents import agents, assemble
 from crewline.commands.approvals import approvals, approve, deny
 from crewline.commands.catalog import annotate, crawl, discover
 from crewline.commands.checks import check, replay
@@ -20,6 +21,7 @@ from crewline.commands.graphs import fork, graph, prune
 from crewline.commands.mcp import mcp
 from crewline.commands.monitor import monitor
 from crewline.commands.orchestration import lineage, optimize, pipelines
+from crewline.commands.teams import team
 from crewline.terminal import BAD_INPUT, INTERRUPTED, Json, RunId, print_json, reported, stopped_by_signals
 
 if TYPE_CHECKING:
@@ -158,6 +160,8 @@ def doctor(as_json: Json = False) -> None:
         raise typer.Exit(1)
 
 
+app.command()(agents)
+app.command()(assemble)
 app.command()(approvals)
 app.command()(approve)
 app.command()(deny)
@@ -177,6 +181,7 @@ app.command()(annotate)
 app.command()(clean)
 app.command()(profile)
 app.command()(suggest)
+app.command()(team)
 
 
 def main() -> None:

@@ -20,8 +20,7 @@ from delegation.auction.assignment import AuctionAssigner
 from delegation.auction.bidder import measured
 from delegation.handover import TASK_TYPES, Terms, refusal
 from delegation.load import Loads
-from delegation.optimizer import Candidate, PendingTask, optimize
-from delegation.optimizer import record as record_proposal
+from delegation.optimizer import Candidate, PendingTask
 from flows.session import Session
 from flows.terms import classification_of, terms_of
 
@@ -101,6 +100,10 @@ class OptimizerAssigner:
 
     def assign(self, tasks: Sequence[Task], agents: Mapping[str, frozenset[Stage]]) -> list[Assignment]:
         """An assignment for each task, in order. Raises Refused if one finds no agent."""
+        # With SciPy, which other assigners need not wait for.
+        from delegation.optimizer import optimize
+        from delegation.optimizer import record as record_proposal
+
         by_place = {task.place: task for task in tasks}
         decisions: dict[tuple[str, str], Decision] = {}
 

@@ -195,8 +195,8 @@ def test_a_run_killed_around_its_approval_asks_once_and_publishes_once(
     """SIGKILL at the commits around: the request stands, the decision stands."""
     environment = {name: value for name, value in os.environ.items() if name.startswith("CREWLINE_")}
     first = place == "gate/0"
-    kill_at = f"step.commit.{when} {place}"
-    process = child.start(environment, spec=document, kill_at=kill_at if first else None)
+    kill_at = [f"step.commit.{when} {place}"]
+    process = child.start(environment, spec=document, kill_at=kill_at if first else ())
     process.join(60)
     assert process.exitcode == (-signal.SIGKILL if first else 3)
     (found,) = runs.newest(database)

@@ -174,7 +174,7 @@ def test_a_run_whose_process_was_killed_is_told_of_and_cleared_when_it_goes_on(
     document: Path, database: Database, watch: Monitor
 ) -> None:
     environment = {name: value for name, value in os.environ.items() if name.startswith("CREWLINE_")}
-    process = child.start(environment, spec=document, kill_at="step.commit.before validation/o/0")
+    process = child.start(environment, spec=document, kill_at=["step.commit.before validation/o/0"])
     process.join(60)
     assert process.exitcode == -signal.SIGKILL
     (alert,) = [alert for alert in watch.check().raised if alert.kind == "pipeline_failure"]

@@ -9,7 +9,6 @@ import psutil
 from pydantic import BaseModel, ConfigDict
 
 from core.errors import InputError
-from core.store import Database
 from crews.dynamic.template import TEMPLATES, Resources, Template
 
 # Tasks that one agent has at a time (systems C5).
@@ -114,14 +113,3 @@ class TemplateSpecifier:
             score=round(score, 4),
             reason=f"performs {', '.join(kinds)}; {record}",
         )
-
-
-def record_of(database: Database) -> dict[str, float]:
-    """Of each template's agents, the share of attempts that were done, over all that the ledger knows of."""
-    rows = database.query(
-        "SELECT regexp_replace(outcome ->> 'agent', '_[0-9]+$', '') AS template,"
-        " avg((status = 'done')::int)::float AS done FROM steps"
-        " WHERE run_id IN (SELECT run_id FROM runs WHERE kind = 'graph' AND pipeline = 'adaptive')"
-        " AND outcome ->> 'agent' <> '' GROUP BY 1"
-    )
-    return {row["template"]: row["done"] for row in rows}
