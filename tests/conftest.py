@@ -1,5 +1,6 @@
 """A real PostgreSQL for every test: one embedded server for all, one template, one fresh database each."""
 
+import gc
 import itertools
 import os
 import shutil
@@ -23,6 +24,9 @@ from tests.model import ScriptedModel, scripted_model
 
 TEMPLATE = "crewline_template"
 
+# What keeps a server's data when the machine loses its power, which no test is about; processes may die all the same.
+NOT_NEEDED = ("fsync", "full_page_writes")
+
 # CrewAI looks when it is imported; a test must talk to nobody.
 os.environ.update(CREWAI_DISABLE_TELEMETRY="true", CREWAI_TRACING_ENABLED="false")
 
@@ -36,6 +40,15 @@ hypothesis_settings.load_profile("crewline")
 def _server_dir(run: str) -> Path:
     # Not under pytest's own folder: that is made private to root, and the server, started by root, is another user's.
     return Path(tempfile.gettempdir()) / f"crewline-tests-{run}"
+
+
+# What is imported stays until the end: looking through it again and again for garbage finds none.
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -59,6 +72,9 @@ def _with_template(url: str) -> str:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("SELECT pg_advisory_lock(1)")
         if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (TEMPLATE,)).fetchone():
+            for setting in NOT_NEEDED:
+                connection.execute(f"ALTER SYSTEM SET {setting} = off")
+            connection.execute("SELECT pg_reload_conf()")
             connection.execute(f"CREATE DATABASE {TEMPLATE}_new")
             with psycopg.connect(make_conninfo(url, dbname=f"{TEMPLATE}_new"), autocommit=True) as template:
                 migrate(template)

@@ -1,9 +1,11 @@
 """Team: who is in it as what, what it is worth, and why no other was taken."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from crews.analysis import TaskAnalysis
 from crews.skills import Need
 
 
@@ -66,7 +68,8 @@ class Formation(_Told):
 
 
 class Team(_Told):
-    """A team for some needs. `score` is the sum of the `components`, each from 0 to 1, by the formation's weights."""
+    """A team for some needs. `score` is the sum of the `components`, each from 0 to 1, by the formation's weights.
+    `analysis` is there where the needs were worked out from a description."""
 
     members: tuple[Member, ...]
     needs: tuple[Need, ...]
@@ -74,8 +77,24 @@ class Team(_Told):
     components: dict[str, float]
     configuration: Configuration
     formation: Formation
+    analysis: TaskAnalysis | None = None
 
     @property
     def agents(self) -> tuple[str, ...]:
         """Who is in the team, in the order of their ids."""
         return tuple(member.agent for member in self.members)
+
+    @property
+    def reason(self) -> str:
+        """Why it was chosen, in a sentence."""
+        how = self.formation
+        told = f"worth {self.score:.4f}, of {how.considered:,} teams considered"
+        if not how.runners_up:
+            return f"{told}: no other covers all needs"
+        other = how.runners_up[0]
+        return f"{told}; next, {', '.join(other.agents)} behind by {other.behind:.4f}: {other.why}"
+
+    def without(self, left_out: Mapping[str, str]) -> "Team":
+        """The team, with more of whom it was formed without, and why."""
+        formation = self.formation.model_copy(update={"left_out": {**self.formation.left_out, **left_out}})
+        return self.model_copy(update={"formation": formation})
