@@ -2,9 +2,11 @@
 
 import asyncio
 import itertools
+import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -35,9 +37,12 @@ SELECT md5(string_agg(line, E'\\n' ORDER BY line)) FROM (
     UNION ALL SELECT concat_ws(' ', 'extension', extname) FROM pg_extension
     UNION ALL SELECT concat_ws(' ', 'setting', setrole, setconfig) FROM pg_db_role_setting
         WHERE setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())
-    UNION ALL SELECT concat_ws(' ', 'migration', m) FROM migrations m
-    UNION ALL SELECT concat_ws(' ', 'migration', m) FROM checkpoint_migrations m
 ) AS lines
+"""
+
+# The tables that have rows when nobody has worked yet, as those of the migrations.
+FILLED = """
+SELECT c.oid::regclass::text FROM pg_class c WHERE c.relkind = 'r' AND c.oid >= 16384 AND pg_relation_size(c.oid) > 0
 """
 
 # A few rows are deleted sooner than a table is made anew; that happens once what was deleted has made it large.
@@ -51,7 +56,6 @@ BEGIN
     SET LOCAL session_replication_role = replica;
     FOR of IN SELECT c.oid::regclass AS name, pg_relation_size(c.oid) AS size FROM pg_class c
         WHERE c.relkind = 'r' AND c.oid >= 16384 AND pg_relation_size(c.oid) > 0
-        AND c.relname NOT IN ('migrations', 'checkpoint_migrations')
     LOOP
         EXECUTE format('SELECT EXISTS (SELECT 1 FROM %s)', of.name) INTO filled;
         IF of.size > 200000 THEN
@@ -67,7 +71,9 @@ END $$
 
 _number = itertools.count()
 _spare: list[str] = []
-_form: dict[str, str] = {}
+
+# The form of a fresh one, and the rows of its tables that have any.
+_fresh: list[tuple[str, dict[str, str]]] = []
 
 
 @contextmanager
@@ -83,8 +89,8 @@ def fresh_database(server_url: str) -> Iterator[str]:
             connection.execute(_put("ALTER DATABASE {} RENAME TO {}", _spare.pop(), name))
         else:
             connection.execute(_put("CREATE DATABASE {} TEMPLATE {}", name, TEMPLATE))
-            if not _form:
-                _form[TEMPLATE] = _of(make_conninfo(server_url, dbname=name))
+            if not _fresh:
+                _fresh.append(_found(make_conninfo(server_url, dbname=name)))
         yield make_conninfo(server_url, dbname=name)
         if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone():
             return
@@ -93,7 +99,8 @@ def fresh_database(server_url: str) -> Iterator[str]:
         connection.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s", (name,))
         connection.execute(_put("ALTER DATABASE {} RENAME TO {}", name, spare))
         connection.execute(_put("ALTER DATABASE {} WITH ALLOW_CONNECTIONS true", spare))
-        if _of(make_conninfo(server_url, dbname=spare)) == _form[TEMPLATE]:
+        form, rows = _fresh[0]
+        if _emptied(make_conninfo(server_url, dbname=spare), rows) == form:
             _spare.append(spare)
         else:
             connection.execute(_put("DROP DATABASE {} WITH (FORCE)", spare))
@@ -125,13 +132,27 @@ async def _make_checkpoints(url: str) -> None:
         pass
 
 
-def _of(url: str) -> str:
-    """Empty a database, and tell its form."""
+def _found(url: str) -> tuple[str, dict[str, str]]:
+    with psycopg.connect(url, autocommit=True) as connection:
+        tables = [row[0] for row in connection.execute(FILLED)]
+        rows = {table: _one(connection, f"SELECT json_agg(t) FROM {table} t") for table in tables}
+        return _one(connection, FORM), {table: json.dumps(of) for table, of in rows.items() if of}
+
+
+def _emptied(url: str, rows: Mapping[str, str]) -> str:
+    """The form of a database, which has these rows now and no others."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(EMPTY)
-        row = connection.execute(FORM).fetchone()
-        assert row is not None
-        return str(row[0])
+        for table, of in rows.items():
+            refill = _put("INSERT INTO {0} SELECT * FROM json_populate_recordset(NULL::{0}, %s)", table)
+            connection.execute(refill, (of,))
+        return str(_one(connection, FORM))
+
+
+def _one(connection: psycopg.Connection, query: str) -> Any:
+    row = connection.execute(query.encode()).fetchone()
+    assert row is not None
+    return row[0]
 
 
 def _put(text: str, *names: str) -> sql.Composed:
