@@ -15,7 +15,7 @@ puts the datasets of sources into the catalog, `discover` finds them there, `ann
 `deny`; `monitor` tells once of what calls for attention. `form_team` says who is best for a task, and why. `agents`
 lists the agents that are registered, `assemble` makes a pipeline of them, and `run_assembly` runs it. `report` writes
 all that is on record of a run as an HTML page, `investigate` explains why one failed or took a detour, and what to
-change.
+change. `plan` makes a pipeline of a goal in words.
 """
 
 from crewline.facade.agents import agents, assemble, run_assembly
@@ -27,6 +27,7 @@ from crewline.facade.investigation import investigate
 from crewline.facade.monitor import monitor
 from crewline.facade.orchestration import lineage, optimize, pipelines, send_lineage
 from crewline.facade.page import report
+from crewline.facade.planning import plan
 from crewline.facade.runs import audit, replay, resume, run, status
 from crewline.facade.teams import form_team
 
@@ -50,6 +51,7 @@ __all__ = [
     "monitor",
     "optimize",
     "pipelines",
+    "plan",
     "profile",
     "prune",
     "replay",

@@ -23,6 +23,7 @@ from crewline.commands.mcp import mcp
 from crewline.commands.monitor import monitor
 from crewline.commands.orchestration import lineage, optimize, pipelines
 from crewline.commands.page import report
+from crewline.commands.planning import plan
 from crewline.commands.teams import team
 from crewline.terminal import BAD_INPUT, INTERRUPTED, Json, RunId, print_json, reported, stopped_by_signals
 
@@ -185,6 +186,7 @@ app.command()(annotate)
 app.command()(clean)
 app.command()(profile)
 app.command()(suggest)
+app.command()(plan)
 app.command()(team)
 
 

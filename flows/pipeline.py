@@ -37,6 +37,7 @@ from flows.state import PipelineState, Step
 from flows.teams import cards
 from graphs import Options, ParallelWorkflow, conduct
 from graphs.checkpoints.retention import keep_latest
+from graphs.loop import concluded
 from tools.engine.spark.requirement import check_engine
 from tools.orchestration.requirements import SHARES, branches, tasks_of
 
@@ -249,7 +250,7 @@ class DataPipelineFlow(Flow[PipelineState]):
             stop=session.stop,
             url=session.lease.database.url,
         )
-        outcomes = asyncio.run(work).outcomes
+        outcomes = concluded(work).outcomes
         self.state.take_note(tasks, outcomes, time.monotonic() - started, width)
         self._next("quality_gate")
 
