@@ -16,6 +16,7 @@ from core.spec import PipelineSpec, load
 from core.spec.document import parse
 from core.stop import Stop
 from core.store.database import Database
+from delegation import Rules
 from flows.difference import differences
 from tools.engine.limits import Limits
 from tools.engine.spark.requirement import check_engine
@@ -37,6 +38,7 @@ class Session:
     threads: int
     memory_mb: int
     began: datetime
+    rules: Rules
     plan: Plan | None = None
 
     @property
@@ -55,6 +57,7 @@ def open_session(
     run_id: str,
     settings: Settings,
     stop: Stop,
+    rules: Rules,
     *,
     listener: Listener | None = None,
     compatible: bool = False,
@@ -92,6 +95,7 @@ def open_session(
         threads=settings.threads or psutil.cpu_count() or 1,
         memory_mb=settings.engine_memory_mb,
         began=run.created_at,
+        rules=rules,
     )
 
 
