@@ -18,9 +18,12 @@ from crewline.commands.catalog import annotate, crawl, discover
 from crewline.commands.checks import check, replay
 from crewline.commands.cleaning import clean, profile, suggest
 from crewline.commands.graphs import fork, graph, prune
+from crewline.commands.investigation import investigate
 from crewline.commands.mcp import mcp
 from crewline.commands.monitor import monitor
 from crewline.commands.orchestration import lineage, optimize, pipelines
+from crewline.commands.page import report
+from crewline.commands.planning import plan
 from crewline.commands.teams import team
 from crewline.terminal import BAD_INPUT, INTERRUPTED, Json, RunId, print_json, reported, stopped_by_signals
 
@@ -171,6 +174,8 @@ app.command()(prune)
 app.command()(pipelines)
 app.command()(optimize)
 app.command()(lineage)
+app.command()(report)
+app.command()(investigate)
 app.command()(check)
 app.command()(replay)
 app.command()(mcp)
@@ -181,6 +186,7 @@ app.command()(annotate)
 app.command()(clean)
 app.command()(profile)
 app.command()(suggest)
+app.command()(plan)
 app.command()(team)
 
 

@@ -1,13 +1,14 @@
 """A run's tasks and their agents: who performs which, as the policy allows, and once there is room for it."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from core.errors import AtCapacity, CrewlineError
 from core.task import Task
-from crews import AGENTS
+from crews import Team
 from delegation import Assigner, Assignment, Decision, Workload, approvals
 from delegation import record as record_decisions
+from flows.formation import formed
 from flows.session import Session
 from flows.teams import COORDINATOR, assigner_for
 from flows.terms import classification_of
@@ -19,6 +20,13 @@ BUSY_S = 0.5
 WAITS = "workload.waits"
 
 
+class Staffing(NamedTuple):
+    """The team of a run, and which of them gets each task."""
+
+    team: Team
+    assignments: list[Assignment]
+
+
 def assigned(
     session: Session,
     workload: Workload,
@@ -26,8 +34,8 @@ def assigned(
     *,
     assigner: Assigner | None = None,
     approved_by: str | None = None,
-) -> list[Assignment]:
-    """An assignment for each task, in order, with all decisions on record.
+) -> Staffing:
+    """The best team for the tasks, and an assignment to its members for each, in order, with all decisions on record.
 
     While every agent that could get a task has as many as it may have, this waits: the journal says so once. Raises
     InputError, Refused; AwaitingApproval where a rule asks for one, and `approved_by` names nobody; Interrupted when
@@ -37,11 +45,13 @@ def assigned(
     def approve(asking: Mapping[str, Decision]) -> None:
         _approve(session, asking, approved_by)
 
-    agents = {agent.id: agent.stages for agent in AGENTS.values()}
     waited = False
     while True:
         decisions: list[Decision] = []
-        chosen = assigner or assigner_for(session, workload.loads(), decisions.extend, approve)
+        loads = workload.loads()
+        team = formed(session, tasks, loads)
+        agents = {agent: session.staff.agents[agent].stages for agent in team.agents}
+        chosen = assigner or assigner_for(session, loads, decisions.extend, approve)
         try:
             found = chosen.assign(tasks, agents)
         except AtCapacity as full:
@@ -56,7 +66,7 @@ def assigned(
             raise
         else:
             _record(session, decisions)
-            return found
+            return Staffing(team, found)
 
 
 def _approve(session: Session, asking: Mapping[str, Decision], approved_by: str | None) -> None:

@@ -80,8 +80,22 @@ def _staged() -> str:
     return pipeline.build().mermaid()
 
 
+def _react() -> str:
+    from graphs.react.reasoner import Situation, Thought
+    from graphs.react.workflow import ReAct
+
+    class Nobody:
+        name = "nobody"
+
+        def think(self, situation: Situation) -> Thought:
+            raise InputError("Nobody knows what to do next.", remedy="Give a reasoner.")
+
+    return str(ReAct({}, Nobody()).graph().get_graph().draw_mermaid())
+
+
 _DRAWN: dict[str, Callable[[], str]] = {
     "parallel": lambda: _drawn("parallel"),
     "adaptive": lambda: _drawn("adaptive"),
     "staged": _staged,
+    "react": _react,
 }

@@ -151,6 +151,20 @@ def test_the_page_on_delegation_lists_every_default_rule_and_every_verdict() -> 
     assert all(f"`{verdict}`" in page for verdict in Verdict if verdict is not Verdict.ALLOWED)
 
 
+def test_the_python_of_the_page_on_reasoning_prints_what_it_says(folder: Path) -> None:
+    (code,) = blocks((ROOT / "docs" / "reasoning.md").read_text(), "python")
+    keeps_its_word(code, folder)
+
+
+def test_the_page_on_reports_names_the_sections_that_there_are(folder: Path) -> None:
+    page = (ROOT / "docs" / "reports.md").read_text()
+    (code,) = blocks(page, "python")
+    keeps_its_word(code, folder)
+    told = re.findall(r"^\| ([A-Z][\w, ]+) \|", page, flags=re.MULTILINE)
+    shown = re.findall(r"<h2 [^>]+>(.*?)</h2>", (folder / "sales.html").read_text())
+    assert shown == [section for section in told if section != "Investigation"]
+
+
 @pytest.mark.parametrize("code", blocks((ROOT / "docs" / "crews.md").read_text(), "python"))
 def test_each_example_of_the_page_on_crews_prints_what_it_says(folder: Path, code: str) -> None:
     keeps_its_word(code, folder)
