@@ -81,14 +81,8 @@ def _staged() -> str:
 
 
 def _react() -> str:
-    from graphs.react.reasoner import Situation, Thought
+    from graphs.react.reasoner import Nobody
     from graphs.react.workflow import ReAct
-
-    class Nobody:
-        name = "nobody"
-
-        def think(self, situation: Situation) -> Thought:
-            raise InputError("Nobody knows what to do next.", remedy="Give a reasoner.")
 
     return str(ReAct({}, Nobody()).graph().get_graph().draw_mermaid())
 

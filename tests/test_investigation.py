@@ -1,25 +1,32 @@
 """Investigations: what rules find out about runs that failed or took a detour, and what they change about it."""
 
+import asyncio
 import json
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from langgraph.checkpoint.memory import InMemorySaver
 from typer.testing import CliRunner
 
 import crewline
 from core import journal
-from core.errors import CrewlineError, InputError, SpecChanged
+from core.errors import CrewlineError, InputError, OutOfMemory, SpecChanged
 from core.run import newest
 from core.settings import settings
 from core.spec import loads
 from core.spec.document import yaml_values
 from core.store import Database
 from crewline.cli import app
+from crews import AGENTS
+from delegation import StageAssigner
+from flows import DataPipelineFlow
+from flows.investigation import served
 from flows.investigation.edit import Edit, edited_text, edited_values
 from flows.investigation.investigation import Investigation
 from tests import shop
@@ -49,8 +56,15 @@ def order(n: int) -> str:
     return f"o{n},2025-01-{n % 28 + 1:02},{'new' if n % 2 else 'sent'},{n}"
 
 
-def sent(folder: Path, line: Callable[[int], str] = order, *, header: str = HEADER, name: str = "orders.csv") -> None:
-    (folder / name).write_text("\n".join([header, *map(line, range(40))]) + "\n")
+def sent(
+    folder: Path,
+    line: Callable[[int], str] = order,
+    *,
+    header: str = HEADER,
+    name: str = "orders.csv",
+    encoding: str = "utf-8",
+) -> None:
+    (folder / name).write_text("\n".join([header, *map(line, range(40))]) + "\n", encoding=encoding)
 
 
 def looked_into(folder: Path, database: Database, *, spec: str = SPEC) -> Investigation:
@@ -116,6 +130,11 @@ CASES: dict[str, tuple[dict[str, Any], list[str], list[str]]] = {
             "fail type(amount), such as '1.5'",
             "7 of 40 rows of orders (17.5%) fail in_set(status), such as 'returned'",
         ],
+    ),
+    "an encoding": (
+        {"line": lambda n: order(n).replace(f"o{n},", f"ö{n},") if n % 2 else order(n), "encoding": "latin-1"},
+        ["+    encoding: latin-1"],
+        ["The encoding of orders is 'latin-1', and the spec says 'utf-8'."],
     ),
     "a key": (
         {"line": lambda n: order(n).replace(f"o{n},", f"o{n // 4},")},
@@ -217,7 +236,7 @@ def test_a_run_that_was_enhanced_is_explained_and_left_as_it_is_where_repair_did
     assert "fail type(day)" in found.conclusion
     page = tmp_path / "page.html"
     crewline.report(ended.run_id, page)
-    assert "What an investigation of this run came to" in page.read_text()
+    assert "The steps that led there" in page.read_text()
 
 
 def test_what_cannot_be_looked_into_is_said(database: Database, run_id: str) -> None:
@@ -248,6 +267,56 @@ def test_a_model_chooses_the_steps_and_proposes_only_what_the_facts_speak_for(
     made_up = crewline.investigate(run_id)
     assert made_up.diff == ""
     assert "Nothing speaks for a change 'rm -rf /'" in made_up.unproposed
+
+
+def test_the_loop_is_served_for_the_run_that_the_configuration_names(database: Database, tmp_path: Path) -> None:
+    """As LangGraph's own servers run it: with their checkpointer, and a goal for all input."""
+    sent(tmp_path, name="orders-1.csv")
+    run_id = looked_into(tmp_path, database).run_id
+
+    async def reasoned() -> dict[str, Any]:
+        graph = (await served.react({"configurable": {"run_id": run_id}})).copy(
+            update={"checkpointer": InMemorySaver()}
+        )
+        return dict(await graph.ainvoke({"goal": "Why?"}, {"configurable": {"thread_id": "t-1"}}))
+
+    try:
+        values = asyncio.run(reasoned())
+    finally:
+        served._database().close()
+        served._database.cache_clear()
+    assert "there are orders-1.csv" in values["steps"][-1]["arguments"]["conclusion"]
+    nodes = asyncio.run(served.react({})).get_graph().nodes
+    assert {"reason", "act", "review"} <= set(nodes)
+
+
+def test_where_memory_was_too_little_more_and_smaller_tasks_are_proposed(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def starved(engine: Any, task: Any, work: Any) -> Any:
+        raise OutOfMemory("The engine needs more than its 64 MB.")
+
+    sent(tmp_path)
+    with monkeypatch.context() as patched:
+        patched.setitem(AGENTS, "validation_agent", replace(AGENTS["validation_agent"], act=starved))
+        document = tmp_path / "shop.yaml"
+        document.write_text(SPEC + "gate: {retries: 0}\n")
+        run_id = crewline.run(document).run_id
+    found = crewline.investigate(run_id)
+    assert "Task validation/orders/0 failed: The engine needs more than its 64 MB." in found.conclusion
+    assert changed_lines(found) == ["+complexity: standard"]
+
+
+def test_of_data_that_is_not_for_everyone_no_value_is_told(database: Database, tmp_path: Path) -> None:
+    sent(tmp_path, lambda n: order(n).replace("new", "returned"))
+    document = tmp_path / "shop.yaml"
+    document.write_text(SPEC + "governance: {classification: restricted}\ngate: {retries: 0, enhancements: 0}\n")
+    run_id = DataPipelineFlow(document, assigner=StageAssigner()).kickoff().run_id
+    found = crewline.investigate(run_id)
+    assert "20 of 40 rows of orders (50.0%) fail in_set(status)." in found.conclusion
+    assert "returned" not in found.model_dump_json()
+    told = journal.events(database, run_id, kind="investigation.")
+    assert not [event for event in told if "returned" in event.model_dump_json()]
 
 
 words = st.text(

@@ -82,7 +82,7 @@ def _sections(record: Record) -> list[tuple[str, str, bool]]:
         ("quarantine", "Rows that left, and repairs", record.departures is not None),
         ("teams", "Teams and delegations", record.delegations.any),
         ("plan", "Plan and replans", bool(record.history.plan or record.plans)),
-        ("investigation", "Investigation", bool(record.investigations)),
+        ("investigation", "Investigation", record.investigation is not None),
         ("lineage", "Lineage", record.lineage is not None),
         ("journal", "Journal", True),
     ]

@@ -54,19 +54,33 @@ def _of_source(source: str, facts: Mapping[str, Any]) -> Iterator[tuple[str, lis
 
 
 def _of_check(dataset: str, check: str, told: Mapping[str, Any]) -> str:
+    values = ", ".join(repr(value) for value, _ in told.get("values", ())[:4])
+    such = f", such as {values}" if values else ""
+    if told.get("looked_up_in"):
+        return _of_join(dataset, told, such)
     share = told["rows"] / told["of"] if told["of"] else 0.0
     words = f"{told['rows']:,} of {told['of']:,} rows of {dataset} ({share:.1%}) fail {check}"
-    values = told.get("values")
-    if told.get("looked_up_in"):
-        words = (
-            f"{told['rows']:,} of {told['of']:,} rows of {dataset} ({share:.1%}) find nothing in {told['looked_up_in']}"
-        )
     if told.get("keys_twice"):
         words += f": {told['keys_twice']:,} keys stand more than once, {told['copies']:,} of them copies of one row"
-    elif values:
-        words += f", such as {', '.join(repr(value) for value, _ in values[:4])}"
-    if told.get("misspelt_rows"):
+    else:
+        words += such
+    if "left" in told and told["left"] < told["rows"]:
+        words += f"; repair mended {told['rows'] - told['left']:,} of them"
+    elif told.get("misspelt_rows"):
         words += f"; {told['misspelt_rows']:,} rows have an accepted value misspelt, which repair mends"
+    return words + "."
+
+
+def _of_join(dataset: str, told: Mapping[str, Any], such: str) -> str:
+    rows, other = max(told["rows"], told.get("recorded", 0)), told["looked_up_in"]
+    share = rows / told["of"] if told["of"] else 0.0
+    words = f"{rows:,} of {told['of']:,} rows of {dataset} ({share:.1%}) find nothing in {other}{such}"
+    if rows > told["rows"]:
+        words += (
+            f"; to {rows - told['rows']:,} of them belong rows of {other} that left it before, for faults of their own"
+        )
+    if "left" in told and told["left"] < rows:
+        words += f"; after repair it was {told['left']:,}"
     return words + "."
 
 
@@ -87,19 +101,26 @@ def unproposed(case: Case, facts: Mapping[str, Any]) -> str:
         return "There is nothing to explain, and nothing to change."
     told = []
     for name, fact in facts.items():
-        if isinstance(fact, dict) and fact.get("looked_up_in"):
+        if not isinstance(fact, dict) or not fact.get("rows") or fact.get("left") == 0:
+            continue
+        check = name.partition(".")[2]
+        if fact.get("looked_up_in"):
             told.append(
                 f"The rows that find nothing need theirs in {fact['looked_up_in']}: bring them; or keep rows without by"
                 " `missing: keep`, if they may be so."
             )
-        elif isinstance(fact, dict) and fact.get("keys_twice"):
-            told.append(f"Which of the rows with one key is right ({name}), the data alone does not tell.")
-        elif isinstance(fact, dict) and fact.get("rows"):
-            told.append(f"The cells that fail {name.partition('.')[2]} are wrong: nothing tells what they should be.")
+        elif fact.get("keys_twice"):
+            told.append(f"Which of the rows with one key is right ({check}), the data alone does not tell.")
+        elif "left" in fact:
+            told.append(f"What still fails {check}, {fact['left']:,} rows, is wrong beyond what evidence could repair.")
+        else:
+            told.append(f"The cells that fail {check} are wrong: nothing tells what they should be.")
     if run.status == "published":
         told.append("What could be repaired was, and the rest is in quarantine: the spec does what it should.")
+    if run.status == "waiting":
+        told.append("It waits for a person to decide: crewline approvals")
     if any(failure.kind != "permanent" for failure in case.failures.values()):
         told.append("What failed may go through another time: give the machine more room, and resume.")
-    if any(told.get("by", 0) > 0 for told in facts.get("gate.missed", ())):
+    if run.status == "failed" and facts.get("gate.missed"):
         told.append("The gate is missed by too much to lower it in good conscience.")
     return " ".join(dict.fromkeys(told)) or "The facts speak for no change of the spec."
