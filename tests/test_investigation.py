@@ -161,6 +161,16 @@ def test_rules_explain_the_run_and_propose_the_change_that_publishes(
     assert not found.analysis.circle
 
 
+def test_where_some_files_call_a_column_otherwise_the_voters_are_to_map_it(database: Database, tmp_path: Path) -> None:
+    """The applied change lets the same run of files through, whichever way they call it."""
+    sent(tmp_path, name="orders-1.csv")
+    sent(tmp_path, lambda n: order(n + 40), name="orders-2.csv", header=HEADER.replace("status", "Status"))
+    found = looked_into(tmp_path, database, spec=SPEC.replace("orders.csv", "orders-*.csv"))
+    assert changed_lines(found) == ["+    on_schema_change: consensus"]
+    crewline.investigate(found.run_id, apply=True)
+    assert crewline.run(tmp_path / "shop.yaml").records.out == 80
+
+
 def test_an_applied_change_is_in_the_document_and_publishes(database: Database, tmp_path: Path) -> None:
     """Only the proposed lines change; the run's journal tells of it, though nobody works on the run."""
     sent(tmp_path, header=HEADER.replace("amount", "order_amount"))

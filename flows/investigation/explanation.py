@@ -47,7 +47,7 @@ def _of_source(source: str, facts: Mapping[str, Any]) -> Iterator[tuple[str, lis
             words = f"The {name} of {source} is {found['found']!r}, and the spec says {found['declared']!r}."
             yield words, [f"{source}.{name}"]
     if told("missing"):
-        renamed = told("renamed") or {}
+        renamed = {**(told("renamed_in_some") or {}), **(told("renamed") or {})}
         for old in told("missing"):
             now = f"it is called {renamed[old]} now" if old in renamed else f"new there: {told('new') or 'nothing'}"
             yield f"{source} has no column {old}; {now}.", [f"{source}.missing", f"{source}.new"]

@@ -28,7 +28,10 @@ _ABSENT = re.compile(r"([a-z]+)\.([\w-]+)(?:\.(\d+))?: '(.*?)': there is no colu
 
 
 class Change(BaseModel):
-    """A change: its `id`, what it does in words, its edits, and the names of the facts that it rests on."""
+    """A change: its `id`, what it does in words, its edits, and the names of the facts that it rests on.
+
+    `names` are those that columns would then go by, see Surroundings.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -36,6 +39,7 @@ class Change(BaseModel):
     words: str
     edits: tuple[Edit, ...]
     because: tuple[str, ...]
+    names: dict[str, dict[str, tuple[str | None, ...]]] = {}
 
 
 def proposals(case: Case, facts: Mapping[str, Any]) -> list[Change]:
@@ -65,6 +69,7 @@ def _of_source(case: Case, source: str, facts: Mapping[str, Any]) -> Iterator[Ch
             edit = Edit(kind="set", place=("sources", source, key), value=told["found"])
             words = f"read {source} with {key} {told['found']!r}, not {told['declared']!r}"
             yield Change(id=f"{key} of {source}", words=words, edits=(edit,), because=(f"{source}.{key}",))
+    yield from _in_some(case, source, facts)
     for old, new in (facts.get(f"{source}.renamed") or {}).items():
         words = f"{old} of {source} is called {new} now: read it so, and give it its old name behind the checks"
         yield Change(
@@ -72,6 +77,20 @@ def _of_source(case: Case, source: str, facts: Mapping[str, Any]) -> Iterator[Ch
             words=words,
             edits=tuple(_renamed(case, source, old, new)),
             because=(f"{source}.missing", f"{source}.renamed"),
+        )
+
+
+def _in_some(case: Case, source: str, facts: Mapping[str, Any]) -> Iterator[Change]:
+    """Where some files call a column otherwise: let the voters map it, each time it happens."""
+    renamed = facts.get(f"{source}.renamed_in_some") or {}
+    if renamed and set(facts[f"{source}.missing"]) <= renamed.keys():
+        told = ", ".join(f"{old} is {new}" for old, new in renamed.items())
+        yield Change(
+            id=f"schema of {source}",
+            words=f"let a consensus judge changed files of {source}, in some of which {told}",
+            edits=(Edit(kind="set", place=("sources", source, "on_schema_change"), value="consensus"),),
+            because=(f"{source}.missing", f"{source}.renamed_in_some"),
+            names={source: {old: (new,) for old, new in renamed.items()}},
         )
 
 

@@ -97,10 +97,9 @@ def changed(case: Case, changes: list[Change]) -> PipelineSpec:
 
 
 def _trial(case: Case, changes: list[Change]) -> dict[str, Any]:
-    return {
-        "changes": [change.id for change in changes],
-        **tried(changed(case, changes), case.surroundings, case.settings),
-    }
+    names = {source: columns for change in changes for source, columns in change.names.items()}
+    surroundings = case.surroundings.model_copy(update={"names": {**case.surroundings.names, **names}})
+    return {"changes": [change.id for change in changes], **tried(changed(case, changes), surroundings, case.settings)}
 
 
 def _told(case: Case, known: Mapping[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
