@@ -198,6 +198,7 @@ def test_where_the_data_is_at_fault_no_change_is_proposed_and_it_says_so(databas
     spec = SPEC.replace(
         "validation:", "  products: {kind: csv, path: products.csv, columns: {name: string}}\nvalidation:"
     )
+    spec = spec.replace("validation:\n  orders:\n", "validation:\n  orders:\n    - {check: row_count, min: 100}\n")
     spec += "enrichment: {orders: [{rule: join, dataset: products, on: {status: name}, columns: [name]}]}\n"
     sent(tmp_path, lambda n: order(n).replace(f",{n}", ",") if n % 4 == 0 else order(n))
     (tmp_path / "products.csv").write_text("name\nsent\n")
@@ -205,7 +206,9 @@ def test_where_the_data_is_at_fault_no_change_is_proposed_and_it_says_so(databas
     assert "10 of 40 rows of orders (25.0%) fail not_null(amount)" in found.conclusion
     assert "20 of 40 rows of orders (50.0%) find nothing in products, such as 'new'" in found.conclusion
     assert (found.changes, found.diff) == ((), "")
+    assert "orders as a whole fails row_count: 40 rows." in found.conclusion
     assert "need theirs in products: bring them" in found.unproposed
+    assert "no row can make up for" in found.unproposed
     with pytest.raises(InputError, match=r"Nothing is to be applied"):
         crewline.investigate(found.run_id, apply=True)
 

@@ -9,9 +9,10 @@ from core.errors import InputError
 from core.spec import PipelineSpec
 from core.spec.document import parse
 from flows.investigation.case import Case
+from flows.investigation.change import Change
 from flows.investigation.edit import edited_values
 from flows.investigation.evidence import check_facts
-from flows.investigation.proposals import Change, proposals
+from flows.investigation.proposals import proposals
 from flows.investigation.routing import route_facts
 from flows.investigation.schema import readable, schema_facts
 from flows.investigation.trial import tried
