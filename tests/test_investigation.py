@@ -24,12 +24,9 @@ from core.spec.document import yaml_values
 from core.store import Database
 from crewline.cli import app
 from crews import AGENTS
-from delegation import StageAssigner
-from flows import DataPipelineFlow
 from flows.investigation import served
 from flows.investigation.edit import Edit, edited_text, edited_values
 from flows.investigation.investigation import Investigation
-from tests import shop
 from tests.model import ScriptedModel
 
 SPEC = """
@@ -227,18 +224,6 @@ def test_an_expression_that_names_no_column_is_corrected_where_one_is_called_alm
     ]
 
 
-def test_a_run_that_was_enhanced_is_explained_and_left_as_it_is_where_repair_did_it_all(
-    database: Database, tmp_path: Path
-) -> None:
-    ended = crewline.run(shop.build(tmp_path))
-    found = crewline.investigate(ended.run_id)
-    assert "The gate sent it to enhance, then publish." in found.conclusion
-    assert "fail type(day)" in found.conclusion
-    page = tmp_path / "page.html"
-    crewline.report(ended.run_id, page)
-    assert "The steps that led there" in page.read_text()
-
-
 def test_what_cannot_be_looked_into_is_said(database: Database, run_id: str) -> None:
     with pytest.raises(InputError, match="There is no run 'nobody'"):
         crewline.investigate("nobody")
@@ -305,18 +290,6 @@ def test_where_memory_was_too_little_more_and_smaller_tasks_are_proposed(
     found = crewline.investigate(run_id)
     assert "Task validation/orders/0 failed: The engine needs more than its 64 MB." in found.conclusion
     assert changed_lines(found) == ["+complexity: standard"]
-
-
-def test_of_data_that_is_not_for_everyone_no_value_is_told(database: Database, tmp_path: Path) -> None:
-    sent(tmp_path, lambda n: order(n).replace("new", "returned"))
-    document = tmp_path / "shop.yaml"
-    document.write_text(SPEC + "governance: {classification: restricted}\ngate: {retries: 0, enhancements: 0}\n")
-    run_id = DataPipelineFlow(document, assigner=StageAssigner()).kickoff().run_id
-    found = crewline.investigate(run_id)
-    assert "20 of 40 rows of orders (50.0%) fail in_set(status)." in found.conclusion
-    assert "returned" not in found.model_dump_json()
-    told = journal.events(database, run_id, kind="investigation.")
-    assert not [event for event in told if "returned" in event.model_dump_json()]
 
 
 words = st.text(
