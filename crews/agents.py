@@ -17,7 +17,7 @@ from core.task import Dimension, Fate, Outcome, RowCount, Severity, Stage, Task,
 from tools.engine.engine import Engine
 from tools.engine.limits import Limits
 from tools.engine.rowid import ROW, unreadable_row
-from tools.engine.shard import shard
+from tools.engine.shard import count_shard, shard
 from tools.orchestration.columns import keys
 from tools.quality.checks import testable
 from tools.quality.departure import count, record, remaining, unreadable
@@ -155,8 +155,8 @@ def validate_dataset(engine: Engine, task: Task, work: Work) -> Outcome:
 
 def apply_rules(engine: Engine, task: Task, work: Work) -> Outcome:
     """Apply the dataset's rules of the task's stage to the shard's rows."""
-    rows = shard(engine, work.inputs, task.shard, task.shards)
-    rows_in = sum(ref.rows for ref in work.inputs) if task.shards == 1 else engine.count(rows)
+    cut = (0, 1) if task.aligned else (task.shard, task.shards)
+    rows, rows_in = shard(engine, work.inputs, *cut), count_shard(engine, work.inputs, *cut)
     stage_rules = work.spec.transformation if task.stage == Stage.TRANSFORMATION else work.spec.enrichment
     others = {dataset: engine.read(refs) for dataset, refs in work.context.items()}
 

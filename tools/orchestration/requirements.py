@@ -250,13 +250,17 @@ def _tasks(spec: PipelineSpec, shards: dict[Unit, int]) -> list[Task]:
             looked_up = {other: latest[other] for other in sorted(referred)}
         if stage == Stage.ENRICHMENT:
             looked_up = {join.dataset: latest[join.dataset] for owner, _, join in spec.joins() if owner == dataset}
+        before = latest.get(dataset, ())
+        # As many shards as the stage before had are the same shards: nobody waits for the others, or looks where to cut.
+        aligned = stage == Stage.ENRICHMENT and n == len(before) > 1
         made = [
             Task(
                 stage=stage,
                 dataset=dataset,
                 shard=shard,
                 shards=n,
-                inputs=latest.get(dataset, ()),
+                aligned=aligned,
+                inputs=before[shard : shard + 1] if aligned else before,
                 context=looked_up,
             )
             for shard in range(n)
