@@ -27,9 +27,9 @@ HIGH_PRIORITY = 3
 STANDARD = {"rows": 1_000, "sources": 2, "rules": 10}
 COMPLEX = {"rows": 5_000_000, "sources": 6, "rules": 60}
 
-# Where nobody asked for a number of tasks, a dataset is cut for those that can run at a time, into shards of so many rows
-# at least: of fewer, beginning and ending a task costs more than it saves. Further cuts are for shards beyond what an
-# engine does well in one pass.
+# Where nobody asked for a number of tasks, a dataset is cut for those that can run at a time, into shards of so many
+# rows at least: of fewer, beginning and ending a task costs more than it saves. Only what is more than an engine does
+# well in one pass is cut further.
 LEAST_ROWS = 250_000
 PASS_ROWS = 3_000_000
 
@@ -251,7 +251,7 @@ def _tasks(spec: PipelineSpec, shards: dict[Unit, int]) -> list[Task]:
         if stage == Stage.ENRICHMENT:
             looked_up = {join.dataset: latest[join.dataset] for owner, _, join in spec.joins() if owner == dataset}
         before = latest.get(dataset, ())
-        # As many shards as the stage before had are the same shards: nobody waits for the others, or looks where to cut.
+        # As many shards as the stage before had are the same ones: nobody waits for others, or looks where to cut.
         aligned = stage == Stage.ENRICHMENT and n == len(before) > 1
         made = [
             Task(
