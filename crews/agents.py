@@ -214,7 +214,7 @@ def _for_target(engine: Engine, rows: Table, columns: list[str], path: Path) -> 
     ordered = rows.order_by(ROW)
     output = engine.write(ordered.select(*columns), path / "output.parquet")
     own = [name for name in rows.columns if name == ROW or name.startswith(FOUND)]
-    ids = engine.write(ordered.select(*own), path / "ids.parquet")
+    ids = engine.write(rows.select(*own), path / "ids.parquet")
     if ids.rows != output.rows:
         raise AccountingError(f"{output.rows} rows are on file, but {ids.rows} ids, at {path}.")
     return output.model_copy(update={"ids": ids.paths}), engine.read([ids])
