@@ -27,9 +27,9 @@ HIGH_PRIORITY = 3
 STANDARD = {"rows": 1_000, "sources": 2, "rules": 10}
 COMPLEX = {"rows": 5_000_000, "sources": 6, "rules": 60}
 
-# Where nobody asked for a number of tasks, a dataset is cut for those that can run at a time, into shards of so many
-# rows at least: of fewer, beginning and ending a task costs more than it saves. Only what is more than an engine does
-# well in one pass is cut further.
+# Where nobody asked for a number of tasks, the rows of a dataset are cut for those that can run at a time, into shards of
+# so many at least: with fewer, beginning and ending a task costs more than it saves. Only what is more than an engine
+# does well in one pass is cut further. Files are shards by themselves.
 LEAST_ROWS = 250_000
 PASS_ROWS = 3_000_000
 
@@ -93,7 +93,8 @@ def make_plan(spec: PipelineSpec, inspections: dict[str, Inspection], *, threads
     shards = dict.fromkeys(units, 1)
     bound = {unit: _most_shards(spec, *unit, inspections) for unit in units}
     if spec.complexity == "auto":
-        bound = {unit: min(most, _worth(rows[unit[1]], branches(threads))) for unit, most in bound.items()}
+        cut = {unit: most for unit, most in bound.items() if unit[0] != Stage.INGESTION}
+        bound |= {unit: min(most, _worth(rows[unit[1]], branches(threads))) for unit, most in cut.items()}
     spare = PROFILES[level].tasks - len(units)
     while spare > 0:
         given = 0
