@@ -27,9 +27,9 @@ HIGH_PRIORITY = 3
 STANDARD = {"rows": 1_000, "sources": 2, "rules": 10}
 COMPLEX = {"rows": 5_000_000, "sources": 6, "rules": 60}
 
-# Where nobody asked for a number of tasks, the rows of a dataset are cut for those that can run at a time, into shards of
-# so many at least: with fewer, beginning and ending a task costs more than it saves. Only what is more than an engine
-# does well in one pass is cut further. Files are shards by themselves.
+# Where nobody asked for a number of tasks, a dataset's rows are cut for those that can run at a time, into shards of so
+# many at least: with fewer, beginning and ending a task costs more than it saves. Only what is more than an engine does
+# well in one pass is cut further. Files are shards by themselves.
 LEAST_ROWS = 250_000
 PASS_ROWS = 3_000_000
 
