@@ -2,8 +2,8 @@
 
 import asyncio
 import functools
-from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, ExitStack, nullcontext, suppress
 from typing import Any
 
 from core.errors import AccountingError, WorkError
@@ -28,10 +28,19 @@ class Dispatch:
 
     A wave of them is sent; each of the graph's nodes attends one. A wave's turn ends when all of it has ended, or
     before that when something else could be done: then those still at work go on, and are attended again with the next.
+    `admitted` is entered while a worker is at work: it can let it wait, which is no part of a branch's time.
     """
 
     def __init__(
-        self, board: Board, recorder: Recorder, staff: Staff, options: Options, stop: Stop, clock: Clock, width: int
+        self,
+        board: Board,
+        recorder: Recorder,
+        staff: Staff,
+        options: Options,
+        stop: Stop,
+        clock: Clock,
+        width: int,
+        admitted: Callable[[str], AbstractAsyncContextManager[Any]] | None = None,
     ) -> None:
         self.board = board
         self.staff = staff
@@ -45,6 +54,7 @@ class Dispatch:
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._slots = asyncio.Semaphore(width)
+        self._admitted = admitted or (lambda worker: nullcontext())
         self._desks = {name: asyncio.Semaphore(worker.capacity) for name, worker in staff.workers.items()}
         self._running: dict[str, asyncio.Task[None]] = {}
         self._expiring: dict[str, asyncio.Future[str]] = {}
@@ -153,7 +163,7 @@ class Dispatch:
         load = self.staff.load[name]
         load.active += 1
         try:
-            async with self._desks[name], self._slots:
+            async with self._desks[name], self._slots, self._admitted(name):
                 self.stop.check()
                 step = await self._recorder.begin(key, name)
                 outcome = await self._attempted(branch, self.staff.workers[name], step)
@@ -202,7 +212,7 @@ class Dispatch:
         expiring: asyncio.Future[str] = self._loop.create_future()
         self._expiring[branch.key] = expiring
         attempt = Attempt(self._recorder.ledger.lease.run_id, step.attempt, own, step.path, self._needed(branch))
-        limit = branch.timeout_s or self.options.timeout_s
+        limit = branch.timeout_s or self.options.timeout_s or getattr(worker, "timeout_s", None)
         began = self._clock.now()
         timer = asyncio.create_task(self._time_out(expiring, limit)) if limit else None
         with self.stop.interrupting(lambda: own.request(self.stop.reason)):
