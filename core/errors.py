@@ -25,6 +25,7 @@ CrewlineError
 │   └── DataError              a value has no room in its type, or is none of it
 ├── TimedOut                   work took longer than it was given, and nobody waits for it any more
 ├── CircuitOpen                what failed again and again is left alone for a while
+├── BudgetSpent                crews have used what their run may spend on a model
 ├── ModelError                 a language model is down, or answered what is no answer; rules go on
 ├── StateError                 what a graph was to keep is no plain JSON; names whose it is
 ├── Interrupted                the run was asked to stop; it can be resumed
@@ -258,6 +259,13 @@ class ModelError(CrewlineError):
             f"The model {model} {reason}.",
             remedy="See that OPENAI_BASE_URL and OPENAI_API_KEY are right, or unset CREWLINE_LLM_MODEL to go by rules.",
         )
+
+
+class BudgetSpent(CrewlineError):
+    """Crews have used what their run may spend on a model. `what` says of what nothing is left."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"The run's budget of {what} is spent.", remedy="Give `crew` more of it in the pipeline.")
 
 
 class StateError(CrewlineError):

@@ -12,8 +12,8 @@ what to change about one, `lineage` where data comes from and goes to; `send_lin
 puts the datasets of sources into the catalog, `discover` finds them there, `annotate` says what sources do not say.
 `check` says what a file is worth, `clean` repairs one by the evidence in it, `profile` tells what it holds, and
 `suggest_checks` what checks that teaches. `approvals` lists what waits for a person, who answers by `approve` and
-`deny`; `monitor` tells once of what calls for attention. `agents` lists the agents that are registered, `assemble`
-makes a pipeline of them, and `run_assembly` runs it.
+`deny`; `monitor` tells once of what calls for attention. `form_team` says who is best for a task, and why. `agents`
+lists the agents that are registered, `assemble` makes a pipeline of them, and `run_assembly` runs it.
 """
 
 from crewline.facade.agents import agents, assemble, run_assembly
@@ -24,6 +24,7 @@ from crewline.facade.graphs import fork, history, prune
 from crewline.facade.monitor import monitor
 from crewline.facade.orchestration import lineage, optimize, pipelines, send_lineage
 from crewline.facade.runs import audit, replay, resume, run, status
+from crewline.facade.teams import form_team
 
 __all__ = [
     "agents",
@@ -38,6 +39,7 @@ __all__ = [
     "deny",
     "discover",
     "fork",
+    "form_team",
     "history",
     "lineage",
     "monitor",

@@ -22,6 +22,7 @@ from crewline.commands.graphs import fork, graph, prune
 from crewline.commands.mcp import mcp
 from crewline.commands.monitor import monitor
 from crewline.commands.orchestration import lineage, optimize, pipelines
+from crewline.commands.teams import team
 from crewline.terminal import BAD_INPUT, INTERRUPTED, Json, RunId, print_json, reported, stopped_by_signals
 
 if TYPE_CHECKING:
@@ -184,6 +185,7 @@ app.command()(annotate)
 app.command()(clean)
 app.command()(profile)
 app.command()(suggest)
+app.command()(team)
 
 
 def main() -> None:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from core.dataset import DatasetRef
 from core.errors import AtCapacity
 from core.task import Outcome, Task
-from crews import AGENTS, Agent, Work
+from crews import Agent, Work
 from delegation import Claim, Workload
 from flows.assignment import BUSY_S, WAITS
+from flows.executors import executors
 from flows.session import Session
 from flows.terms import limits_of
 from graphs import Attempt, Branch, SyncPoint
@@ -89,7 +90,8 @@ def workers_for(
     """A worker for each agent that was given some of the tasks. `agents` maps a task's place to the agent's id."""
     by_key = {task.key: task for task in tasks}
     given = sorted({agents[task.place] for task in tasks})
-    return [AgentWorker(AGENTS[name], session, plan, by_key, alone, width, workload) for name in given]
+    known = executors(session)
+    return [AgentWorker(known[name], session, plan, by_key, alone, width, workload) for name in given]
 
 
 def branches_for(tasks: Sequence[Task], agents: Mapping[str, str]) -> tuple[list[Branch], list[SyncPoint]]:

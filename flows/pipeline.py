@@ -20,6 +20,7 @@ from core.spec import PipelineSpec, load
 from core.stop import Stop
 from core.store import Database, open_database
 from core.task import Outcome, Task
+from core.telemetry import quiet
 from delegation import Assigner, Workload
 from flows.approval import confirm
 from flows.assignment import assigned
@@ -36,10 +37,7 @@ from graphs.checkpoints.retention import keep_latest
 from tools.engine.spark.requirement import check_engine
 from tools.orchestration.requirements import SHARES, branches, tasks_of
 
-# CrewAI reads these when it is first imported: it would send telemetry, take over signals, and write into the home.
-os.environ.setdefault("CREWAI_DISABLE_TELEMETRY", "true")
-os.environ.setdefault("CREWAI_TRACING_ENABLED", "false")
-os.environ.setdefault("CREWAI_STORAGE_DIR", str(settings().root / "crewai"))
+os.environ.update(quiet())
 
 from crewai.flow.flow import Flow, listen, or_, router, start
 from crewai.flow.persistence import persist

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from crews.analysis import TaskAnalysis
 from crews.skills import Need
 
 
@@ -66,7 +67,8 @@ class Formation(_Told):
 
 
 class Team(_Told):
-    """A team for some needs. `score` is the sum of the `components`, each from 0 to 1, by the formation's weights."""
+    """A team for some needs. `score` is the sum of the `components`, each from 0 to 1, by the formation's weights.
+    `analysis` is there where the needs were worked out from a description."""
 
     members: tuple[Member, ...]
     needs: tuple[Need, ...]
@@ -74,6 +76,7 @@ class Team(_Told):
     components: dict[str, float]
     configuration: Configuration
     formation: Formation
+    analysis: TaskAnalysis | None = None
 
     @property
     def agents(self) -> tuple[str, ...]:
