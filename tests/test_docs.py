@@ -157,6 +157,13 @@ def test_the_page_on_delegation_lists_every_default_rule_and_every_verdict() -> 
     assert all(f"`{verdict}`" in page for verdict in Verdict if verdict is not Verdict.ALLOWED)
 
 
+def test_the_commands_of_the_page_on_crews_work(folder: Path) -> None:
+    for block in blocks((ROOT / "docs" / "crews.md").read_text(), "bash"):
+        done = run(f"set -e\n{block}", folder, shell=True)
+        assert done.returncode == 0, f"{block}\n{done.stdout}\n{done.stderr}"
+        assert "account  balanced" in done.stdout
+
+
 @pytest.mark.parametrize("code", blocks((ROOT / "docs" / "crews.md").read_text(), "python"))
 def test_each_example_of_the_page_on_crews_prints_what_it_says(folder: Path, code: str) -> None:
     keeps_its_word(code, folder)
