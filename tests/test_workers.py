@@ -151,7 +151,7 @@ def test_a_transformation_accounts_for_every_row_and_refers_to_its_files(worker:
 
 
 def test_a_transformation_that_filters_groups_is_accounted_for_up_to_them(worker: DataWorker, tmp_path: Path) -> None:
-    """What became of the groups is in the result, as are the files: no reference to them fits the account of the rows."""
+    """What became of the groups is in the result, as are the files: no reference to them fits the rows' account."""
     rules = [
         {"rule": "cast", "columns": {"amount": "integer"}},
         {"rule": "aggregate", "group_by": ["amount"], "aggregates": {"n": "count(*)"}},

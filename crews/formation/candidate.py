@@ -12,9 +12,6 @@ from delegation.card import CAPACITY
 from delegation.load import Load, Loads
 from delegation.workload import Workload
 
-# What a secondary skill counts for, where a primary one of the same level counts for 1.
-SECONDARY = 0.8
-
 # What is thought of an agent of which nothing was measured.
 UNMEASURED = 0.5
 
@@ -25,7 +22,7 @@ class Candidate(BaseModel):
     """An agent that could be in a team. All shares go from 0 to 1, the more the better.
 
     `performs` has the names of the needs that it can do at all; None, if its skills alone decide that. `free` is how
-    many more tasks it may have now. An agent with a `capacity` of 0 can be in no team.
+    many more tasks it may have now. A `capacity` of 0 has who is busy or not available.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -41,12 +38,10 @@ class Candidate(BaseModel):
     performs: frozenset[str] | None = None
 
     def fit(self, need: Need) -> float:
-        """How well it covers the need: its level over the one that is needed, at most 1; a secondary skill counts for
-        `SECONDARY` of that. 0, if it cannot."""
+        """How well it covers the need (see Profile.fit); 0, if it cannot."""
         if self.performs is not None and need.called not in self.performs:
             return 0.0
-        primary, secondary = self.profile.levels(need.skill)
-        return max(min(1.0, primary / need.level), SECONDARY * min(1.0, secondary / need.level))
+        return self.profile.fit(need.skill, need.level)
 
 
 def candidates(

@@ -277,9 +277,14 @@ class ParallelWorkflow:
         failed = {} if again else {key: outcome for key, outcome in known.items() if key not in done}
         board = Board(binding.branches, binding.syncs, done, failed, self.options.attempts)
         recorder = Recorder(binding.ledger, self.name)
+        revisions = await asyncio.to_thread(recorder.revisions)
+        for number, revision in enumerate(revisions, start=1):
+            board.revise(revision, number)
         staff = self._staff(binding)
         admitted = self._admission(binding)
-        return Dispatch(board, recorder, staff, self.options, binding.stop, self._clock, width, admitted)
+        return Dispatch(
+            board, recorder, staff, self.options, binding.stop, self._clock, width, len(revisions), admitted
+        )
 
     async def _binding(self, config: RunnableConfig) -> "Binding":
         thread_id = str(config["configurable"]["thread_id"])

@@ -84,7 +84,7 @@ class DataWorker:
 def _outcome(key: str, request: TransformationRequest, done: Transformation) -> Outcome:
     """The account of the source's rows up to the first rule that makes other rows of them; the whole is in the result.
 
-    `output` refers to the files where one reference can: unpartitioned Parquet, of the rows that this account ends with.
+    `output` refers to the files where one reference can: unpartitioned Parquet, of the rows that the account ends with.
     """
     first = done.account[0]
     values = done.model_dump(mode="json", exclude={"notes"}, exclude_none=True)
