@@ -283,6 +283,10 @@ def test_the_jobs_of_a_killed_deployment_are_done_by_another(
     os.kill(process.pid, signal.SIGKILL)
     process.join(10)
     assert health(database) == {"slow": "lost"}
+    assert (
+        "is a deployment, and has ended. Deploy its agents anew"
+        in CliRunner().invoke(app, ["resume", "deployment-dies"]).output
+    )
     deployment.deploy("slow", {"done": str(tmp_path / "done")})
     (tmp_path / "done").touch()
     deployment.tick()

@@ -18,15 +18,13 @@ from core.store import Database
 from core.store.database import Connection
 from crews.deployment import jobs
 from crews.deployment.health import DeploymentReport, report
+from crews.deployment.jobs import DEPLOYMENT
 from crews.deployment.streams import Streams
 from crews.deployment.worker import Answer, Worker
 from crews.dynamic.pool import ResourcePool
 from crews.registry.registry import Registry
 from delegation.clock import Clock, SystemClock
 from tools.context import ToolContext
-
-# What a deployment is called among runs.
-KIND = "deployment"
 
 # Agents at most (systems C8).
 MOST_AGENTS = 50
@@ -59,7 +57,7 @@ class Deployment:
         clock: Clock | None = None,
         listener: Callable[[DeploymentReport], None] | None = None,
     ) -> None:
-        self.run_id = run_id or runs.new_id(KIND)
+        self.run_id = run_id or runs.new_id(DEPLOYMENT)
         self._workers: dict[str, Worker] = {}
         self._database = database
         self._registry = registry
@@ -71,7 +69,7 @@ class Deployment:
 
     def __enter__(self) -> "Deployment":
         own = settings()
-        runs.create_graph(self._database, self.run_id, KIND, {"graph": KIND})
+        runs.create_graph(self._database, self.run_id, DEPLOYMENT, {"graph": DEPLOYMENT})
         self._lease = claim(self._database, self.run_id, lease_s=own.lease_s)
         self._ledger = Ledger(self._lease, own.runs_dir / self.run_id)
         self._pool = ResourcePool(self._database, run_id=self.run_id)

@@ -19,6 +19,9 @@ from core.store.database import Connection
 from core.store.value import json_in_order, jsonb, text
 from core.task import Outcome
 
+# What a deployment is called among runs.
+DEPLOYMENT = "deployment"
+
 # A job that every process dies of must not go round for ever.
 MOST_ATTEMPTS = 3
 
