@@ -109,15 +109,6 @@ class _Search:
         return [(float(scores[i]), tuple(sorted((*base, int(i))))) for i in np.flatnonzero(scores >= least)]
 
 
-def bound(pool: Pool) -> float:
-    """What no team's score goes beyond: of each size the best coverage, the best members and full diversity."""
-    sizes = np.arange(1, min(pool.most, len(pool.own)) + 1)
-    means = np.cumsum(np.sort(pool.own)[::-1][: len(sizes)])
-    coverage = np.full(len(sizes), pool.fit.max(axis=0).mean())
-    pairs = np.where(sizes > 1, sizes * (sizes - 1) / 2, 0.0)
-    return float(combined(coverage, means, pairs, sizes.astype(float)).max())
-
-
 def _starts(pool: Pool) -> list[Indexed]:
     """Where the search begins, in a fixed order."""
     worth = WEIGHTS["skill_coverage"] * pool.fit.mean(axis=1) + pool.own
