@@ -14,7 +14,7 @@ from crews import Candidate, Level, Need, Profile, Team, form
 from crews.formation import WEIGHTS
 from crews.formation.bound import SHARED_OUT, bound
 from crews.formation.exhaustive import FEW
-from crews.formation.score import Pool, total
+from crews.formation.score import MOST, Pool, total
 from crews.formation.search import best_found, undominated
 from crews.skills import AREAS
 
@@ -167,10 +167,14 @@ def test_every_component_is_a_share_and_their_weighted_sum_is_the_score(
 
 
 def test_formation_with_many_needs_is_bounded_too() -> None:
-    """More needs than the better bound can be computed for."""
-    skills = list(SKILLS)
+    """More needs than the better bound can be computed for, and than a team usually has members."""
+    skills = [skill for known in AREAS.values() for skill in known]
     needs = [Need(skill=skill, level=Level.EXPERT) for skill in skills]
-    assert len(needs) > SHARED_OUT
+    assert len(needs) > max(SHARED_OUT, MOST)
+    alone = [Candidate(agent=skill, profile=Profile(primary={skill: Level.EXPERT})) for skill in skills]
+    assert (
+        len(form(needs, alone + [each.model_copy(update={"agent": f"{each.agent}-2"}) for each in alone]).members) == 15
+    )
     chance = random.Random(3)
     pool = [
         Candidate(agent=f"a{n:02}", profile=Profile(primary=dict.fromkeys(chance.sample(skills, 3), Level.EXPERT)))

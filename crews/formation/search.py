@@ -85,8 +85,10 @@ class _Search:
             score = self.found[team]
 
     def recombine(self, teams: Sequence[Indexed]) -> None:
-        """Look at all teams of the first `KERNEL` candidates that these teams have, and climb from the best."""
-        kernel = sorted(list(dict.fromkeys(member for team in teams for member in team))[:KERNEL])
+        """Look at all teams of the first `KERNEL` candidates that these teams have (of all that the first one has, at
+        least), and climb from the best."""
+        known = list(dict.fromkeys(member for team in teams for member in team))
+        kernel = sorted(known[: max(KERNEL, len(teams[0]))])
         best, seen = best_of_all(self._pool.subset(np.array(kernel)), 1)
         self.looked_at += seen
         self.climb(tuple(kernel[member] for member in best[0]))
