@@ -7,6 +7,11 @@ CrewlineError
 │   ├── TargetError            the target cannot be written
 │   ├── SchemaError            a result is not of the schema declared for it; names each mismatch
 │   ├── ExpressionError        an expression is not of the allowed language
+│   ├── DomainError            a planning domain, or what is asked of it, is wrong
+│   ├── GoalError              a goal names nothing that there is, or something that there is not
+│   │   └── AmbiguousGoal      a goal can be read in several ways, and nobody said which
+│   ├── Unsolvable             there is no plan; names the preconditions that nothing achieves
+│   ├── Unbounded              no plan was found within the bounds; names tasks that come back to themselves
 │   ├── RunNotFound            no run has this id
 │   ├── RunHeld                another living process works on the run
 │   ├── RunFinished            the run has ended and cannot be resumed
@@ -22,6 +27,8 @@ CrewlineError
 │   └── DataError              a value has no room in its type, or is none of it
 ├── TimedOut                   work took longer than it was given, and nobody waits for it any more
 ├── CircuitOpen                what failed again and again is left alone for a while
+├── BudgetSpent                crews have used what their run may spend on a model
+├── ModelError                 a language model is down, or answered what is no answer; rules go on
 ├── StateError                 what a graph was to keep is no plain JSON; names whose it is
 ├── Interrupted                the run was asked to stop; it can be resumed
 ├── AwaitingApproval           a person must decide before the run goes on; it can be resumed
@@ -88,6 +95,54 @@ class SchemaError(InputError):
 
 class ExpressionError(InputError):
     """An expression is not of the allowed language."""
+
+
+class DomainError(InputError):
+    """A planning domain, or what is asked of it, is wrong."""
+
+
+class GoalError(InputError):
+    """A goal names nothing that there is, or something that there is not. `there` is what there is."""
+
+    def __init__(self, what: str, *, there: str, remedy: str = "") -> None:
+        self.there = there
+        super().__init__(what, remedy=remedy or f"There are: {there}. Say which of these it is about.")
+
+
+class AmbiguousGoal(GoalError):
+    """A goal can be read in several ways. `readings` are these, in words, to be chosen from by their number from 1."""
+
+    def __init__(self, goal: str, readings: list[str], *, there: str) -> None:
+        self.readings = readings
+        listed = "".join(f"\n  {number}. {reading}" for number, reading in enumerate(readings, start=1))
+        super().__init__(
+            f"The goal '{goal}' can be read in {len(readings)} ways:{listed}\n",
+            there=there,
+            remedy="Say which one is meant, with --reading NUMBER, or name the dataset or column.",
+        )
+
+
+class Unsolvable(InputError):
+    """There is no plan. `unmet` has one line for each precondition that stood in the way."""
+
+    def __init__(self, unmet: list[str], domain: str) -> None:
+        self.unmet = unmet
+        super().__init__(
+            f"There is no plan in the domain '{domain}': {'; '.join(unmet)}.",
+            remedy="Give the facts, or add an action or method that achieves them.",
+        )
+
+
+class Unbounded(InputError):
+    """No plan was found within the bounds. `tasks` come back to themselves, one by way of the next."""
+
+    def __init__(self, tasks: list[str], what: str) -> None:
+        self.tasks = tasks
+        circle = f" Endless recursion: {' -> '.join(tasks)}." if tasks else ""
+        super().__init__(
+            f"No plan was found: {what}.{circle}",
+            remedy="Give these tasks a method that ends, or wider bounds." if tasks else "Give wider bounds.",
+        )
 
 
 class RunNotFound(InputError):
@@ -215,6 +270,25 @@ class CircuitOpen(CrewlineError):
             f"The circuit of {circuit} is open, after {failures} failures in a row.",
             remedy=f"It is tried again {reset_s:g} s after the last of them.",
         )
+
+
+class ModelError(CrewlineError):
+    """A language model is down, or what it answered is no answer. Rules can do without it."""
+
+    def __init__(self, model: str, reason: str) -> None:
+        self.model = model
+        self.reason = reason
+        super().__init__(
+            f"The model {model} {reason}.",
+            remedy="See that OPENAI_BASE_URL and OPENAI_API_KEY are right, or unset CREWLINE_LLM_MODEL to go by rules.",
+        )
+
+
+class BudgetSpent(CrewlineError):
+    """Crews have used what their run may spend on a model. `what` says of what nothing is left."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"The run's budget of {what} is spent.", remedy="Give `crew` more of it in the pipeline.")
 
 
 class StateError(CrewlineError):

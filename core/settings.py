@@ -16,7 +16,8 @@ ENGINE_SHARE_OF_MEMORY = 0.5
 class Settings(BaseSettings):
     """What one process of Crewline needs to know about its surroundings.
 
-    Every field is read from `CREWLINE_<NAME>`; an empty variable counts as unset.
+    Every field is read from `CREWLINE_<NAME>`, but those of the model's server from the variables that all its clients
+    read; an empty variable counts as unset.
     """
 
     model_config = SettingsConfigDict(
@@ -38,6 +39,22 @@ class Settings(BaseSettings):
     threads: int | None = Field(default=None, ge=1, description="Engine threads in all; the machine's cores if unset.")
     memory_mb: int | None = Field(
         default=None, ge=256, description="Engine memory in all; half the machine's if unset."
+    )
+
+    llm_model: str | None = Field(
+        default=None, description="The language model to ask where one can help; rules do without it if unset."
+    )
+    openai_api_key: SecretStr | None = Field(
+        default=None, validation_alias="OPENAI_API_KEY", description="The key for the model's server."
+    )
+    openai_base_url: str | None = Field(
+        default=None, validation_alias="OPENAI_BASE_URL", description="A server that speaks OpenAI's interface."
+    )
+    agent_modules: str = Field(
+        default="", description="Modules that registered agents may come from, besides Crewline's; with commas between."
+    )
+    rules: Path | None = Field(
+        default=None, description="Rules of delegation that runs go by; the default table if unset."
     )
 
     mcp_token: SecretStr | None = Field(
@@ -86,5 +103,9 @@ def settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        problems = "; ".join(f"CREWLINE_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors())
+        problems = "; ".join(f"{_variable(str(e['loc'][0]))}: {e['msg']}" for e in error.errors())
         raise InputError(f"The environment is wrong: {problems}.", remedy="Correct or unset it.") from error
+
+
+def _variable(field: str) -> str:
+    return field if field.isupper() else f"CREWLINE_{field.upper()}"

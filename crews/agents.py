@@ -14,6 +14,8 @@ from core.errors import AccountingError
 from core.spec import PipelineSpec
 from core.stop import Stop
 from core.task import Dimension, Fate, Outcome, RowCount, Severity, Stage, Task, Violation
+from crews.skills import Profile
+from crews.skills.stages import STAGE_PROFILES
 from tools.engine.engine import Engine
 from tools.engine.limits import Limits
 from tools.engine.rowid import ROW, unreadable_row
@@ -58,6 +60,9 @@ class Agent(Protocol):
     @property
     def stages(self) -> frozenset[Stage]: ...
 
+    @property
+    def profile(self) -> Profile: ...
+
     def perform(self, task: Task, work: Work) -> Outcome: ...
 
 
@@ -70,6 +75,7 @@ class StageAgent:
 
     id: str
     stages: frozenset[Stage]
+    profile: Profile
     act: Callable[[Engine, Task, Work], Outcome]
     in_process: bool = False
 
@@ -251,14 +257,18 @@ def _account(rows_in: int, output: DatasetRef, leaving: dict[str, int]) -> RowCo
     )
 
 
+def _built_in(stage: Stage, act: Callable[[Engine, Task, Work], Outcome], *, in_process: bool = False) -> StageAgent:
+    return StageAgent(f"{stage}_agent", frozenset({stage}), STAGE_PROFILES[stage], act, in_process)
+
+
 AGENTS: dict[str, Agent] = {
     agent.id: agent
     for agent in (
         # Records are numbered in the order of their file, which is one reader's work.
-        StageAgent("ingestion_agent", frozenset({Stage.INGESTION}), ingest, in_process=True),
-        StageAgent("validation_agent", frozenset({Stage.VALIDATION}), validate_dataset),
-        StageAgent("transformation_agent", frozenset({Stage.TRANSFORMATION}), apply_rules),
-        StageAgent("enrichment_agent", frozenset({Stage.ENRICHMENT}), apply_rules),
-        StageAgent("aggregation_agent", frozenset({Stage.AGGREGATION}), aggregate),
+        _built_in(Stage.INGESTION, ingest, in_process=True),
+        _built_in(Stage.VALIDATION, validate_dataset),
+        _built_in(Stage.TRANSFORMATION, apply_rules),
+        _built_in(Stage.ENRICHMENT, apply_rules),
+        _built_in(Stage.AGGREGATION, aggregate),
     )
 }

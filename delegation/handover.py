@@ -2,14 +2,14 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
-from core.errors import Refused
+from core.errors import AtCapacity, Refused
 from core.task import Stage, Task
 from delegation.assignment import Assignment, nobody
-from delegation.decision import Decision
+from delegation.decision import Decision, Verdict
 from delegation.policy import Policy
 from delegation.rights import Rights
 
@@ -21,6 +21,20 @@ TASK_TYPES = {
     Stage.ENRICHMENT: "data_transformation",
     Stage.AGGREGATION: "data_transformation",
 }
+
+
+class Terms(NamedTuple):
+    """On what terms a task is handed over: the facts for the policy, the delegator's rights, and those that it needs.
+    See `Policy.can_delegate`."""
+
+    context: Mapping[str, Any]
+    held: Rights | None = None
+    asked: Rights | None = None
+
+
+# Gets the decisions that ask for an approval, by the places of their tasks. Returns once all are approved; raises what
+# keeps the tasks from being handed over.
+Approve = Callable[[Mapping[str, Decision]], None]
 
 
 class Handover(BaseModel):
@@ -59,54 +73,77 @@ def hand_over(
     return Handover(delegate=with_approval.delegate, decisions=(*others, with_approval))
 
 
+def refusal(delegator: str, task: Task, decisions: Sequence[Decision]) -> Refused:
+    """The error of a task that is refused to all agents that could do it: AtCapacity, if it is enough to wait."""
+    for decision in decisions:
+        if decision.verdict is Verdict.NO_CAPACITY and decision.impact and decision.impact.capacity:
+            return AtCapacity(decision.delegate, decision.impact.capacity)
+    last = decisions[-1]
+    to = f"to {last.delegate}" if len(decisions) == 1 else "to nobody"
+    return Refused(delegator, f"{task.place} {to}: {last.reason}", remedy=" ".join(last.remedy))
+
+
+def unapproved(given: Mapping[str, Decision]) -> None:
+    """An Approve where there is nobody to ask. Raises Refused."""
+    for place, decision in given.items():
+        raise Refused(decision.delegator, f"{place} needs an approval", remedy="Have it approved.")
+
+
 class PolicyAssigner:
     """Gives each task to the best agent for its stage to whom the policy lets `delegator` hand it (an Assigner).
 
-    The best: of the highest skill, of equals the one with the fewest tasks so far, then the first by id. `context` are
-    the facts of the policy, for all tasks. `told` gets every decision, also when no agent is found: for the journal.
+    The best: of the highest skill, of equals the one with the fewest tasks so far, then the first by id. `terms` says
+    on what terms a task is handed over. `told` gets every decision, also when no agent is found: for the journal.
+    `approve` is asked once, about all tasks that may be had with an approval only.
     """
 
     def __init__(
         self,
         policy: Policy,
         delegator: str,
-        context: Mapping[str, Any],
+        terms: Callable[[Task], Terms],
         told: Callable[[Sequence[Decision]], None],
+        approve: Approve = unapproved,
     ) -> None:
         self._policy = policy
         self._delegator = delegator
-        self._context = context
+        self._terms = terms
         self._told = told
+        self._approve = approve
 
     def assign(self, tasks: Sequence[Task], agents: Mapping[str, frozenset[Stage]]) -> list[Assignment]:
         """An assignment for each task, in order.
 
-        Raises InputError if no agent can perform a task's stage, Refused if the policy lets none get it that could, or
-        only with an approval.
+        Raises InputError if no agent can perform a task's stage, Refused if the policy lets none get it that could,
+        AtCapacity if one that could has too many tasks at the moment; and what `approve` raises.
         """
         decisions: list[Decision] = []
         given: Counter[str] = Counter()
         try:
-            return [self._assigned(task, agents, given, decisions) for task in tasks]
+            found = {task.place: self._found(task, agents, given, decisions) for task in tasks}
         finally:
             self._told(decisions)
+        if asking := {place: decision for place, decision in found.items() if decision.approval}:
+            self._approve(asking)
+        return [Assignment(task=place, agent=found[place].delegate, reason=found[place].reason) for place in found]
 
-    def _assigned(
+    def _found(
         self, task: Task, agents: Mapping[str, frozenset[Stage]], given: Counter[str], decisions: list[Decision]
-    ) -> Assignment:
+    ) -> Decision:
         able = [agent for agent, stages in agents.items() if task.stage in stages]
         if not able:
             raise nobody(task, agents)
         task_type = TASK_TYPES[task.stage]
         able.sort(key=lambda agent: (-self._skill(agent, task_type), given[agent], agent))
-        found = hand_over(self._policy, self._delegator, able, task_type, self._context)
+        terms = self._terms(task)
+        found = hand_over(
+            self._policy, self._delegator, able, task_type, terms.context, held=terms.held, asked=terms.asked
+        )
         decisions.extend(found.decisions)
-        decision = found.decisions[-1]
-        if found.delegate is None or decision.approval:
-            why = f"{task.place} needs an approval" if found.delegate else f"{task.place} to nobody: {decision.reason}"
-            raise Refused(self._delegator, why, remedy=" ".join(decision.remedy) or "Have it approved.")
+        if found.delegate is None:
+            raise refusal(self._delegator, task, found.decisions)
         given[found.delegate] += 1
-        return Assignment(task=task.place, agent=found.delegate, reason=decision.reason)
+        return found.decisions[-1]
 
     def _skill(self, agent: str, task_type: str) -> float:
         card = self._policy.roster.cards.get(agent)

@@ -4,17 +4,16 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from core.dataset import DatasetRef
-from core.errors import AtCapacity
+from core.errors import AtCapacity, InputError
 from core.task import Outcome, Task
-from crews import AGENTS, Agent, Work
+from crews import Agent, Work
 from delegation import Claim, Workload
+from flows.assignment import BUSY_S, WAITS
+from flows.executors import executors
 from flows.session import Session
+from flows.terms import limits_of
 from graphs import Attempt, Branch, SyncPoint
-from tools.engine.limits import Limits
-from tools.orchestration.requirements import Plan, limits
-
-# How often an agent that has too much to do is looked at again, seconds.
-_BUSY_S = 0.5
+from tools.orchestration.requirements import Plan
 
 
 @dataclass(frozen=True)
@@ -53,11 +52,15 @@ class AgentWorker:
         """The agent's promise to do the task, within its capacity: while it has too much to do, wait."""
         rows = sum(ref.rows for ref in _outputs(attempt, task.inputs))
         claim = Claim(agent=self.name, task=task.key, kind=str(task.stage), run_id=self.session.run_id, volume=rows)
+        waited = False
         while True:
             try:
                 return self.workload.claim(claim)
-            except AtCapacity:
-                attempt.stop.wait(_BUSY_S)
+            except AtCapacity as full:
+                if not waited:
+                    self.session.ledger.tell(WAITS, actor=self.name, step=task.key, reason=full.reason, agent=self.name)
+                waited = True
+                attempt.stop.wait(BUSY_S)
 
     def _work(self, task: Task, attempt: Attempt) -> Work:
         session = self.session
@@ -68,14 +71,10 @@ class AgentWorker:
             inputs=_outputs(attempt, task.inputs),
             context={dataset: _outputs(attempt, keys) for dataset, keys in task.context.items()},
             path=attempt.path,
-            limits=self._limits(task),
+            limits=limits_of(session, task, alone=self.alone),
             stop=attempt.stop,
             began=session.began,
         )
-
-    def _limits(self, task: Task) -> Limits:
-        session = self.session
-        return session.limits if self.alone else limits(task.stage, task.shards, session.threads, session.memory_mb)
 
 
 def workers_for(
@@ -88,10 +87,20 @@ def workers_for(
     alone: bool,
     width: int,
 ) -> list[AgentWorker]:
-    """A worker for each agent that was given some of the tasks. `agents` maps a task's place to the agent's id."""
+    """A worker for each agent that was given some of the tasks. `agents` maps a task's place to the agent's id.
+
+    Raises InputError for one who is not here.
+    """
     by_key = {task.key: task for task in tasks}
     given = sorted({agents[task.place] for task in tasks})
-    return [AgentWorker(AGENTS[name], session, plan, by_key, alone, width, workload) for name in given]
+    known = executors(session)
+    for name in given:
+        if name not in known:
+            raise InputError(
+                f"Tasks of run {session.run_id} were given to {name}, and there is no such agent here.",
+                remedy="Go on with it where the agent is installed, or give it to the run (`agents=`).",
+            )
+    return [AgentWorker(known[name], session, plan, by_key, alone, width, workload) for name in given]
 
 
 def branches_for(tasks: Sequence[Task], agents: Mapping[str, str]) -> tuple[list[Branch], list[SyncPoint]]:

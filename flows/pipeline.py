@@ -7,6 +7,7 @@ says where the flow was (`step`); the ledger says what is done, and decides wher
 import asyncio
 import os
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -20,26 +21,27 @@ from core.spec import PipelineSpec, load
 from core.stop import Stop
 from core.store import Database, open_database
 from core.task import Outcome, Task
-from crews import AGENTS
-from delegation import Assigner, Workload
+from core.telemetry import quiet
+from crews import Agent
+from delegation import Assigner, Rules, Workload, load_rules
 from flows.approval import confirm
+from flows.assignment import assigned
 from flows.closing import publish_run, write_off
+from flows.formation import told
 from flows.gate import Route
 from flows.passage import failures, passed, repairable
 from flows.performance import branches_for, workers_for
 from flows.planning import planned
 from flows.session import Session, open_session
 from flows.state import PipelineState, Step
-from flows.teams import assigner_for, cards
+from flows.teams import cards
 from graphs import Options, ParallelWorkflow, conduct
 from graphs.checkpoints.retention import keep_latest
+from graphs.loop import concluded
 from tools.engine.spark.requirement import check_engine
 from tools.orchestration.requirements import SHARES, branches, tasks_of
 
-# CrewAI reads these when it is first imported: it would send telemetry, take over signals, and write into the home.
-os.environ.setdefault("CREWAI_DISABLE_TELEMETRY", "true")
-os.environ.setdefault("CREWAI_TRACING_ENABLED", "false")
-os.environ.setdefault("CREWAI_STORAGE_DIR", str(settings().root / "crewai"))
+os.environ.update(quiet())
 
 from crewai.flow.flow import Flow, listen, or_, router, start
 from crewai.flow.persistence import persist
@@ -75,12 +77,14 @@ class DataPipelineFlow(Flow[PipelineState]):
     _skip_auto_memory = True
     _database: Database | None = PrivateAttr(default=None)
     _settings: Settings = PrivateAttr()
+    _rules: Rules = PrivateAttr()
     _spec: PipelineSpec | None = PrivateAttr(default=None)
     _document: Path | None = PrivateAttr(default=None)
     _base_dir: str = PrivateAttr(default="")
     _stop: Stop = PrivateAttr()
     _listener: Listener | None = PrivateAttr(default=None)
     _assigner: Assigner | None = PrivateAttr()
+    _agents: tuple[Agent, ...] = PrivateAttr(default=())
     _workload: Workload = PrivateAttr()
     _compatible: bool = PrivateAttr(default=False)
     _approved_by: str | None = PrivateAttr(default=None)
@@ -96,14 +100,16 @@ class DataPipelineFlow(Flow[PipelineState]):
         stop: Stop | None = None,
         listener: Listener | None = None,
         assigner: Assigner | None = None,
+        agents: Iterable[Agent] = (),
         compatible: bool = False,
         approved_by: str | None = None,
     ) -> None:
         """Give either a `spec`, or the path of one, for a new run; or the `run_id` of one to resume.
 
         Relative paths in a spec stand under the folder of its document, or `base_dir`. `database` is opened from the
-        settings if not given. `listener` is told every event of the journal as it is written. `compatible` accepts a
-        spec that changed since the run began; `approved_by` names who approves a run that waits for it.
+        settings if not given. `agents` can be in the team besides those that are installed here. `listener` is told
+        every event of the journal as it is written. `compatible` accepts a spec that changed since the run began;
+        `approved_by` names who approves a run that waits for it.
         """
         if (spec is None) == (run_id is None):
             raise InputError("A flow needs either a spec, for a new run, or the run_id of one to resume.")
@@ -121,12 +127,14 @@ class DataPipelineFlow(Flow[PipelineState]):
         )
         self._database = database
         self._settings = settings()
+        self._rules = load_rules(self._settings.rules) if self._settings.rules else load_rules()
         self._spec = loaded
         self._document = document
         self._base_dir = str(Path(base_dir).absolute() if base_dir else document.parent if document else Path.cwd())
         self._stop = stop or Stop()
         self._listener = listener
         self._assigner = assigner
+        self._agents = tuple(agents)
         self._compatible = compatible
         self._approved_by = approved_by
 
@@ -156,7 +164,7 @@ class DataPipelineFlow(Flow[PipelineState]):
         saved = await asyncio.to_thread(saved_state, self._session)
         async with held(self._session):
             with Workload(database, lease_s=self._settings.lease_s) as self._workload:
-                self._workload.register(cards().values())
+                self._workload.register(cards(self._session.staff.agents).values())
                 await super().kickoff_async(inputs=saved)
             report = self._summed_up(time.monotonic() - started)
             if report.status == "published":
@@ -174,8 +182,10 @@ class DataPipelineFlow(Flow[PipelineState]):
             self.run_id,
             self._settings,
             self._stop,
+            self._rules,
             listener=self._listener,
             compatible=self._compatible,
+            agents=self._agents,
         )
 
     @start()
@@ -206,14 +216,16 @@ class DataPipelineFlow(Flow[PipelineState]):
 
     @listen(or_("at_orchestrate_teams", initiate))
     def orchestrate_teams(self) -> None:
-        """Give each task to an agent."""
+        """Form a team, and give each task to one of its members."""
         ledger = self._session.ledger
         recorded = ledger.recorded("assignment")
         if recorded is None:
             step = ledger.begin("assignment", actor="flow")
-            stages = {agent.id: agent.stages for agent in AGENTS.values()}
-            assigner = self._assigner or assigner_for(self._session, self._workload.loads())
-            assignments = assigner.assign(planned(self._session).tasks, stages)
+            tasks = planned(self._session).tasks
+            team, assignments = assigned(
+                self._session, self._workload, tasks, assigner=self._assigner, approved_by=self._approved_by
+            )
+            ledger.tell("team.formed", step="assignment", **told(team))
             recorded = {assignment.task: assignment.agent for assignment in assignments}
             reasons = [assignment.model_dump() for assignment in assignments]
             ledger.commit(step, recorded, actor="flow", told={"assignments": reasons})
@@ -243,7 +255,7 @@ class DataPipelineFlow(Flow[PipelineState]):
             stop=session.stop,
             url=session.lease.database.url,
         )
-        outcomes = asyncio.run(work).outcomes
+        outcomes = concluded(work).outcomes
         self.state.take_note(tasks, outcomes, time.monotonic() - started, width)
         self._next("quality_gate")
 

@@ -1,5 +1,6 @@
 """What a process holds while it works on a run."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +15,9 @@ from core.spec import PipelineSpec, load
 from core.spec.document import parse
 from core.stop import Stop
 from core.store.database import Database
+from crews import Agent
+from crews.staff import Staff, staff
+from delegation import Rules
 from flows.difference import differences
 from tools.engine.limits import Limits
 from tools.engine.spark.requirement import check_engine
@@ -24,7 +28,8 @@ from tools.sources import Surroundings
 
 @dataclass
 class Session:
-    """A run under lease: its spec, ledger, surroundings, the machine's means, when it began; its plan, once made."""
+    """A run under lease: its spec, ledger, surroundings, the machine's means, when it began, who could work on it; its
+    plan, once made."""
 
     run_id: str
     spec: PipelineSpec
@@ -35,6 +40,8 @@ class Session:
     threads: int
     memory_mb: int
     began: datetime
+    rules: Rules
+    staff: Staff
     plan: Plan | None = None
 
     @property
@@ -53,15 +60,19 @@ def open_session(
     run_id: str,
     settings: Settings,
     stop: Stop,
+    rules: Rules,
     *,
     listener: Listener | None = None,
     compatible: bool = False,
+    agents: Iterable[Agent] = (),
 ) -> Session:
     """Claim a run that is on record. Raises RunNotFound, RunHeld, RunFinished, SpecChanged, InputError.
 
     The spec is the one that the run was started with. When its document has changed since, the run is refused, unless
     the change is declared `compatible`, or nothing is done yet; then the changed spec holds for what is to be done.
+    `agents` can be given tasks besides those that are installed.
     """
+    known = staff(agents)
     run = runs.get(database, run_id)
     if run.status == "published":
         raise RunFinished(run_id, run.status, remedy=f"See what it did with: crewline audit {run_id}")
@@ -90,6 +101,8 @@ def open_session(
         threads=settings.engine_threads,
         memory_mb=settings.engine_memory_mb,
         began=run.created_at,
+        rules=rules,
+        staff=known,
     )
 
 

@@ -1,12 +1,10 @@
 """Who performs a run's tasks: handed over by the policy, won by auction, or placed by the optimizer."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from core.classification import Classification
 from core.errors import Refused
-from core.task import THRESHOLDS, Stage, Task
-from crews import AGENTS
+from core.task import Stage, Task
+from crews import AGENTS, Agent, Level
 from delegation import (
     AgentCard,
     Assigner,
@@ -16,109 +14,142 @@ from delegation import (
     Policy,
     PolicyAssigner,
     Priority,
-    load_rules,
 )
-from delegation import record as record_decisions
 from delegation.auction.assignment import AuctionAssigner
 from delegation.auction.bidder import measured
-from delegation.handover import TASK_TYPES
+from delegation.handover import TASK_TYPES, Approve, Terms, refusal
 from delegation.load import Loads
-from delegation.optimizer import Candidate, PendingTask, optimize
-from delegation.optimizer import record as record_proposal
+from delegation.optimizer import Candidate, PendingTask
+from flows.formation import SKILLS
 from flows.session import Session
+from flows.terms import classification_of, terms_of
 
 # On whose behalf a run hands its tasks over.
 COORDINATOR = "stage_coordinator"
 
+Tell = Callable[[Sequence[Decision]], None]
 
-def cards() -> dict[str, AgentCard]:
-    """The coordinator, and the built-in agents: collaborators, each skilled in what its stages ask for."""
+
+def cards(agents: Mapping[str, Agent] = AGENTS) -> dict[str, AgentCard]:
+    """The coordinator, and these agents: collaborators, each as skilled in what its stages ask for as they fit it."""
     found = {COORDINATOR: AgentCard(id=COORDINATOR, authority=Authority.STAGE_COORDINATOR)}
-    for agent in AGENTS.values():
-        skills = {name: 1.0 for stage in agent.stages for name in (str(stage), TASK_TYPES[stage])}
-        peers = frozenset(AGENTS.keys() - {agent.id})
+    for agent in agents.values():
+        skills: dict[str, float] = {}
+        for stage in agent.stages:
+            fit = agent.profile.fit(SKILLS[stage], Level.MASTER)
+            skills[stage] = fit
+            skills[TASK_TYPES[stage]] = max(fit, skills.get(TASK_TYPES[stage], 0.0))
+        peers = frozenset(agents.keys() - {agent.id})
         found[agent.id] = AgentCard(id=agent.id, authority=Authority.PIPELINE_COLLABORATOR, skills=skills, peers=peers)
     return found
 
 
-def assigner_for(session: Session, loads: Loads) -> Assigner:
-    """The assigner that the spec asks for. Whichever it is, the policy decides who may get a task at all."""
-    known = cards()
-    policy = Policy(load_rules(), known.values(), loads)
-    context = {
-        "scope": "stage",
-        "quality_threshold": min(THRESHOLDS.values()),
-        "classification": _classification(session),
-    }
+def assigner_for(session: Session, loads: Loads, tell: Tell, approve: Approve) -> Assigner:
+    """The assigner that the spec asks for. Whichever it is, the policy decides who may get a task at all: `tell` gets
+    its decisions, `approve` those that ask for an approval. Raises what a PolicyAssigner raises."""
+    known = cards(session.staff.agents)
+    policy = Policy(session.rules, known.values(), loads)
 
-    def tell(decisions: Sequence[Decision]) -> None:
-        record_decisions(session.lease.database, decisions, run_id=session.run_id)
+    def terms(task: Task) -> Terms:
+        return terms_of(session, task)
 
     if session.spec.assignment == "auction":
         auction = AuctionAssigner(session.lease.database, cards=known, run_id=session.run_id)
-        return Permitted(auction, policy, context, tell)
+        return Permitted(auction, policy, terms, tell, approve)
     if session.spec.assignment == "optimizer":
-        return Permitted(OptimizerAssigner(session, policy, context, loads), policy, context, tell)
-    return PolicyAssigner(policy, COORDINATOR, context, tell)
+        return OptimizerAssigner(session, policy, terms, tell, approve, loads)
+    return PolicyAssigner(policy, COORDINATOR, terms, tell, approve)
 
 
-def _classification(session: Session) -> Classification:
-    return session.spec.governance.classification or Classification.INTERNAL
+def _decided(policy: Policy, task: Task, agent: str, terms: Terms) -> Decision:
+    return policy.can_delegate(
+        COORDINATOR, agent, TASK_TYPES[task.stage], terms.context, held=terms.held, asked=terms.asked
+    )
+
+
+def _ask(approve: Approve, given: Iterable[tuple[Task, Decision]]) -> None:
+    if asking := {task.place: decision for task, decision in given if decision.approval}:
+        approve(asking)
 
 
 class Permitted:
     """An assigner whose hand-overs are decided by the policy."""
 
     def __init__(
-        self,
-        assigner: Assigner,
-        policy: Policy,
-        context: Mapping[str, Any],
-        tell: Callable[[Sequence[Decision]], None],
+        self, assigner: Assigner, policy: Policy, terms: Callable[[Task], Terms], tell: Tell, approve: Approve
     ) -> None:
         self._assigner = assigner
         self._policy = policy
-        self._context = context
+        self._terms = terms
         self._tell = tell
+        self._approve = approve
 
     def assign(self, tasks: Sequence[Task], agents: Mapping[str, frozenset[Stage]]) -> list[Assignment]:
         """An assignment for each task, in order. Raises InputError if nobody can perform one, Refused if nobody may."""
         given = self._assigner.assign(tasks, agents)
         decisions = [
-            self._policy.can_delegate(COORDINATOR, found.agent, TASK_TYPES[task.stage], self._context)
+            _decided(self._policy, task, found.agent, self._terms(task))
             for task, found in zip(tasks, given, strict=True)
         ]
         self._tell(decisions)
         for task, decision in zip(tasks, decisions, strict=True):
-            if not decision.allowed or decision.approval:
-                why = f"{task.place} to {decision.delegate}: {decision.reason}"
-                raise Refused(COORDINATOR, why, remedy=" ".join(decision.remedy) or "Have it approved.")
+            if not decision.allowed:
+                raise refusal(COORDINATOR, task, [decision])
+        _ask(self._approve, zip(tasks, decisions, strict=True))
         return given
 
 
 class OptimizerAssigner:
-    """Places all tasks at once, by the hours that such tasks took before."""
+    """Places all tasks at once, by the hours that such tasks took before, where the policy lets them be placed."""
 
-    def __init__(self, session: Session, policy: Policy, context: Mapping[str, Any], loads: Loads) -> None:
+    def __init__(
+        self,
+        session: Session,
+        policy: Policy,
+        terms: Callable[[Task], Terms],
+        tell: Tell,
+        approve: Approve,
+        loads: Loads,
+    ) -> None:
         self._session = session
         self._policy = policy
-        self._context = context
+        self._terms = terms
+        self._tell = tell
+        self._approve = approve
         self._loads = loads
 
     def assign(self, tasks: Sequence[Task], agents: Mapping[str, frozenset[Stage]]) -> list[Assignment]:
         """An assignment for each task, in order. Raises Refused if one finds no agent."""
-        proposal = optimize(
-            self._pending(tasks, agents),
-            [self._candidate(agent, len(tasks)) for agent in sorted(agents)],
-            permit=self._permit,
-        )
-        record_proposal(self._session.lease.database, proposal, actor=COORDINATOR, run_id=self._session.run_id)
+        # With SciPy, which other assigners need not wait for.
+        from delegation.optimizer import optimize
+        from delegation.optimizer import record as record_proposal
+
+        by_place = {task.place: task for task in tasks}
+        decisions: dict[tuple[str, str], Decision] = {}
+
+        def permit(pending: PendingTask, card: AgentCard) -> Decision:
+            pair = (pending.id, card.id)
+            if pair not in decisions:
+                task = by_place[pending.id]
+                decisions[pair] = _decided(self._policy, task, card.id, self._terms(task))
+            return decisions[pair]
+
+        candidates = [self._candidate(agent, len(tasks)) for agent in sorted(agents)]
+        proposal = optimize(self._pending(tasks, agents), candidates, permit=permit)
         for left in proposal.left_over:
+            refused = [decision for (place, _), decision in decisions.items() if place == left.task]
+            self._tell(refused)
+            if refused:
+                raise refusal(COORDINATOR, by_place[left.task], refused)
             raise Refused(COORDINATOR, f"{left.task} to nobody: {left.reason}", remedy="Register another agent.")
+        record_proposal(self._session.lease.database, proposal, actor=COORDINATOR, run_id=self._session.run_id)
         agent_of = {placement.task: placement.agent for placement in proposal.placements}
+        found = [(task, decisions[task.place, agent_of[task.place]]) for task in tasks]
+        self._tell([decision for _, decision in found])
+        _ask(self._approve, found)
         proof = "proven best" if proposal.proven else f"within {proposal.gap:.1%} of the best"
         reason = f"placed by the optimizer, {proof}"
-        return [Assignment(task=task.place, agent=agent_of[task.place], reason=reason) for task in tasks]
+        return [Assignment(task=task.place, agent=decision.delegate, reason=reason) for task, decision in found]
 
     def _pending(self, tasks: Sequence[Task], agents: Mapping[str, frozenset[Stage]]) -> list[PendingTask]:
         known = [measured(self._session.lease.database, agent) for agent in agents]
@@ -133,7 +164,7 @@ class OptimizerAssigner:
                 task_type=str(task.stage),
                 hours=hours[task.stage],
                 priority=Priority[task.priority.upper()],
-                classification=_classification(self._session),
+                classification=classification_of(self._session),
             )
             for task in tasks
         ]
@@ -144,9 +175,5 @@ class OptimizerAssigner:
         return Candidate(
             card=card.model_copy(update={"capacity": card.capacity + tasks}),
             load=self._loads.load(agent),
-            clearance=_classification(self._session),
+            clearance=classification_of(self._session),
         )
-
-    def _permit(self, task: PendingTask, card: AgentCard) -> Decision:
-        stage = Stage(task.task_type)
-        return self._policy.can_delegate(COORDINATOR, card.id, TASK_TYPES[stage], self._context)

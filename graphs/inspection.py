@@ -4,8 +4,10 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import StateSnapshot
 from pydantic import BaseModel
 
@@ -13,10 +15,11 @@ from core import run as runs
 from core.ledger import recorded
 from core.run import Run
 from core.store.database import Database
+from graphs.assembly.order import GRAPH, Order
+from graphs.assembly.pipeline import Assembled
 from graphs.checkpoints import Checkpoints
 from graphs.checkpoints.storage import threads_of
 from graphs.gallery import named, restored
-from graphs.parallel.workflow import ParallelWorkflow
 from graphs.runs import Question
 
 
@@ -100,9 +103,15 @@ def _branches(database: Database, run: Run, blocked: int) -> dict[str, int]:
     return {status: n for status, n in counts.items() if n}
 
 
-def _to_look_at(database: Database, run: Run) -> ParallelWorkflow:
+class _Drawn(Protocol):
+    def graph(self, checkpointer: BaseCheckpointSaver[str] | None = None) -> CompiledStateGraph[Any, Any, Any, Any]: ...
+
+
+def _to_look_at(database: Database, run: Run) -> _Drawn:
     """The workflow of a run, with workers of whom the names are known."""
     definition = run.spec
+    if run.kind == "graph" and run.pipeline == GRAPH:
+        return Assembled(Order.model_validate(definition))
     if run.kind == "pipeline":
         # Its tasks are branches; their workers are the agents that they were given to.
         agents = sorted(set((recorded(database, run.run_id, "assignment") or {}).values()))
@@ -110,7 +119,7 @@ def _to_look_at(database: Database, run: Run) -> ParallelWorkflow:
     return restored(definition, named(definition["workers"]))
 
 
-async def _history(url: str, workflow: ParallelWorkflow, threads: Sequence[str]) -> list[Moment]:
+async def _history(url: str, workflow: _Drawn, threads: Sequence[str]) -> list[Moment]:
     async with Checkpoints(url) as checkpoints:
         graph = workflow.graph(checkpoints.saver())
         return [
@@ -120,7 +129,7 @@ async def _history(url: str, workflow: ParallelWorkflow, threads: Sequence[str])
         ]
 
 
-async def _last(url: str, workflow: ParallelWorkflow, thread: str, checkpoint: str | None = None) -> StateSnapshot:
+async def _last(url: str, workflow: _Drawn, thread: str, checkpoint: str | None = None) -> StateSnapshot:
     at = {"checkpoint_id": checkpoint} if checkpoint else {}
     async with Checkpoints(url) as checkpoints:
         return await workflow.graph(checkpoints.saver()).aget_state({"configurable": {"thread_id": thread, **at}})

@@ -10,7 +10,10 @@ from core.journal import Listener
 from core.run import Run
 from core.stop import Stop
 from core.store.database import Database
+from crews.deployment.jobs import DEPLOYMENT
 from graphs.adaptive.makers import default_maker
+from graphs.assembly.order import GRAPH
+from graphs.assembly.run import resume_assembly
 from graphs.gallery import restored
 from graphs.runs import GraphReport, resume
 from graphs.worker import Worker
@@ -41,6 +44,10 @@ def take_up(
         raise RunFinished(run_id, run.status, remedy=f"See what it did with: crewline status {run_id}")
     if run.status == "waiting" and run.report and not answers:
         return GraphReport.model_validate(run.report)
+    if run.pipeline == GRAPH:
+        return resume_assembly(database, run_id, stop=stop, listener=listener).as_graph()
+    if run.pipeline == DEPLOYMENT:
+        raise InputError(f"Run {run_id} is a deployment, and has ended.", remedy="Deploy its agents anew.")
     context = ToolContext(agent="graph")
     workers = staff_for(run, known_workers(database, context))
     workflow = restored(run.spec, workers, default_maker(database, context))

@@ -5,10 +5,14 @@
 
 Each request takes the next turn. A request when no turn is left, or a call of a tool that was not offered, is answered
 with an error as the real service would, and fails the test when the fixture ends.
+
+A bad model is scripted too: `calls_amiss`, `calls_unknown`, `fails`, `repeats` for one that goes on without end, and
+`latency_s` for a slow one. At `refusing_url()` nobody answers at all.
 """
 
 import itertools
 import json
+import socket
 import threading
 from collections import deque
 from collections.abc import Iterator
@@ -26,7 +30,12 @@ class ScriptedModel:
         self.url = url
         self.requests: list[dict[str, Any]] = []
         self.problems: list[str] = []
-        self._turns: deque[list[dict[str, Any]] | str] = deque()
+        # How long each answer takes, seconds, and how many tokens it counts.
+        self.latency_s = 0.0
+        self.tokens = 2
+        self.closing = threading.Event()
+        self._turns: deque[list[dict[str, Any]] | str | int] = deque()
+        self._last: list[dict[str, Any]] | str | int | None = None
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
 
@@ -45,8 +54,24 @@ class ScriptedModel:
         return self
 
     def calls_amiss(self, tool: str, arguments: Any) -> "ScriptedModel":
-        """The next turn: a call with arguments that a schema would not allow; a text stands for malformed JSON."""
+        """The next turn: a call with arguments that a schema would not allow, a text standing for malformed JSON; or
+        of a tool that was not offered."""
         self._turns.append([{"name": tool, "arguments": arguments, "strict": False}])
+        return self
+
+    def calls_unknown(self, tool: str, /, **arguments: Any) -> "ScriptedModel":
+        """The next turn: a call of a tool that may not be there at all."""
+        self._turns.append([{"name": tool, "arguments": arguments, "strict": False, "unknown": True}])
+        return self
+
+    def fails(self, status: int = 500) -> "ScriptedModel":
+        """The next turn: an error of the server."""
+        self._turns.append(status)
+        return self
+
+    def repeats(self) -> "ScriptedModel":
+        """The last turn is taken again and again, as long as somebody asks."""
+        self._last = self._turns.pop()
         return self
 
     @property
@@ -67,14 +92,17 @@ class ScriptedModel:
         """Status and body of the response to a request."""
         with self._lock:
             self.requests.append(request)
-            if not self._turns:
+            if not self._turns and self._last is None:
                 return self._refuse(f"request {len(self.requests)} came when no turn was left")
-            turn = self._turns.popleft()
+            turn = self._turns.popleft() if self._turns else self._last
+        self.closing.wait(self.latency_s)
+        if isinstance(turn, int):
+            return turn, {"error": {"message": "the server is not well", "type": "server_error", "code": None}}
         message: dict[str, Any] = {"role": "assistant", "content": turn if isinstance(turn, str) else None}
         if not isinstance(turn, str):
             offered = {t["function"]["name"]: t["function"]["parameters"] for t in request.get("tools", [])}
             for call in turn:
-                if call["name"] not in offered:
+                if call["name"] not in offered and not call.get("unknown"):
                     return self._refuse(f"tool {call['name']} was not offered; there are {sorted(offered)}")
                 if call["strict"]:
                     jsonschema.validate(call["arguments"], _demanded(offered[call["name"]]))
@@ -87,7 +115,7 @@ class ScriptedModel:
             "choices": [
                 {"index": 0, "message": message, "finish_reason": "stop" if isinstance(turn, str) else "tool_calls"}
             ],
-            "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
+            "usage": {"prompt_tokens": self.tokens - 1, "completion_tokens": 1, "total_tokens": self.tokens},
         }
 
     def _call(self, call: dict[str, Any]) -> dict[str, Any]:
@@ -115,6 +143,13 @@ def _demanded(schema: Any) -> Any:
         parts = schema["properties"]
         changed["required"] = [n for n in schema["required"] if {"type": "null"} not in parts[n].get("anyOf", [])]
     return changed
+
+
+def refusing_url() -> str:
+    """An address of the loopback at which nobody listens."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
 
 
 @contextmanager
@@ -151,6 +186,7 @@ def scripted_model() -> Iterator[ScriptedModel]:
         assert not model.problems, model.problems
         assert not model.unused, f"{model.unused} turns were not taken"
     finally:
+        model.closing.set()
         server.shutdown()
         thread.join()
         server.server_close()

@@ -64,7 +64,7 @@ class Tool(BaseTool):
                 return _failure(type(unrecorded).__name__, f"{error} It could not be put on record: {unrecorded}")
             return _failure("Refused", str(error))
         except CrewlineError as error:
-            return _failure(type(error).__name__, str(error))
+            return failure(error)
 
     def database(self) -> Database:
         """Crewline's database, opened when it is first needed. `close` gives it back."""
@@ -132,6 +132,11 @@ class Tool(BaseTool):
 def failed(text: str) -> bool:
     """Whether what a tool gave back is an error."""
     return text.startswith('{"error": ')
+
+
+def failure(error: CrewlineError) -> str:
+    """An error as a tool gives it back."""
+    return _failure(type(error).__name__, str(error))
 
 
 def _failure(kind: str, message: str) -> str:

@@ -27,7 +27,7 @@ def load(path: str | Path) -> PipelineSpec:
 
 def loads(text: str, *, document: str = "spec") -> PipelineSpec:
     """Read and check a document that is at hand as text. Raises SpecError as `load` does."""
-    return parse(_values(text, document), document=document)
+    return parse(yaml_values(text, document), document=document)
 
 
 def parse(content: Any, *, document: str = "spec") -> PipelineSpec:
@@ -39,7 +39,7 @@ def parse(content: Any, *, document: str = "spec") -> PipelineSpec:
 
 def load_checklist(path: str | Path) -> Checklist:
     """Read and check the checks at `path`: a mapping, or a list of checks alone. Raises SpecError as `load` does."""
-    content = _values(_read(path), str(path))
+    content = yaml_values(_read(path), str(path))
     if isinstance(content, list):
         content = {"checks": content}
     if not isinstance(content, dict):
@@ -52,10 +52,28 @@ def load_checklist(path: str | Path) -> Checklist:
 
 def load_document(path: str | Path, root: type[Document]) -> Document:
     """Read and check a document of another kind, which `root` describes. Raises SpecError as `load` does."""
-    content = _values(_read(path), str(path))
+    content = yaml_values(_read(path), str(path))
     if not isinstance(content, dict):
         raise SpecError(str(path), [f"the document must be a mapping with {' and '.join(root.model_fields)}"])
     return _checked(content, root, str(path))
+
+
+def load_mapping(path: str | Path) -> dict[str, Any]:
+    """The mapping in a YAML document, unchecked. Raises SpecError if there is none."""
+    content = yaml_values(_read(path), str(path))
+    if not isinstance(content, dict):
+        raise SpecError(str(path), ["the document must be a mapping"])
+    return content
+
+
+def yaml_values(text: str, document: str) -> Any:
+    """The values of a text in YAML, where all words stay words. Raises SpecError if it is none."""
+    try:
+        return yaml.load(text, Loader=_Loader)
+    except yaml.YAMLError as error:
+        raise SpecError(document, [f"is not YAML: {_one_line(error)}"]) from error
+    except RecursionError as error:
+        raise SpecError(document, ["is nested too deeply"]) from error
 
 
 def _read(path: str | Path) -> str:
@@ -63,15 +81,6 @@ def _read(path: str | Path) -> str:
         return Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise SpecError(str(path), [f"cannot be read: {error}"], remedy="Give the path of a YAML file.") from error
-
-
-def _values(text: str, document: str) -> Any:
-    try:
-        return yaml.load(text, Loader=_Loader)
-    except yaml.YAMLError as error:
-        raise SpecError(document, [f"is not YAML: {_one_line(error)}"]) from error
-    except RecursionError as error:
-        raise SpecError(document, ["is nested too deeply"]) from error
 
 
 def _checked(content: dict[str, Any], root: type[Document], document: str) -> Document:

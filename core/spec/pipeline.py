@@ -10,13 +10,14 @@ from pydantic import Field, model_validator
 from core.spec.check import Check, ForeignKey
 from core.spec.checklist import misfits
 from core.spec.column import Names, check_apart, check_given
+from core.spec.crew import JUDGED, CrewBudget
 from core.spec.engine import DuckDbEngine, EngineSpec
 from core.spec.governance import Governance
 from core.spec.part import Part
 from core.spec.rule import Reference, Rule
 from core.spec.sla import Sla
 from core.spec.source import Source
-from core.task import THRESHOLDS, Dimension
+from core.task import THRESHOLDS, Dimension, Stage
 
 # Names become folders and parts of step keys.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=60)]
@@ -101,10 +102,15 @@ class PipelineSpec(Part):
     sla: Sla = Sla()
     governance: Governance = Governance()
     assignment: Literal["policy", "auction", "optimizer"] = "policy"
+    executor: dict[Stage, Literal["rules", "crew"]] = Field(
+        default_factory=dict, description="Who does a stage: rules alone, or with a crew of CrewAI."
+    )
+    crew: CrewBudget = CrewBudget()
 
     @model_validator(mode="after")
     def _fits_together(self) -> "PipelineSpec":
         problems = [*self._unknown_datasets(), *self._misplaced(), *self._bad_joins(), *self._bad_checks()]
+        problems += self._idle_crews()
         if not problems:
             problems = [*self._cycles()] or [*self._unused(), *self._bad_partitions()]
         if problems:
@@ -172,6 +178,16 @@ class PipelineSpec(Part):
                         yield f"{place} makes other rows of them, which no stage may; group with `aggregation` instead"
                     elif isinstance(rule, Reference) and stage == "transformation":
                         yield f"{place} looks up another dataset; put it into enrichment"
+
+    def _idle_crews(self) -> Iterator[str]:
+        """Crews where nothing is left to judge: reading, grouping, and stages without any rule."""
+        for stage, executor in self.executor.items():
+            if executor != "crew":
+                continue
+            if stage not in JUDGED:
+                yield f"executor.{stage}: rules leave nothing there to judge; a crew can do {', '.join(JUDGED)}"
+            elif stage != Stage.VALIDATION and not any(getattr(self, stage).values()):
+                yield f"executor.{stage}: no dataset has rules there, so a crew would have nothing to do"
 
     def _bad_joins(self) -> Iterator[str]:
         for dataset, index, join in self.joins():

@@ -1,6 +1,22 @@
-"""Agents made at run time: templates, and the specifications that are made of them for the tasks at hand."""
+"""Agents made at run time: templates, specifications that are made of them for the tasks at hand, and what they hold of
+the machine while they work."""
 
-from crews.dynamic.specification import UNCOORDINATED, AgentSpec, Specifier, TemplateSpecifier, record_of
-from crews.dynamic.template import TEMPLATES, Template
+from crews.dynamic.creation import Creation, creations, record_of
+from crews.dynamic.pool import ResourcePool, machine
+from crews.dynamic.specification import UNCOORDINATED, AgentSpec, Specifier, TemplateSpecifier
+from crews.dynamic.template import TEMPLATES, Resources, Template
 
-__all__ = ["TEMPLATES", "UNCOORDINATED", "AgentSpec", "Specifier", "Template", "TemplateSpecifier", "record_of"]
+__all__ = [
+    "TEMPLATES",
+    "UNCOORDINATED",
+    "AgentSpec",
+    "Creation",
+    "ResourcePool",
+    "Resources",
+    "Specifier",
+    "Template",
+    "TemplateSpecifier",
+    "creations",
+    "machine",
+    "record_of",
+]

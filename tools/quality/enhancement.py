@@ -71,10 +71,10 @@ def enhanced(
     made = made.filter(pc.greater_equal(made["confidence"], CONFIDENCE))
     if made.num_rows:
         touched = rows.semi_join(engine.table(made.select([ROW])), ROW)
-        made = _passing(made, checked.failing(_replaced(engine, touched, made)))
+        made = _passing(made, checked.failing(replaced(engine, touched, made)))
     if not made.num_rows:
         return Enhanced(rows, found)
-    return Enhanced(engine.hold(_replaced(engine, rows, made)), folded(engine, found, [engine.table(made)]))
+    return Enhanced(engine.hold(replaced(engine, rows, made)), folded(engine, found, [engine.table(made)]))
 
 
 def folded(engine: Engine, first: list[Table], then: list[Table]) -> list[Table]:
@@ -91,6 +91,17 @@ def folded(engine: Engine, first: list[Table], then: list[Table]) -> list[Table]
     once = both.select(both[ROW], both["column"], both["before"], **cells)
     once = once.filter(~once["before"].identical_to(once["after"]))
     return [once, other.anti_join(one, [ROW, "column"])]
+
+
+def replaced(engine: Engine, rows: Table, made: pa.Table) -> Table:
+    """The rows with the changed cells (`_row`, column, after) in their places."""
+    for name in sorted(set(made.column("column").to_pylist())):
+        own = made.filter(pc.equal(made["column"], name)).select([ROW, "after"])
+        changed = engine.table(own.rename_columns(["_changed", "_after"]))
+        both = rows.left_join(changed, rows[ROW] == changed["_changed"])
+        cells = {column: both[column] for column in rows.columns}
+        rows = both.select(**cells | {name: both["_after"].coalesce(both[name])})
+    return rows
 
 
 @dataclass(frozen=True)
@@ -163,14 +174,3 @@ def _passing(made: pa.Table, failing: list[_Failing]) -> pa.Table:
     for found in failing:
         undone |= np.isin(ids, found.rows) & np.isin(names, sorted(found.reads))
     return made.filter(pa.array(~np.isin(ids, ids[undone])))
-
-
-def _replaced(engine: Engine, rows: Table, made: pa.Table) -> Table:
-    """The rows with the changed cells in their places."""
-    for name in sorted(set(made.column("column").to_pylist())):
-        own = made.filter(pc.equal(made["column"], name)).select([ROW, "after"])
-        changed = engine.table(own.rename_columns(["_changed", "_after"]))
-        both = rows.left_join(changed, rows[ROW] == changed["_changed"])
-        cells = {column: both[column] for column in rows.columns}
-        rows = both.select(**cells | {name: both["_after"].coalesce(both[name])})
-    return rows

@@ -125,6 +125,18 @@ def open_files(engine: Engine, name: str, files: Files, scratch: Path, allowed: 
     return Opened(name, parts, readings, kind != "parquet", [*notes, *_gaps(parts, readings)])
 
 
+def described_source(name: str, files: Files, allowed: Callable[[str], str] = str) -> tuple[list[Part], FileSource]:
+    """Files that are found, and how a spec would describe them as a source, by what the first of them tells.
+
+    For `allowed`, see `open_files`. Raises SourceError, also where one lacks a column that is declared.
+    """
+    with _reachable(name, files.path):
+        parts = _found(name, files, allowed)
+        source, _ = _described(parts[0], files, files.kind or _kind(name, parts))
+        _reader(name, source).look(parts)
+    return parts, source
+
+
 def _gaps(parts: list[Part], readings: list[Reading]) -> list[str]:
     """Notes on columns that only some of the files have."""
     everything = dict.fromkeys(column for reading in readings for column in reading.output.columns)

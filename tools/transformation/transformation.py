@@ -102,7 +102,7 @@ def transform_dataset(
     if allowed is None:
         # Nobody is there to say how the files are classified.
         context.admit(request.files.path, None)
-    path = _target_path(request.output, context)
+    path = target_place(request.output, context)
     with (
         PeakMemory() as memory,
         context.deadline(stop) as ending,
@@ -284,8 +284,11 @@ class _Arrivals:
         return both.drop("_id").order_by(ROW)
 
 
-def _target_path(text: str, context: ToolContext) -> Path:
-    """The target itself: not what it is a link to, which is the version that is committed now."""
+def target_place(text: str, context: ToolContext) -> Path:
+    """The target that a path names, itself: not what it is a link to, which is the version that is committed now.
+
+    Raises TargetError for what cannot be one, Refused outside of the context's roots.
+    """
     if "://" in text:
         raise TargetError(f"The target {text} is no local path.", remedy="Commit to a local folder.")
     # Resolved too, the whole must not lead out of the roots.

@@ -3,7 +3,7 @@
 import json
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -84,6 +84,19 @@ class KafkaAdapter:
         records = [value for value in (_value(message.value()) for message in messages) if isinstance(value, dict)]
         return table(records, columns) if records else None
 
+    def since(self, topic: str, positions: Mapping[int, int], most: int) -> tuple[list[Any], dict[int, int]]:
+        """Up to so many messages of a topic, as the client gives them, from a position in each partition on: its first
+        message, where none is given. Also, for each partition, how many were removed before they were read.
+
+        Raises SourceError.
+        """
+        with self._consumer() as consumer:
+            offsets = self._offsets(consumer, topic)
+            starts = {n: max(low, positions.get(n, low)) for n, (low, _) in offsets.items()}
+            lost = {n: starts[n] - positions[n] for n in starts.keys() & positions.keys() if starts[n] > positions[n]}
+            behind = {n: start for n, start in starts.items() if start < offsets[n][1]}
+            return self._consumed(consumer, topic, behind, offsets, most), lost
+
     def _location(self, topic: str) -> str:
         return f"kafka://{self._brokers}/{quote(topic, safe='')}"
 
@@ -109,14 +122,21 @@ class KafkaAdapter:
 
     def _newest(self, consumer: Any, name: str, offsets: dict[int, tuple[int, int]], wanted: int) -> list[Any]:
         """About so many messages from the ends of the partitions."""
-        from confluent_kafka import TopicPartition
-
         each = max(1, wanted // max(1, len(offsets)))
         starts = {number: max(low, high - each) for number, (low, high) in offsets.items() if high > low}
+        return self._consumed(consumer, name, starts, offsets, each * len(offsets))
+
+    def _consumed(
+        self, consumer: Any, name: str, starts: dict[int, int], offsets: dict[int, tuple[int, int]], most: int
+    ) -> list[Any]:
+        """The messages from these starts to the ends that the partitions had, at most so many."""
+        from confluent_kafka import TopicPartition
+
         consumer.assign([TopicPartition(name, number, start) for number, start in starts.items()])
-        open_, messages, deadline = set(starts), [], time.monotonic() + _PATIENCE_S
-        while open_ and time.monotonic() < deadline:
-            for message in consumer.consume(num_messages=wanted, timeout=0.2):
+        messages: list[Any] = []
+        open_, deadline = set(starts), time.monotonic() + _PATIENCE_S
+        while open_ and len(messages) < most and time.monotonic() < deadline:
+            for message in consumer.consume(num_messages=most - len(messages), timeout=0.2):
                 if message.error() is not None:
                     # The end of a partition is one of them; another one loses this partition's messages only.
                     open_.discard(message.partition())

@@ -1,0 +1,1 @@
+"""Crewline's own agents, as agents.yaml defines them."""

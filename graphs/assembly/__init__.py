@@ -1,0 +1,1 @@
+"""Assembled pipelines: what crews.registry plans, as stages that run on a dataset."""
