@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -83,9 +84,9 @@ def _with_template(url: str) -> str:
     return url
 
 
-@pytest.fixture
-def database_url(server_url: str) -> Iterator[str]:
-    """A fresh, migrated database."""
+@contextmanager
+def fresh_database(server_url: str) -> Iterator[str]:
+    """The URL of a fresh, migrated database."""
     name = f"test_{os.getpid()}_{next(_number)}"
     with psycopg.connect(server_url, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
@@ -93,24 +94,44 @@ def database_url(server_url: str) -> Iterator[str]:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-@pytest.fixture
-def configuration(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
-    """Settings of this test's own: its database, its home, a lease that runs out in a second."""
-    monkeypatch.setenv("CREWLINE_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("CREWLINE_DATABASE_URL", database_url)
-    monkeypatch.setenv("CREWLINE_LEASE_S", "1")
-    monkeypatch.setenv("CREWLINE_DATABASE_WAIT_S", "5")
-    settings.cache_clear()
-    yield settings()
+@contextmanager
+def configured(database_url: str, home: Path) -> Iterator[Settings]:
+    """Settings of a test's own: its database, its home, a lease that runs out in a second."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CREWLINE_HOME", str(home))
+        patch.setenv("CREWLINE_DATABASE_URL", database_url)
+        patch.setenv("CREWLINE_LEASE_S", "1")
+        patch.setenv("CREWLINE_DATABASE_WAIT_S", "5")
+        settings.cache_clear()
+        yield settings()
     settings.cache_clear()
 
 
-@pytest.fixture
-def database(configuration: Settings, database_url: str) -> Iterator[Database]:
-    """The fresh database, open."""
-    store = Database(database_url, wait_s=configuration.database_wait_s).open()
+@contextmanager
+def opened(configuration: Settings) -> Iterator[Database]:
+    """The database of the settings, open."""
+    assert configuration.database_url is not None
+    store = Database(configuration.database_url.get_secret_value(), wait_s=configuration.database_wait_s).open()
     yield store
     store.close()
+
+
+@pytest.fixture
+def database_url(server_url: str) -> Iterator[str]:
+    with fresh_database(server_url) as url:
+        yield url
+
+
+@pytest.fixture
+def configuration(database_url: str, tmp_path: Path) -> Iterator[Settings]:
+    with configured(database_url, tmp_path / "home") as configuration:
+        yield configuration
+
+
+@pytest.fixture
+def database(configuration: Settings) -> Iterator[Database]:
+    with opened(configuration) as store:
+        yield store
 
 
 @pytest.fixture
