@@ -53,6 +53,10 @@ class Settings(BaseSettings):
     agent_modules: str = Field(
         default="", description="Modules that registered agents may come from, besides Crewline's; with commas between."
     )
+    rules: Path | None = Field(
+        default=None, description="Rules of delegation that runs go by; the default table if unset."
+    )
+
     mcp_token: SecretStr | None = Field(
         default=None, description="What clients of `crewline mcp --http` must send as bearer token; none if unset."
     )
@@ -74,6 +78,11 @@ class Settings(BaseSettings):
                 f"The home folder {self.root} cannot be made: {error.strerror}.",
                 remedy="Set CREWLINE_HOME to a folder that can be written.",
             ) from error
+
+    @property
+    def engine_threads(self) -> int:
+        """`threads`, or the machine's cores."""
+        return self.threads or psutil.cpu_count() or 1
 
     @property
     def engine_memory_mb(self) -> int:

@@ -23,15 +23,16 @@ from core.store import Database, open_database
 from core.task import Outcome, Task
 from core.telemetry import quiet
 from crews import Agent
-from delegation import Assigner, Workload
+from delegation import Assigner, Rules, Workload, load_rules
 from flows.approval import confirm
 from flows.assignment import assigned
 from flows.closing import publish_run, write_off
 from flows.formation import told
 from flows.gate import Route
-from flows.passage import failures, passed, repairable
+from flows.passage import changes_of, failures, passed, repairable
 from flows.performance import branches_for, workers_for
 from flows.planning import planned
+from flows.replanning.precondition import unmet
 from flows.session import Session, open_session
 from flows.state import PipelineState, Step
 from flows.teams import cards
@@ -49,9 +50,6 @@ from pydantic import PrivateAttr
 
 from flows.persistence import PostgresFlowPersistence
 from flows.resumption import conclude, held, saved_state
-
-# A retry waits twice as long as the one before, but no longer than this.
-_MOST_PAUSE_S = 30.0
 
 _AFTER_GATE: dict[Route, tuple[Step, str]] = {
     Route.PUBLISH: ("publish", "publishable"),
@@ -77,6 +75,7 @@ class DataPipelineFlow(Flow[PipelineState]):
     _skip_auto_memory = True
     _database: Database | None = PrivateAttr(default=None)
     _settings: Settings = PrivateAttr()
+    _rules: Rules = PrivateAttr()
     _spec: PipelineSpec | None = PrivateAttr(default=None)
     _document: Path | None = PrivateAttr(default=None)
     _base_dir: str = PrivateAttr(default="")
@@ -126,6 +125,7 @@ class DataPipelineFlow(Flow[PipelineState]):
         )
         self._database = database
         self._settings = settings()
+        self._rules = load_rules(self._settings.rules) if self._settings.rules else load_rules()
         self._spec = loaded
         self._document = document
         self._base_dir = str(Path(base_dir).absolute() if base_dir else document.parent if document else Path.cwd())
@@ -180,6 +180,7 @@ class DataPipelineFlow(Flow[PipelineState]):
             self.run_id,
             self._settings,
             self._stop,
+            self._rules,
             listener=self._listener,
             compatible=self._compatible,
             agents=self._agents,
@@ -219,7 +220,9 @@ class DataPipelineFlow(Flow[PipelineState]):
         if recorded is None:
             step = ledger.begin("assignment", actor="flow")
             tasks = planned(self._session).tasks
-            team, assignments = assigned(self._session, self._workload, tasks, self._assigner)
+            team, assignments = assigned(
+                self._session, self._workload, tasks, assigner=self._assigner, approved_by=self._approved_by
+            )
             ledger.tell("team.formed", step="assignment", **told(team))
             recorded = {assignment.task: assignment.agent for assignment in assignments}
             reasons = [assignment.model_dump() for assignment in assignments]
@@ -237,8 +240,13 @@ class DataPipelineFlow(Flow[PipelineState]):
         session.ledger.tell(
             "round.started", tasks=[task.key for task in tasks], branches=width, threads=session.threads
         )
+        if lacking := unmet(planned(session), tasks, self._outcomes()):
+            session.ledger.tell("replan.unmet", reason="; ".join(lacking))
         started = time.monotonic()
-        workers = workers_for(session, planned(session), tasks, agents, self._workload, alone=alone, width=width)
+        pieces = self.state.error_recovery.pieces
+        workers = workers_for(
+            session, planned(session), tasks, agents, self._workload, alone=alone, width=width, pieces=pieces
+        )
         # A task that fails is the gate's to judge, and to try again.
         workflow = ParallelWorkflow(workers, options=Options(concurrency=width, attempts=1, revisions=0))
         thread_id = f"{session.run_id}/{self.state.checkpoint_data.passes}"
@@ -277,13 +285,16 @@ class DataPipelineFlow(Flow[PipelineState]):
 
     @router(or_("at_retry", "retryable"))
     def retry(self) -> str:
-        """Do again what failed, with another plan: alone on the machine, after a pause, or with repair."""
+        """Do again what failed, with another plan: after a pause, alone, in pieces, by others; or with repair."""
         recovery = self.state.error_recovery
-        kinds = failures(self._outcomes())
-        if "transient" in kinds:
-            self._session.stop.wait(min(2.0**recovery.retries, _MOST_PAUSE_S))
-        if kinds:
-            recovery.alone = True
+        if failures(self._outcomes()):
+            changes = changes_of(self._session, self.state.checkpoint_data)
+            self._session.stop.wait(changes.pause_s)
+            recovery.alone = recovery.alone or changes.alone
+            recovery.pieces = changes.pieces
+            for place, agent in changes.agents.items():
+                recovery.tried.setdefault(place, []).append(self.state.team_assignments[place])
+                self.state.team_assignments[place] = agent
         else:
             self._repair()
         recovery.retries += 1

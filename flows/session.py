@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-import psutil
-
 from core import run as runs
 from core.errors import RunFinished, SpecChanged
 from core.journal import Event, Listener
@@ -19,6 +17,7 @@ from core.stop import Stop
 from core.store.database import Database
 from crews import Agent
 from crews.staff import Staff, staff
+from delegation import Rules
 from flows.difference import differences
 from tools.engine.limits import Limits
 from tools.engine.spark.requirement import check_engine
@@ -41,6 +40,7 @@ class Session:
     threads: int
     memory_mb: int
     began: datetime
+    rules: Rules
     staff: Staff
     plan: Plan | None = None
 
@@ -60,6 +60,7 @@ def open_session(
     run_id: str,
     settings: Settings,
     stop: Stop,
+    rules: Rules,
     *,
     listener: Listener | None = None,
     compatible: bool = False,
@@ -97,9 +98,10 @@ def open_session(
         ledger=ledger,
         stop=stop,
         surroundings=Surroundings(base_dir=run.base_dir, database_url=database.url),
-        threads=settings.threads or psutil.cpu_count() or 1,
+        threads=settings.engine_threads,
         memory_mb=settings.engine_memory_mb,
         began=run.created_at,
+        rules=rules,
         staff=known,
     )
 

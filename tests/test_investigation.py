@@ -1,28 +1,32 @@
 """Investigations: what rules find out about runs that failed or took a detour, and what they change about it."""
 
+import asyncio
 import json
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from langgraph.checkpoint.memory import InMemorySaver
 from typer.testing import CliRunner
 
 import crewline
 from core import journal
-from core.errors import CrewlineError, InputError, SpecChanged
+from core.errors import CrewlineError, InputError, OutOfMemory, SpecChanged
 from core.run import newest
 from core.settings import settings
 from core.spec import loads
 from core.spec.document import yaml_values
 from core.store import Database
 from crewline.cli import app
+from crews import AGENTS
+from flows.investigation import served
 from flows.investigation.edit import Edit, edited_text, edited_values
 from flows.investigation.investigation import Investigation
-from tests import shop
 from tests.model import ScriptedModel
 
 SPEC = """
@@ -49,8 +53,15 @@ def order(n: int) -> str:
     return f"o{n},2025-01-{n % 28 + 1:02},{'new' if n % 2 else 'sent'},{n}"
 
 
-def sent(folder: Path, line: Callable[[int], str] = order, *, header: str = HEADER, name: str = "orders.csv") -> None:
-    (folder / name).write_text("\n".join([header, *map(line, range(40))]) + "\n")
+def sent(
+    folder: Path,
+    line: Callable[[int], str] = order,
+    *,
+    header: str = HEADER,
+    name: str = "orders.csv",
+    encoding: str = "utf-8",
+) -> None:
+    (folder / name).write_text("\n".join([header, *map(line, range(40))]) + "\n", encoding=encoding)
 
 
 def looked_into(folder: Path, database: Database, *, spec: str = SPEC) -> Investigation:
@@ -117,6 +128,11 @@ CASES: dict[str, tuple[dict[str, Any], list[str], list[str]]] = {
             "7 of 40 rows of orders (17.5%) fail in_set(status), such as 'returned'",
         ],
     ),
+    "an encoding": (
+        {"line": lambda n: order(n).replace(f"o{n},", f"ö{n},") if n % 2 else order(n), "encoding": "latin-1"},
+        ["+    encoding: latin-1"],
+        ["The encoding of orders is 'latin-1', and the spec says 'utf-8'."],
+    ),
     "a key": (
         {"line": lambda n: order(n).replace(f"o{n},", f"o{n // 4},")},
         [
@@ -143,6 +159,16 @@ def test_rules_explain_the_run_and_propose_the_change_that_publishes(
     assert found.steps[-1].quality == 1.0
     assert len(found.steps) <= 8
     assert not found.analysis.circle
+
+
+def test_where_some_files_call_a_column_otherwise_the_voters_are_to_map_it(database: Database, tmp_path: Path) -> None:
+    """The applied change lets the same run of files through, whichever way they call it."""
+    sent(tmp_path, name="orders-1.csv")
+    sent(tmp_path, lambda n: order(n + 40), name="orders-2.csv", header=HEADER.replace("status", "Status"))
+    found = looked_into(tmp_path, database, spec=SPEC.replace("orders.csv", "orders-*.csv"))
+    assert changed_lines(found) == ["+    on_schema_change: consensus"]
+    crewline.investigate(found.run_id, apply=True)
+    assert crewline.run(tmp_path / "shop.yaml").records.out == 80
 
 
 def test_an_applied_change_is_in_the_document_and_publishes(database: Database, tmp_path: Path) -> None:
@@ -172,6 +198,7 @@ def test_where_the_data_is_at_fault_no_change_is_proposed_and_it_says_so(databas
     spec = SPEC.replace(
         "validation:", "  products: {kind: csv, path: products.csv, columns: {name: string}}\nvalidation:"
     )
+    spec = spec.replace("validation:\n  orders:\n", "validation:\n  orders:\n    - {check: row_count, min: 100}\n")
     spec += "enrichment: {orders: [{rule: join, dataset: products, on: {status: name}, columns: [name]}]}\n"
     sent(tmp_path, lambda n: order(n).replace(f",{n}", ",") if n % 4 == 0 else order(n))
     (tmp_path / "products.csv").write_text("name\nsent\n")
@@ -179,7 +206,9 @@ def test_where_the_data_is_at_fault_no_change_is_proposed_and_it_says_so(databas
     assert "10 of 40 rows of orders (25.0%) fail not_null(amount)" in found.conclusion
     assert "20 of 40 rows of orders (50.0%) find nothing in products, such as 'new'" in found.conclusion
     assert (found.changes, found.diff) == ((), "")
+    assert "orders as a whole fails row_count: 40 rows." in found.conclusion
     assert "need theirs in products: bring them" in found.unproposed
+    assert "no row can make up for" in found.unproposed
     with pytest.raises(InputError, match=r"Nothing is to be applied"):
         crewline.investigate(found.run_id, apply=True)
 
@@ -206,18 +235,6 @@ def test_an_expression_that_names_no_column_is_corrected_where_one_is_called_alm
         "-transformation: {orders: [{rule: derive, columns: {twice: 2 * amonut}}]}",
         '+transformation: {orders: [{rule: derive, columns: {twice: "2 * amount"}}]}',
     ]
-
-
-def test_a_run_that_was_enhanced_is_explained_and_left_as_it_is_where_repair_did_it_all(
-    database: Database, tmp_path: Path
-) -> None:
-    ended = crewline.run(shop.build(tmp_path))
-    found = crewline.investigate(ended.run_id)
-    assert "The gate sent it to enhance, then publish." in found.conclusion
-    assert "fail type(day)" in found.conclusion
-    page = tmp_path / "page.html"
-    crewline.report(ended.run_id, page)
-    assert "What an investigation of this run came to" in page.read_text()
 
 
 def test_what_cannot_be_looked_into_is_said(database: Database, run_id: str) -> None:
@@ -248,6 +265,44 @@ def test_a_model_chooses_the_steps_and_proposes_only_what_the_facts_speak_for(
     made_up = crewline.investigate(run_id)
     assert made_up.diff == ""
     assert "Nothing speaks for a change 'rm -rf /'" in made_up.unproposed
+
+
+def test_the_loop_is_served_for_the_run_that_the_configuration_names(database: Database, tmp_path: Path) -> None:
+    """As LangGraph's own servers run it: with their checkpointer, and a goal for all input."""
+    sent(tmp_path, name="orders-1.csv")
+    run_id = looked_into(tmp_path, database).run_id
+
+    async def reasoned() -> dict[str, Any]:
+        graph = (await served.react({"configurable": {"run_id": run_id}})).copy(
+            update={"checkpointer": InMemorySaver()}
+        )
+        return dict(await graph.ainvoke({"goal": "Why?"}, {"configurable": {"thread_id": "t-1"}}))
+
+    try:
+        values = asyncio.run(reasoned())
+    finally:
+        served._database().close()
+        served._database.cache_clear()
+    assert "there are orders-1.csv" in values["steps"][-1]["arguments"]["conclusion"]
+    nodes = asyncio.run(served.react({})).get_graph().nodes
+    assert {"reason", "act", "review"} <= set(nodes)
+
+
+def test_where_memory_was_too_little_more_and_smaller_tasks_are_proposed(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def starved(engine: Any, task: Any, work: Any) -> Any:
+        raise OutOfMemory("The engine needs more than its 64 MB.")
+
+    sent(tmp_path)
+    with monkeypatch.context() as patched:
+        patched.setitem(AGENTS, "validation_agent", replace(AGENTS["validation_agent"], act=starved))
+        document = tmp_path / "shop.yaml"
+        document.write_text(SPEC + "gate: {retries: 0}\n")
+        run_id = crewline.run(document).run_id
+    found = crewline.investigate(run_id)
+    assert "Task validation/orders/0 failed: The engine needs more than its 64 MB." in found.conclusion
+    assert changed_lines(found) == ["+complexity: standard"]
 
 
 words = st.text(
@@ -285,5 +340,6 @@ def test_edits_of_the_text_are_edits_of_its_values_and_touch_no_other_line(made:
     made = [edit for edit in made if edit.kind != "rename"] + renames[:1]
     text = edited_text(SPEC, made)
     assert yaml_values(text, "text") == edited_values(yaml_values(SPEC, "text"), made)
+    assert edited_text(SPEC.replace("\n", "\r\n"), made) == text.replace("\n", "\r\n")
     for comment in ("# The pipeline of the shop's orders.", "# as the shop sends them", "# one order, one row"):
         assert comment in text

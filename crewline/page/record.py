@@ -65,6 +65,25 @@ class Record:
     target: str
 
     @property
+    def investigation(self) -> Event | None:
+        """The last investigation that came to a conclusion."""
+        found = [event for event in self.investigations if event.kind == "investigation.concluded"]
+        return found[-1] if found else None
+
+    @property
+    def steps(self) -> list[Event]:
+        """The steps that led to it."""
+        ends = [index for index, event in enumerate(self.investigations) if event.kind == "investigation.concluded"]
+        first = ends[-2] + 1 if len(ends) > 1 else 0
+        between = self.investigations[first : ends[-1]] if ends else []
+        return [event for event in between if event.kind == "investigation.step"]
+
+    @property
+    def applied(self) -> bool:
+        """Whether what it proposed was written into the document."""
+        return bool(self.investigations) and self.investigations[-1].kind == "investigation.applied"
+
+    @property
     def error(self) -> str:
         """Why the run did not end well, if that can be told: errors may quote cells."""
         return (self.run.error or "") if self.open_data else WITHHELD

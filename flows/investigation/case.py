@@ -58,6 +58,22 @@ class Case:
         grave = [v for v in found if v.severity != Severity.MINOR and not _THRESHOLD.fullmatch(v.check)]
         return sorted(grave, key=lambda v: (-(v.rows or 0), v.dataset, v.check))
 
+    def counted(self, dataset: str, check: str) -> dict[str, int]:
+        """How many rows failed a check, as `recorded` at the first passage through the gate; and how many still did,
+        `left`, at the last, where that was another."""
+        verdicts = [self.history.first_verdict(), self.history.verdict()]
+        rows = [
+            sum(
+                told["rows"] or 0
+                for told in verdict["violations"]
+                if (told["dataset"], told["check"]) == (dataset, check)
+            )
+            for verdict in verdicts
+            if verdict
+        ]
+        again = any(task.round for task in self.history.tasks.values())
+        return {"recorded": rows[0]} | ({"left": rows[-1]} if again else {}) if rows else {}
+
     @property
     def suspects(self) -> list[str]:
         """The sources that may not be what the spec says: those that errors name, and those with cells of other types,
@@ -105,8 +121,8 @@ def _fresh(database: Database, run: runs.Run, settings: Settings) -> bool:
 
 
 def text_of(path: str) -> str:
-    """The text of a document. Raises InputError."""
+    """The text of a document, its line ends as they are. Raises InputError."""
     try:
-        return Path(path).read_text(encoding="utf-8")
+        return Path(path).read_bytes().decode()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"The document {path} cannot be read: {error}.", remedy="Bring it back.") from error

@@ -46,7 +46,7 @@ def check_facts(case: Case, dataset: str, name: str) -> dict[str, Any]:
             facts = _orphans(engine, case, raw, columns, join)
         else:
             facts = _failing(engine, case, raw, columns, dataset, _check(case, dataset, name))
-        facts["of"] = engine.count(raw)
+        facts |= {"of": engine.count(raw), **case.counted(dataset, name)}
     return {f"{dataset}.{name}": facts if _open(case) else _counted(facts)}
 
 

@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
+from core.errors import InputError
 from graphs.react.action import Action
 from graphs.react.step import Step
 
@@ -43,3 +44,12 @@ class Reasoner(Protocol):
     name: str
 
     def think(self, situation: Situation) -> Thought: ...
+
+
+class Nobody:
+    """A reasoner to look at a graph with, not to run it."""
+
+    name = "nobody"
+
+    def think(self, situation: Situation) -> Thought:
+        raise InputError("Nobody knows what to do next.", remedy="Give a reasoner, or name a run.")

@@ -27,6 +27,13 @@ MOST_STEPS = 8
 _NODES = 3
 
 
+class Start(TypedDict, total=False):
+    """What a loop begins with: its goal, and the facts that are known already, if there are any."""
+
+    goal: str
+    facts: dict[str, Any]
+
+
 class State(TypedDict):
     """`thought` is the choice to be acted on, with who made it and what was noted; `barred` are closed moves."""
 
@@ -83,11 +90,11 @@ class ReAct:
         `facts` are those that are known already. A thread that was left is taken up where it was; one that has ended is
         returned as it is. Raises StoreUnavailable.
         """
-        return asyncio.run(self._run(_first(goal, facts or {}), url, thread))
+        return asyncio.run(self._run(Start(goal=goal, facts=dict(facts or {})), url, thread))
 
     def graph(self, checkpointer: BaseCheckpointSaver[Any] | None = None) -> Any:
         """The compiled LangGraph graph."""
-        graph: StateGraph[Any, Any, Any, Any] = StateGraph(State)
+        graph: StateGraph[Any, Any, Any, Any] = StateGraph(State, input_schema=Start)
         graph.add_node("reason", self._reason)
         graph.add_node("act", self._act)
         graph.add_node("review", self._review)
@@ -97,13 +104,16 @@ class ReAct:
         graph.add_conditional_edges("review", _next, ["reason", END])
         return graph.compile(checkpointer=checkpointer, name="react")
 
-    async def _run(self, first: State, url: str, thread: str) -> Reasoning:
+    async def _run(self, first: Start, url: str, thread: str) -> Reasoning:
         config: Any = {"configurable": {"thread_id": thread}, "recursion_limit": self._most_steps * _NODES + 1}
         async with Checkpoints(url) as checkpoints:
-            graph = self.graph(checkpoints.saver())
+            saver = checkpoints.saver()
+            graph = self.graph(saver)
             before = await graph.aget_state(config)
             if before.next or not before.values:
                 await graph.ainvoke(None if before.values else first, config, durability="sync")
+                # Nobody goes back to a loop that has ended: its last checkpoint has all that it came to.
+                await saver.aprune([thread], strategy="keep_latest")
             values = (await graph.aget_state(config)).values
         steps = _steps(values)
         return Reasoning(
@@ -125,10 +135,10 @@ class ReAct:
         last = len(steps) >= self._most_steps - 1
         return Situation(
             goal=state["goal"],
-            facts=state["facts"],
+            facts=state.get("facts") or {},
             steps=steps,
             allowed=(Action.FINAL_RESULT,) if last else tuple(self._tools),
-            barred=tuple(state["barred"]),
+            barred=tuple(state.get("barred") or ()),
             advice=analysis.recommendations,
         )
 
@@ -158,7 +168,7 @@ class ReAct:
         return await asyncio.to_thread(self._acted, state)
 
     def _acted(self, state: State) -> dict[str, Any]:
-        thought, known = state["thought"], state["facts"]
+        thought, known = state["thought"], state.get("facts") or {}
         action = Action(thought["action"])
         error: str | None = None
         learned: dict[str, Any] = {}
@@ -173,28 +183,27 @@ class ReAct:
             except CrewlineError as failure:
                 error = str(failure)
         step = Step(
-            number=len(state["steps"]) + 1,
+            number=len(_steps(state)) + 1,
             learned=learned,
             error=error,
             quality=quality,
             **thought,
         )
-        return {"steps": [*state["steps"], step.model_dump(mode="json")], "facts": {**known, **learned}}
+        return {"steps": [*(state.get("steps") or ()), step.model_dump(mode="json")], "facts": {**known, **learned}}
 
     async def _review(self, state: State) -> dict[str, Any]:
         steps = _steps(state)
         analysis = analyze(steps)
         if self._listener:
             await asyncio.to_thread(self._listener, steps[-1], analysis)
-        return {"analysis": analysis.model_dump(mode="json"), "barred": [*state["barred"], *analysis.circle]}
-
-
-def _first(goal: str, facts: Mapping[str, Any]) -> State:
-    return State(goal=goal, facts=dict(facts), steps=[], thought={}, barred=[], analysis={})
+        return {
+            "analysis": analysis.model_dump(mode="json"),
+            "barred": [*(state.get("barred") or ()), *analysis.circle],
+        }
 
 
 def _steps(state: Mapping[str, Any]) -> tuple[Step, ...]:
-    return tuple(Step.model_validate(step) for step in state["steps"])
+    return tuple(Step.model_validate(step) for step in state.get("steps") or ())
 
 
 def _closed(thought: Thought, situation: Situation) -> bool:
