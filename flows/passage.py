@@ -3,6 +3,7 @@
 from core.task import Outcome, Task
 from flows.approval import answer, shown
 from flows.gate import Route, Verdict, judge, settle
+from flows.planning import planned
 from flows.session import Session
 from flows.state import Checkpoint, PipelineState
 
@@ -26,7 +27,7 @@ def passed(
             verdict,
             state.error_recovery,
             failures=failures(outcomes),
-            repairable=bool(_repairable(verdict, checkpoint)),
+            repairable=bool(_repairable(session, verdict, checkpoint)),
             approvable=approved_by is not None,
         )
         approval = None
@@ -58,9 +59,11 @@ def repairable(session: Session, checkpoint: Checkpoint) -> list[str]:
     """The datasets that the last passage found worth repairing, and that repair was not tried on yet."""
     recorded = session.ledger.recorded(f"gate/{checkpoint.passes - 1}")
     assert recorded is not None, "the gate was passed, so its decision is on record"
-    return sorted(_repairable(Verdict.model_validate(recorded["verdict"]), checkpoint))
+    return sorted(_repairable(session, Verdict.model_validate(recorded["verdict"]), checkpoint))
 
 
-def _repairable(verdict: Verdict, checkpoint: Checkpoint) -> set[str]:
+def _repairable(session: Session, verdict: Verdict, checkpoint: Checkpoint) -> set[str]:
     given = {name for names in checkpoint.repaired for name in names}
+    # Where earlier runs taught it, the first round repaired already.
+    given |= {task.dataset for task in planned(session).tasks if task.repair}
     return {violation.dataset for violation in verdict.violations if not violation.handled} - given

@@ -25,6 +25,7 @@ from delegation import Assigner, Workload
 from flows.approval import confirm
 from flows.assignment import assigned
 from flows.closing import publish_run, write_off
+from flows.experience import alone_at_once, pause, reflect_on
 from flows.gate import Route
 from flows.passage import failures, passed, repairable
 from flows.performance import branches_for, workers_for
@@ -45,9 +46,6 @@ from pydantic import PrivateAttr
 
 from flows.persistence import PostgresFlowPersistence
 from flows.resumption import conclude, held, saved_state
-
-# A retry waits twice as long as the one before, but no longer than this.
-_MOST_PAUSE_S = 30.0
 
 _AFTER_GATE: dict[Route, tuple[Step, str]] = {
     Route.PUBLISH: ("publish", "publishable"),
@@ -160,6 +158,7 @@ class DataPipelineFlow(Flow[PipelineState]):
             if report.status == "published":
                 passes = range(self.state.checkpoint_data.passes)
                 await keep_latest(database.url, [f"{self.run_id}/{n}" for n in passes])
+            await asyncio.to_thread(reflect_on, self._session, report)
             await asyncio.to_thread(conclude, self._session, report)
             return report
 
@@ -200,6 +199,8 @@ class DataPipelineFlow(Flow[PipelineState]):
         }
         self.state.resource_allocation = {str(stage): share for stage, share in SHARES.items()}
         self.state.task_queue = [task.key for task in plan.tasks]
+        self.state.error_recovery.alone = alone_at_once(self._session, plan)
+        self.state.error_recovery.enhancements = int(any(task.repair for task in plan.tasks))
         self._next("orchestrate_teams")
 
     @listen(or_("at_orchestrate_teams", initiate))
@@ -271,7 +272,7 @@ class DataPipelineFlow(Flow[PipelineState]):
         recovery = self.state.error_recovery
         kinds = failures(self._outcomes())
         if "transient" in kinds:
-            self._session.stop.wait(min(2.0**recovery.retries, _MOST_PAUSE_S))
+            pause(self._session, planned(self._session), recovery.retries)
         if kinds:
             recovery.alone = True
         else:
