@@ -13,12 +13,14 @@ puts the datasets of sources into the catalog, `discover` finds them there, `ann
 `check` says what a file is worth, `clean` repairs one by the evidence in it, `profile` tells what it holds, and
 `suggest_checks` what checks that teaches. `approvals` lists what waits for a person, who answers by `approve` and
 `deny`; `monitor` tells once of what calls for attention. `form_team` says who is best for a task, and why. `agents`
-lists the agents that are registered, `assemble` makes a pipeline of them, and `run_assembly` runs it.
+lists the agents that are registered, `assemble` makes a pipeline of them, and `run_assembly` runs it. `experience`
+tells what runs taught those after them; `undo` and `redo` say whether they go by it.
 """
 
 from crewline.facade.agents import agents, assemble, run_assembly
 from crewline.facade.approvals import approvals, approve, deny
 from crewline.facade.catalog import annotate, crawl, discover
+from crewline.facade.experience import experience, redo, undo
 from crewline.facade.files import check, clean, profile, suggest_checks
 from crewline.facade.graphs import fork, history, prune
 from crewline.facade.monitor import monitor
@@ -38,6 +40,7 @@ __all__ = [
     "crawl",
     "deny",
     "discover",
+    "experience",
     "fork",
     "form_team",
     "history",
@@ -47,6 +50,7 @@ __all__ = [
     "pipelines",
     "profile",
     "prune",
+    "redo",
     "replay",
     "resume",
     "run",
@@ -54,4 +58,5 @@ __all__ = [
     "send_lineage",
     "status",
     "suggest_checks",
+    "undo",
 ]

@@ -17,6 +17,7 @@ from crewline.commands.approvals import approvals, approve, deny
 from crewline.commands.catalog import annotate, crawl, discover
 from crewline.commands.checks import check, replay
 from crewline.commands.cleaning import clean, profile, suggest
+from crewline.commands.experience import experience
 from crewline.commands.graphs import fork, graph, prune
 from crewline.commands.mcp import mcp
 from crewline.commands.monitor import monitor
@@ -182,6 +183,7 @@ app.command()(clean)
 app.command()(profile)
 app.command()(suggest)
 app.command()(team)
+app.command()(experience)
 
 
 def main() -> None:

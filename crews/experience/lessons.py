@@ -9,6 +9,9 @@ from core.task import Stage, Task
 from crews.experience.memory import Memory
 from crews.experience.pattern import Kind, Pattern
 
+# Runs over ten times the rows, or a tenth, are another matter: what takes its time whatever the rows does not grow.
+_ALIKE = 10
+
 
 @dataclass(frozen=True)
 class Lessons:
@@ -53,13 +56,17 @@ class Lessons:
         return next(iter(self._all("estimate")), None)
 
     def expected_s(self, rows: int) -> float | None:
-        """How long a run over so many rows is expected to take, seconds; None, if nothing was measured."""
-        return self.estimate.lesson["s_per_row"] * rows if self.estimate else None
+        """How long a run over so many rows is expected to take, seconds; None, if nothing like it was measured."""
+        if self.estimate is None:
+            return None
+        seen = self.estimate.lesson["rows"]
+        alike = min(seen) / _ALIKE <= rows <= max(seen) * _ALIKE
+        return float(self.estimate.lesson["s_per_row"]) * rows if alike else None
 
     def task_s(self, task: Task, rows: int) -> float | None:
         """How long a task is expected to take, seconds, of a dataset of so many rows; None, if nothing was measured."""
         each = self.estimate.lesson["places"].get(f"{task.dataset}/{task.stage}") if self.estimate else None
-        return None if each is None else each * rows / task.shards
+        return None if each is None else float(each) * rows / task.shards
 
     def factor(self, agent: str, stage: Stage | None = None) -> float:
         """What an agent's performance is multiplied by, 0 to 1: for a stage, or for the worst of its stages."""

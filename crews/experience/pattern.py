@@ -125,7 +125,8 @@ def _estimate(runs: Sequence[Observation]) -> Iterator[Pattern]:
     evidence: list[tuple[Observation, Figures]] = [
         (run, {"rows": run.rows, "seconds": run.seconds, "expected_s": run.expected_s}) for run in measured
     ]
-    yield _pattern(runs, "estimate", "time", {"s_per_row": a_row, "places": each}, words, evidence)
+    lesson = {"s_per_row": a_row, "places": each, "rows": [run.rows for run in measured]}
+    yield _pattern(runs, "estimate", "time", lesson, words, evidence)
 
 
 def _agents(runs: Sequence[Observation]) -> Iterator[Pattern]:
