@@ -17,6 +17,9 @@ run: install  ## load the retail example's table and publish its pipeline
 	$(BIN)/python examples/retail/load.py
 	$(BIN)/crewline run examples/retail/pipeline.yaml
 
+browser:  ## install Chromium from Debian: the tests open the page of a run in it
+	command -v chromium >/dev/null || { apt-get update --quiet && apt-get install --yes --quiet --no-install-recommends chromium; }
+
 test: install  ## run the tests on the embedded PostgreSQL
 	$(BIN)/pytest --numprocesses 2
 
@@ -50,4 +53,4 @@ check: install  ## lint, types, layer contract
 lock: install  ## write the installed versions to requirements.lock
 	$(BIN)/pip freeze --exclude-editable > requirements.lock
 
-.PHONY: help install run test test-spark chaos bench check lock
+.PHONY: help install run browser test test-spark chaos bench check lock

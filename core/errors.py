@@ -8,6 +8,8 @@ CrewlineError
 │   ├── SchemaError            a result is not of the schema declared for it; names each mismatch
 │   ├── ExpressionError        an expression is not of the allowed language
 │   ├── DomainError            a planning domain, or what is asked of it, is wrong
+│   ├── GoalError              a goal names nothing that there is, or something that there is not
+│   │   └── AmbiguousGoal      a goal can be read in several ways, and nobody said which
 │   ├── Unsolvable             there is no plan; names the preconditions that nothing achieves
 │   ├── Unbounded              no plan was found within the bounds; names tasks that come back to themselves
 │   ├── RunNotFound            no run has this id
@@ -97,6 +99,27 @@ class ExpressionError(InputError):
 
 class DomainError(InputError):
     """A planning domain, or what is asked of it, is wrong."""
+
+
+class GoalError(InputError):
+    """A goal names nothing that there is, or something that there is not. `there` is what there is."""
+
+    def __init__(self, what: str, *, there: str, remedy: str = "") -> None:
+        self.there = there
+        super().__init__(what, remedy=remedy or f"There are: {there}. Say which of these it is about.")
+
+
+class AmbiguousGoal(GoalError):
+    """A goal can be read in several ways. `readings` are these, in words, to be chosen from by their number from 1."""
+
+    def __init__(self, goal: str, readings: list[str], *, there: str) -> None:
+        self.readings = readings
+        listed = "".join(f"\n  {number}. {reading}" for number, reading in enumerate(readings, start=1))
+        super().__init__(
+            f"The goal '{goal}' can be read in {len(readings)} ways:{listed}\n",
+            there=there,
+            remedy="Say which one is meant, with --reading NUMBER, or name the dataset or column.",
+        )
 
 
 class Unsolvable(InputError):

@@ -14,6 +14,15 @@ def this_process() -> dict[str, Any]:
     return {"host": socket.gethostname(), "pid": pid, "started": _started(pid)}
 
 
+@cache
+def account() -> str | None:
+    """The account that this process runs under, as the operating system has it, such as `ada@host`; None if unknown."""
+    try:
+        return f"{psutil.Process().username()}@{socket.gethostname()}"
+    except psutil.Error:
+        return None
+
+
 def dead(holder: dict[str, Any]) -> bool:
     """Whether the holder is known to be dead; of another machine's processes nothing is known but their heartbeat."""
     if holder["host"] != socket.gethostname():

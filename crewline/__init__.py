@@ -13,8 +13,10 @@ puts the datasets of sources into the catalog, `discover` finds them there, `ann
 `check` says what a file is worth, `clean` repairs one by the evidence in it, `profile` tells what it holds, and
 `suggest_checks` what checks that teaches. `approvals` lists what waits for a person, who answers by `approve` and
 `deny`; `monitor` tells once of what calls for attention. `form_team` says who is best for a task, and why. `agents`
-lists the agents that are registered, `assemble` makes a pipeline of them, and `run_assembly` runs it. `experience`
-tells what runs taught those after them; `undo` and `redo` say whether they go by it.
+lists the agents that are registered, `assemble` makes a pipeline of them, and `run_assembly` runs it. `report` writes
+all that is on record of a run as an HTML page, `investigate` explains why one failed or took a detour, and what to
+change. `plan` makes a pipeline of a goal in words. `experience` tells what runs taught those after them; `undo` and `redo`
+say whether they go by it.
 """
 
 from crewline.facade.agents import agents, assemble, run_assembly
@@ -23,8 +25,11 @@ from crewline.facade.catalog import annotate, crawl, discover
 from crewline.facade.experience import experience, redo, undo
 from crewline.facade.files import check, clean, profile, suggest_checks
 from crewline.facade.graphs import fork, history, prune
+from crewline.facade.investigation import investigate
 from crewline.facade.monitor import monitor
 from crewline.facade.orchestration import lineage, optimize, pipelines, send_lineage
+from crewline.facade.page import report
+from crewline.facade.planning import plan
 from crewline.facade.runs import audit, replay, resume, run, status
 from crewline.facade.teams import form_team
 
@@ -44,14 +49,17 @@ __all__ = [
     "fork",
     "form_team",
     "history",
+    "investigate",
     "lineage",
     "monitor",
     "optimize",
     "pipelines",
+    "plan",
     "profile",
     "prune",
     "redo",
     "replay",
+    "report",
     "resume",
     "run",
     "run_assembly",

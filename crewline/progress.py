@@ -149,6 +149,8 @@ def told(event: Event) -> list[str]:
         return [done, *(f"note: {note}" for note in data.get("notes", ()))]
     if event.kind == "step.failed":
         return [f"{event.step}: failed, {data['message']}"]
+    if event.kind == "team.formed":
+        return [f"team: {', '.join(member['agent'] for member in data['members'])}, {data['reason']}"]
     if event.kind == "workload.waits":
         return [f"waiting: {data['agent']} has all the tasks that it may have at a time"]
     if event.kind == "experience.applied":

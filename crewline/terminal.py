@@ -30,8 +30,13 @@ def reported() -> Iterator[None]:
     try:
         yield
     except CrewlineError as error:
-        typer.echo(f"Error: {error}", err=True)
+        typer.echo(f"Error: {plain(str(error))}", err=True)
         raise typer.Exit(BAD_INPUT) from None
+
+
+def plain(words: str) -> str:
+    """Words for a terminal: what would move its cursor, colour it or hide something is written as Python writes it."""
+    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in words)
 
 
 def print_json(content: dict[str, Any]) -> None:

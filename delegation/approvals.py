@@ -13,25 +13,34 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
+from psycopg.errors import ForeignKeyViolation
 from pydantic import BaseModel, ConfigDict
 
 from core import journal
-from core.errors import ApprovalClosed, ApprovalNotFound, AwaitingApproval, InputError, Refused
+from core.errors import ApprovalClosed, ApprovalNotFound, AwaitingApproval, InputError, Refused, RunNotFound
+from core.holder import account
 from core.stop import Stop
 from core.store.database import Connection, Database
 from core.store.value import json_in_order, text
+from delegation.name import named
+from delegation.rules.condition import kind
 
 Status = Literal["pending", "approved", "denied", "expired", "void"]
 
 # How long each person on the path has, seconds: a day.
 TIMEOUT_S = 86_400.0
 
+# The most that it can be: ten years.
+LONGEST_S = 10 * 365 * 86_400.0
+
+LONGEST_REASON = 10_000
+
 # How often a request that is waited for is looked at, seconds.
 POLL_S = 0.5
 
 _COLUMNS = (
     "approval, subject, run_id, fingerprint, seen, reason, asked_by, path, level, timeout_s, asked_at, due_at,"
-    " status, decided_by, decision, decided_at"
+    " status, decided_by, decision, decided_at, account"
 )
 
 
@@ -39,7 +48,8 @@ class Approval(BaseModel):
     """A request, and what became of it.
 
     `seen` is what the person is shown, `fingerprint` its SHA-256, `reason` why it needs a person, `addressee` whose
-    turn it is until `due_at`. `decision` is the reason that `decided_by` gave.
+    turn it is until `due_at`. `decision` is the reason that `decided_by` gave, a name that is taken at its word;
+    `account` is the operating system's, under which the decision was made.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -60,6 +70,7 @@ class Approval(BaseModel):
     decided_by: str | None
     decision: str | None
     decided_at: datetime | None
+    account: str | None = None
 
     @property
     def addressee(self) -> str:
@@ -78,8 +89,16 @@ class Approval(BaseModel):
 
 
 def fingerprint(seen: Mapping[str, Any]) -> str:
-    """SHA-256 of what is shown, whatever the order of its keys."""
-    return hashlib.sha256(json.dumps(seen, sort_keys=True).encode()).hexdigest()
+    """SHA-256 of what is shown, whatever the order of its keys. Raises InputError for what is no plain JSON."""
+    try:
+        if not isinstance(seen, Mapping):
+            raise TypeError(f"it is no mapping, but of type {type(seen).__name__}")
+        content = json.dumps(dict(seen), sort_keys=True, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"What is to be approved cannot be shown: {error}.", remedy="Give names and plain values."
+        ) from error
+    return hashlib.sha256(content.encode()).hexdigest()
 
 
 def ask(
@@ -96,12 +115,21 @@ def ask(
     """The request that stands for this subject, with what is `seen` of it: pending, approved or denied; or a new one.
 
     Requests of the subject for anything else become void. `seen` is plain JSON and holds all that the approval depends
-    on. Raises InputError without a path, or with a time that is none.
+    on. Raises InputError without a path, with a time that is none, or for what is no name, reason or plain JSON;
+    RunNotFound.
     """
-    if not path or not all(name.strip() for name in path):
-        raise InputError(f"Nobody is named who could approve '{subject}'.", remedy="Name at least one.")
-    if not (math.isfinite(timeout_s) and timeout_s > 0):
-        raise InputError(f"A time of {timeout_s:g} s to approve '{subject}' is none.", remedy="Give more than 0 s.")
+    named(subject, "what is to be approved")
+    named(asked_by, "who asks")
+    if isinstance(path, str) or not path:
+        raise InputError(f"Nobody is named who could approve '{subject}'.", remedy="Give a list of at least one.")
+    for name in path:
+        named(name, "who could approve")
+    _because(reason)
+    if kind(timeout_s) != "number" or not 0 < timeout_s <= LONGEST_S:
+        raise InputError(
+            f"A time of {timeout_s!r:.40} s to approve '{subject}' is none.",
+            remedy=f"Give more than 0 s, and no more than {LONGEST_S:,.0f} s.",
+        )
     _pass_on(database)
     mark = fingerprint(seen)
     identity = f"ap-{secrets.token_hex(4)}"
@@ -137,7 +165,10 @@ def ask(
         _tell(connection, asked, "requested", asked_by, to=asked.addressee, reason=reason)
         return asked
 
-    return database.transaction(work)
+    try:
+        return database.transaction(work)
+    except ForeignKeyViolation as error:
+        raise RunNotFound(run_id or "") from error
 
 
 def require(database: Database, subject: str, **request: Any) -> Approval:
@@ -160,26 +191,29 @@ def require(database: Database, subject: str, **request: Any) -> Approval:
 def decide(database: Database, approval_id: str, *, approved: bool, by: str, reason: str) -> Approval:
     """Approve or deny a request, as the person `by`, and put on record who, when, why, and what was seen.
 
-    Raises ApprovalNotFound; ApprovalClosed if it was decided, ran out of time, or is void; Refused if `by` is who
-    asked; InputError without a name or a reason.
+    The name is taken at its word; the account of this process goes on record beside it. Raises ApprovalNotFound;
+    ApprovalClosed if it was decided, ran out of time, or is void; Refused if `by` is who asked; InputError without a
+    name, a reason, or a decision that is True or False.
     """
-    by, reason = text(by.strip()), text(reason.strip())
-    if not by or not reason:
-        raise InputError("A decision needs a name and a reason.", remedy="Say who decides, and why.")
+    by = named(by.strip() if isinstance(by, str) else by, "who decides")
+    reason = _because(reason)
+    if not isinstance(approved, bool):
+        raise InputError(f"{approved!r:.40} is no decision.", remedy="Give True or False.")
     status = "approved" if approved else "denied"
     asked = get(database, approval_id)
     if by == asked.asked_by:
         raise Refused(by, f"it has asked for {approval_id} itself", remedy="Let somebody else decide.")
-    event = _event(asked, status, by, reason=reason, seen=asked.seen)
+    event = _event(asked, status, by, reason=reason, seen=asked.seen, account=account())
 
     def work(connection: Connection) -> Approval:
         (now,) = _select(connection, "approval = %s", (approval_id,), lock=True)
         if journal.written(connection, event):
             return now
         done = connection.execute(
-            "UPDATE approvals SET status = %s, decided_by = %s, decision = %s, decided_at = clock_timestamp()"
+            "UPDATE approvals SET status = %s, decided_by = %s, decision = %s, account = %s,"
+            " decided_at = clock_timestamp()"
             " WHERE approval = %s AND status = 'pending' AND due_at > clock_timestamp() RETURNING approval",
-            (status, by, reason, approval_id),
+            (status, by, reason, account(), approval_id),
         )
         if done.fetchone() is None:
             raise ApprovalClosed(approval_id, now.status, now.words)
@@ -192,7 +226,7 @@ def decide(database: Database, approval_id: str, *, approved: bool, by: str, rea
 def get(database: Database, approval_id: str) -> Approval:
     """The request, as it stands now. Raises ApprovalNotFound."""
     _pass_on(database)
-    found = database.transaction(lambda c: _select(c, "approval = %s", (text(approval_id),)))
+    found = database.transaction(lambda c: _select(c, "approval = %s", (text(str(approval_id)),)))
     if not found:
         raise ApprovalNotFound(approval_id)
     return found[0]
@@ -210,6 +244,12 @@ def wait(database: Database, approval_id: str, stop: Stop) -> Approval:
     while (found := get(database, approval_id)).status == "pending":
         stop.wait(POLL_S)
     return found
+
+
+def _because(reason: Any) -> str:
+    if isinstance(reason, str) and 0 < len(reason.strip()) <= LONGEST_REASON:
+        return text(reason.strip())
+    raise InputError(f"{reason!r:.40} is no reason.", remedy=f"Say why, in up to {LONGEST_REASON:,} characters.")
 
 
 def _pass_on(database: Database) -> None:

@@ -1,11 +1,19 @@
 """Cards: what delegation knows of an agent. Who it is, and how it works, is other floors' matter."""
 
 from enum import IntEnum
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from delegation.name import Name
+
 # Tasks that an agent can have at a time (systems D3).
 CAPACITY = 10
+
+# What the store has room for.
+MOST_CAPACITY = 2**31 - 1
+
+Skill = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
 class Authority(IntEnum):
@@ -27,8 +35,8 @@ class AgentCard(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    id: str = Field(min_length=1, max_length=200)
+    id: Name
     authority: Authority = Authority.DATA_PROCESSOR
-    skills: dict[str, float] = Field(default_factory=dict)
-    capacity: int = Field(default=CAPACITY, ge=0)
+    skills: dict[str, Skill] = Field(default_factory=dict)
+    capacity: int = Field(default=CAPACITY, ge=0, le=MOST_CAPACITY)
     peers: frozenset[str] = frozenset()

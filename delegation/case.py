@@ -66,7 +66,9 @@ class Case:
 
     def ungoverned(self) -> list[str]:
         """What governance finds against it, a line each."""
-        stated = self.context.get("classification") or Classification.INTERNAL
+        stated = self.context.get("classification")
+        if stated is None:
+            stated = Classification.INTERNAL
         words = list(Classification)
         if stated not in words:
             return [f"{shown(stated)} is no classification: there are {', '.join(words)}"]

@@ -3,11 +3,16 @@
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
+from core.errors import InputError
 from delegation.clock import Clock
 
 T = TypeVar("T")
+
+
+# Of a failure's words, which may quote anything.
+LONGEST = 500
 
 
 @dataclass(frozen=True)
@@ -21,6 +26,13 @@ class Answer(Generic[T]):
     failure: str | None = None
     late: bool = False
     seconds: float = 0.0
+
+
+def patience(timeout_s: Any) -> float:
+    """Seconds to wait for answers. Raises InputError for what is no time."""
+    if isinstance(timeout_s, int | float) and 0 < timeout_s <= threading.TIMEOUT_MAX:
+        return float(timeout_s)
+    raise InputError(f"A time of {timeout_s!r:.40} s to answer is none.", remedy="Give more than 0 s.")
 
 
 def gather(asked: Mapping[str, Callable[[], T]], *, timeout_s: float, clock: Clock) -> dict[str, Answer[T]]:
@@ -38,7 +50,8 @@ def gather(asked: Mapping[str, Callable[[], T]], *, timeout_s: float, clock: Clo
         try:
             answer = Answer(value=asked[name]())
         except BaseException as error:  # noqa: BLE001 - it is the answer, and who asked puts it on record
-            answer = Answer(failure=f"{type(error).__name__}: {error}".strip().removesuffix(":"))
+            words = " ".join(f"{type(error).__name__}: {error}".split())
+            answer = Answer(failure=words.removesuffix(":")[:LONGEST])
         with changed:
             answers[name] = Answer(answer.value, answer.failure, seconds=clock.now() - started)
             changed.notify_all()

@@ -10,7 +10,7 @@ from core import journal
 from core.errors import InputError
 from core.store import Database
 from delegation.clock import Clock, SystemClock
-from delegation.gathering import Answer, gather
+from delegation.gathering import Answer, gather, patience
 
 # From this complexity on a task is taken apart once, and from that on twice: its parts are taken apart again.
 ONE_LEVEL = 0.3
@@ -135,7 +135,7 @@ class Coordinator:
         self._workers = sorted(workers, key=lambda worker: worker.id)
         self._policy = policy
         self._plan = plan
-        self._timeout_s = timeout_s
+        self._timeout_s = patience(timeout_s)
         self._clock = clock or SystemClock()
         if len({worker.id for worker in workers}) < len(workers):
             raise InputError("Two workers have the same id.", remedy="Give each one of its own.")

@@ -3,11 +3,12 @@
 import uuid
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.errors import InputError
+from delegation.name import Line, Name
 
 
 class Claim(BaseModel):
@@ -16,9 +17,9 @@ class Claim(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     id: uuid.UUID = Field(default_factory=uuid.uuid4)
-    agent: str
-    task: str = Field(min_length=1)
-    kind: str = ""
+    agent: Name
+    task: Annotated[Line, Field(min_length=1)]
+    kind: Line = ""
     run_id: str | None = None
     complexity: float = Field(default=0.0, ge=0, le=1, allow_inf_nan=False)
     volume: int = Field(default=0, ge=0, lt=2**63)

@@ -61,7 +61,7 @@ class Policy:
         Asked in this order: is the authority known, does a rule apply, is there capacity, are the limits kept, does
         governance agree. The first no decides.
         """
-        case = Case(delegator, delegate, task_type, context, shared(held, asked))
+        case = Case(_worded(delegator), _worded(delegate), _worded(task_type), context, shared(held, asked))
         steps = (self._authority, self._rule, self._capacity, self._limits, self._governance)
         for step in steps:
             refusal = step(case)
@@ -219,6 +219,11 @@ class Policy:
             return self._workload.load(agent)
         except InputError:
             return None
+
+
+def _worded(name: Any) -> str:
+    """An id or a type of task; of what is no text, how messages quote it: nobody is called so."""
+    return name if isinstance(name, str) else shown(name)
 
 
 def _not_applying(case: Case, failed: Sequence[tuple[Condition, Finding]], facts: Mapping[str, Any]) -> Decision:

@@ -1,12 +1,14 @@
 """A run's tasks and their agents: who performs which, as the policy allows, and once there is room for it."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from core.errors import AtCapacity, CrewlineError
 from core.task import Task
-from crews import AGENTS
+from crews import Team
 from delegation import Assigner, Assignment, Decision, Workload
 from delegation import record as record_decisions
+from flows.formation import formed
 from flows.session import Session
 from flows.teams import assigner_for
 
@@ -17,19 +19,26 @@ BUSY_S = 0.5
 WAITS = "workload.waits"
 
 
-def assigned(
-    session: Session, workload: Workload, tasks: Sequence[Task], assigner: Assigner | None = None
-) -> list[Assignment]:
-    """An assignment for each task, in order, with all decisions on record.
+class Staffing(NamedTuple):
+    """The team of a run, and which of them gets each task."""
+
+    team: Team
+    assignments: list[Assignment]
+
+
+def assigned(session: Session, workload: Workload, tasks: Sequence[Task], assigner: Assigner | None = None) -> Staffing:
+    """The best team for the tasks, and an assignment to its members for each, in order, with all decisions on record.
 
     While every agent that could get a task has as many as it may have, this waits: the journal says so once. Raises
     InputError, Refused; Interrupted when the run is stopped.
     """
-    agents = {agent.id: agent.stages for agent in AGENTS.values()}
     waited = False
     while True:
         decisions: list[Decision] = []
-        chosen = assigner or assigner_for(session, workload.loads(), decisions.extend)
+        loads = workload.loads()
+        team = formed(session, tasks, loads)
+        agents = {agent: session.staff.agents[agent].stages for agent in team.agents}
+        chosen = assigner or assigner_for(session, loads, decisions.extend)
         try:
             found = chosen.assign(tasks, agents)
         except AtCapacity as full:
@@ -44,7 +53,7 @@ def assigned(
             raise
         else:
             _record(session, decisions)
-            return found
+            return Staffing(team, found)
 
 
 def _record(session: Session, decisions: Sequence[Decision]) -> None:

@@ -30,6 +30,8 @@ def informed(session: Session, plan: Plan) -> Plan:
     datasets = {pattern.lesson["dataset"] for pattern in repairs}
     for pattern in repairs:
         _tell(session, pattern, "the first validation repairs")
+    for pattern in lessons.agents:
+        _tell(session, pattern, "it counts less when the team is formed")
     expected = lessons.expected_s(sum(plan.rows.values()))
     if lessons.estimate and expected is not None:
         _tell(session, lessons.estimate, "so long the run is expected to take", expected_s=round(expected, 3))

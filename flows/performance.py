@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from core.dataset import DatasetRef
-from core.errors import AtCapacity
+from core.errors import AtCapacity, InputError
 from core.task import Outcome, Task
 from crews import Agent, Work
 from delegation import Claim, Workload
@@ -87,10 +87,19 @@ def workers_for(
     alone: bool,
     width: int,
 ) -> list[AgentWorker]:
-    """A worker for each agent that was given some of the tasks. `agents` maps a task's place to the agent's id."""
+    """A worker for each agent that was given some of the tasks. `agents` maps a task's place to the agent's id.
+
+    Raises InputError for one who is not here.
+    """
     by_key = {task.key: task for task in tasks}
     given = sorted({agents[task.place] for task in tasks})
     known = executors(session)
+    for name in given:
+        if name not in known:
+            raise InputError(
+                f"Tasks of run {session.run_id} were given to {name}, and there is no such agent here.",
+                remedy="Go on with it where the agent is installed, or give it to the run (`agents=`).",
+            )
     return [AgentWorker(known[name], session, plan, by_key, alone, width, workload) for name in given]
 
 

@@ -7,6 +7,7 @@ says where the flow was (`step`); the ledger says what is done, and decides wher
 import asyncio
 import os
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,13 @@ from core.stop import Stop
 from core.store import Database, open_database
 from core.task import Outcome, Task
 from core.telemetry import quiet
+from crews import Agent
 from delegation import Assigner, Workload
 from flows.approval import confirm
 from flows.assignment import assigned
 from flows.closing import publish_run, write_off
 from flows.experience import alone_at_once, pause, reflect_on
+from flows.formation import told
 from flows.gate import Route
 from flows.passage import failures, passed, repairable
 from flows.performance import branches_for, workers_for
@@ -35,6 +38,7 @@ from flows.state import PipelineState, Step
 from flows.teams import cards
 from graphs import Options, ParallelWorkflow, conduct
 from graphs.checkpoints.retention import keep_latest
+from graphs.loop import concluded
 from tools.engine.spark.requirement import check_engine
 from tools.orchestration.requirements import SHARES, branches, tasks_of
 
@@ -77,6 +81,7 @@ class DataPipelineFlow(Flow[PipelineState]):
     _stop: Stop = PrivateAttr()
     _listener: Listener | None = PrivateAttr(default=None)
     _assigner: Assigner | None = PrivateAttr()
+    _agents: tuple[Agent, ...] = PrivateAttr(default=())
     _workload: Workload = PrivateAttr()
     _compatible: bool = PrivateAttr(default=False)
     _approved_by: str | None = PrivateAttr(default=None)
@@ -92,14 +97,16 @@ class DataPipelineFlow(Flow[PipelineState]):
         stop: Stop | None = None,
         listener: Listener | None = None,
         assigner: Assigner | None = None,
+        agents: Iterable[Agent] = (),
         compatible: bool = False,
         approved_by: str | None = None,
     ) -> None:
         """Give either a `spec`, or the path of one, for a new run; or the `run_id` of one to resume.
 
         Relative paths in a spec stand under the folder of its document, or `base_dir`. `database` is opened from the
-        settings if not given. `listener` is told every event of the journal as it is written. `compatible` accepts a
-        spec that changed since the run began; `approved_by` names who approves a run that waits for it.
+        settings if not given. `agents` can be in the team besides those that are installed here. `listener` is told
+        every event of the journal as it is written. `compatible` accepts a spec that changed since the run began;
+        `approved_by` names who approves a run that waits for it.
         """
         if (spec is None) == (run_id is None):
             raise InputError("A flow needs either a spec, for a new run, or the run_id of one to resume.")
@@ -123,6 +130,7 @@ class DataPipelineFlow(Flow[PipelineState]):
         self._stop = stop or Stop()
         self._listener = listener
         self._assigner = assigner
+        self._agents = tuple(agents)
         self._compatible = compatible
         self._approved_by = approved_by
 
@@ -152,7 +160,7 @@ class DataPipelineFlow(Flow[PipelineState]):
         saved = await asyncio.to_thread(saved_state, self._session)
         async with held(self._session):
             with Workload(database, lease_s=self._settings.lease_s) as self._workload:
-                self._workload.register(cards().values())
+                self._workload.register(cards(self._session.staff.agents).values())
                 await super().kickoff_async(inputs=saved)
             report = self._summed_up(time.monotonic() - started)
             if report.status == "published":
@@ -173,6 +181,7 @@ class DataPipelineFlow(Flow[PipelineState]):
             self._stop,
             listener=self._listener,
             compatible=self._compatible,
+            agents=self._agents,
         )
 
     @start()
@@ -205,13 +214,14 @@ class DataPipelineFlow(Flow[PipelineState]):
 
     @listen(or_("at_orchestrate_teams", initiate))
     def orchestrate_teams(self) -> None:
-        """Give each task to an agent."""
+        """Form a team, and give each task to one of its members."""
         ledger = self._session.ledger
         recorded = ledger.recorded("assignment")
         if recorded is None:
             step = ledger.begin("assignment", actor="flow")
             tasks = planned(self._session).tasks
-            assignments = assigned(self._session, self._workload, tasks, self._assigner)
+            team, assignments = assigned(self._session, self._workload, tasks, self._assigner)
+            ledger.tell("team.formed", step="assignment", **told(team))
             recorded = {assignment.task: assignment.agent for assignment in assignments}
             reasons = [assignment.model_dump() for assignment in assignments]
             ledger.commit(step, recorded, actor="flow", told={"assignments": reasons})
@@ -241,7 +251,7 @@ class DataPipelineFlow(Flow[PipelineState]):
             stop=session.stop,
             url=session.lease.database.url,
         )
-        outcomes = asyncio.run(work).outcomes
+        outcomes = concluded(work).outcomes
         self.state.take_note(tasks, outcomes, time.monotonic() - started, width)
         self._next("quality_gate")
 

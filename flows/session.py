@@ -1,5 +1,6 @@
 """What a process holds while it works on a run."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +17,8 @@ from core.spec import PipelineSpec, load
 from core.spec.document import parse
 from core.stop import Stop
 from core.store.database import Database
+from crews import Agent
+from crews.staff import Staff, staff
 from flows.difference import differences
 from tools.engine.limits import Limits
 from tools.engine.spark.requirement import check_engine
@@ -26,7 +29,8 @@ from tools.sources import Surroundings
 
 @dataclass
 class Session:
-    """A run under lease: its spec, ledger, surroundings, the machine's means, when it began; its plan, once made."""
+    """A run under lease: its spec, ledger, surroundings, the machine's means, when it began, who could work on it; its
+    plan, once made."""
 
     run_id: str
     spec: PipelineSpec
@@ -37,6 +41,7 @@ class Session:
     threads: int
     memory_mb: int
     began: datetime
+    staff: Staff
     plan: Plan | None = None
 
     @property
@@ -58,12 +63,15 @@ def open_session(
     *,
     listener: Listener | None = None,
     compatible: bool = False,
+    agents: Iterable[Agent] = (),
 ) -> Session:
     """Claim a run that is on record. Raises RunNotFound, RunHeld, RunFinished, SpecChanged, InputError.
 
     The spec is the one that the run was started with. When its document has changed since, the run is refused, unless
     the change is declared `compatible`, or nothing is done yet; then the changed spec holds for what is to be done.
+    `agents` can be given tasks besides those that are installed.
     """
+    known = staff(agents)
     run = runs.get(database, run_id)
     if run.status == "published":
         raise RunFinished(run_id, run.status, remedy=f"See what it did with: crewline audit {run_id}")
@@ -92,6 +100,7 @@ def open_session(
         threads=settings.threads or psutil.cpu_count() or 1,
         memory_mb=settings.engine_memory_mb,
         began=run.created_at,
+        staff=known,
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from core.errors import Refused
 from core.task import Stage, Task
-from crews import AGENTS
+from crews import AGENTS, Agent, Level
 from delegation import (
     AgentCard,
     Assigner,
@@ -20,8 +20,10 @@ from delegation.auction.assignment import AuctionAssigner
 from delegation.auction.bidder import measured
 from delegation.handover import TASK_TYPES, Terms, refusal
 from delegation.load import Loads
-from delegation.optimizer import Candidate, PendingTask, optimize
-from delegation.optimizer import record as record_proposal
+from delegation.optimizer import Candidate, PendingTask
+from flows.experience import taught
+from flows.formation import SKILLS
+from flows.planning import planned
 from flows.session import Session
 from flows.terms import classification_of, terms_of
 
@@ -31,12 +33,16 @@ COORDINATOR = "stage_coordinator"
 Tell = Callable[[Sequence[Decision]], None]
 
 
-def cards() -> dict[str, AgentCard]:
-    """The coordinator, and the built-in agents: collaborators, each skilled in what its stages ask for."""
+def cards(agents: Mapping[str, Agent] = AGENTS) -> dict[str, AgentCard]:
+    """The coordinator, and these agents: collaborators, each as skilled in what its stages ask for as they fit it."""
     found = {COORDINATOR: AgentCard(id=COORDINATOR, authority=Authority.STAGE_COORDINATOR)}
-    for agent in AGENTS.values():
-        skills = {name: 1.0 for stage in agent.stages for name in (str(stage), TASK_TYPES[stage])}
-        peers = frozenset(AGENTS.keys() - {agent.id})
+    for agent in agents.values():
+        skills: dict[str, float] = {}
+        for stage in agent.stages:
+            fit = agent.profile.fit(SKILLS[stage], Level.MASTER)
+            skills[stage] = fit
+            skills[TASK_TYPES[stage]] = max(fit, skills.get(TASK_TYPES[stage], 0.0))
+        peers = frozenset(agents.keys() - {agent.id})
         found[agent.id] = AgentCard(id=agent.id, authority=Authority.PIPELINE_COLLABORATOR, skills=skills, peers=peers)
     return found
 
@@ -44,7 +50,7 @@ def cards() -> dict[str, AgentCard]:
 def assigner_for(session: Session, loads: Loads, tell: Tell) -> Assigner:
     """The assigner that the spec asks for. Whichever it is, the policy decides who may get a task at all: `tell` gets
     its decisions. Raises what a PolicyAssigner raises."""
-    known = cards()
+    known = cards(session.staff.agents)
     policy = Policy(load_rules(), known.values(), loads)
 
     def terms(task: Task) -> Terms:
@@ -101,6 +107,10 @@ class OptimizerAssigner:
 
     def assign(self, tasks: Sequence[Task], agents: Mapping[str, frozenset[Stage]]) -> list[Assignment]:
         """An assignment for each task, in order. Raises Refused if one finds no agent."""
+        # With SciPy, which other assigners need not wait for.
+        from delegation.optimizer import optimize
+        from delegation.optimizer import record as record_proposal
+
         by_place = {task.place: task for task in tasks}
         decisions: dict[tuple[str, str], Decision] = {}
 
@@ -137,11 +147,15 @@ class OptimizerAssigner:
             found = [of[stage] for of in known if stage in of and of[stage].done]
             done = sum(one.done for one in found)
             hours[stage] = max(1.0, sum(one.seconds for one in found) / done if done else 0.0) / 3600
+        plan = planned(self._session)
+        lessons = taught(plan)
+        expected = {task.place: lessons.task_s(task, plan.rows[task.dataset]) for task in tasks}
         return [
             PendingTask(
                 id=task.place,
                 task_type=str(task.stage),
-                hours=hours[task.stage],
+                # What the pipeline's own runs took is nearer than what the agents' tasks took anywhere.
+                hours=max(1.0, seconds) / 3600 if (seconds := expected[task.place]) else hours[task.stage],
                 priority=Priority[task.priority.upper()],
                 classification=classification_of(self._session),
             )

@@ -26,12 +26,23 @@ async def called(name: str, function: Callable[..., Any], *arguments: Any, late:
     is told once it ends.
     """
     plainly = not is_coroutine_function(function)
+    task = asyncio.current_task()
     try:
         result = await _on_thread(name, function, arguments, late) if plainly else function(*arguments)
         return await result if inspect.isawaitable(result) else result
     except (GeneratorExit, SystemExit) as error:
+        if _running_task() is not task:
+            # Nobody calls any more: this is what is left of a loop that has ended.
+            raise
         # These would end more than the call.
         raise WorkError(f"{name} ended by {type(error).__name__}.") from error
+
+
+def _running_task() -> asyncio.Task[Any] | None:
+    try:
+        return asyncio.current_task()
+    except RuntimeError:
+        return None
 
 
 async def within(

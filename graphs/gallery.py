@@ -80,8 +80,16 @@ def _staged() -> str:
     return pipeline.build().mermaid()
 
 
+def _react() -> str:
+    from graphs.react.reasoner import Nobody
+    from graphs.react.workflow import ReAct
+
+    return str(ReAct({}, Nobody()).graph().get_graph().draw_mermaid())
+
+
 _DRAWN: dict[str, Callable[[], str]] = {
     "parallel": lambda: _drawn("parallel"),
     "adaptive": lambda: _drawn("adaptive"),
     "staged": _staged,
+    "react": _react,
 }

@@ -20,6 +20,7 @@ from core.task import Outcome
 from graphs.branch import Branch, SyncPoint
 from graphs.checkpoints import Checkpoints
 from graphs.checkpoints.retention import keep_latest
+from graphs.loop import concluded
 from graphs.parallel.workflow import ParallelWorkflow
 
 
@@ -76,7 +77,7 @@ def run(
     Raises InputError for branches that could never be done, Interrupted after `stop.request(...)`, StoreUnavailable
     when the database went away, LeaseLost when another process took over; after the last three it can be resumed.
     """
-    return asyncio.run(arun(workflow, branches, syncs, run_id=run_id, database=database, stop=stop))
+    return concluded(arun(workflow, branches, syncs, run_id=run_id, database=database, stop=stop))
 
 
 def resume(
@@ -93,7 +94,7 @@ def resume(
     What is done is not done again. `listener` is told each event of the run's journal. Raises as `run` does, and
     RunNotFound, RunHeld, RunFinished; a run that waits goes on waiting after an answer that is none.
     """
-    return asyncio.run(aresume(workflow, run_id, answers, database=database, stop=stop, listener=listener))
+    return concluded(aresume(workflow, run_id, answers, database=database, stop=stop, listener=listener))
 
 
 async def arun(

@@ -8,14 +8,14 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-_context: ForkServerContext = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(["tests.child_preload"])
+context: ForkServerContext = multiprocessing.get_context("forkserver")
+context.set_forkserver_preload(["tests.child_preload"])
 
 
 def start(
@@ -23,16 +23,16 @@ def start(
     *,
     spec: Path | None = None,
     run_id: str | None = None,
-    kill_at: str | None = None,
+    kill_at: Collection[str] = (),
     kill_after_s: float | None = None,
     slow_s: float = 0.0,
     trace: Path | None = None,
 ) -> BaseProcess:
     """Start a process that runs a spec, or resumes a run.
 
-    It is killed with SIGKILL by itself when it first passes the crash point `kill_at`, or `kill_after_s`
+    It is killed with SIGKILL by itself when it first passes one of the crash points `kill_at`, or `kill_after_s`
     seconds after it began to work; it waits `slow_s` at each. `trace` is a file that gets the name of each crash point
-    that was passed, and last the error that ended the process, if one did.
+    that was passed, and last that of its death or the error that ended the process, if one did.
     """
     options = {"kill_at": kill_at, "kill_after_s": kill_after_s, "slow_s": slow_s, "trace": trace}
     return forked(_work, environment, str(spec) if spec else None, run_id, options)
@@ -40,7 +40,7 @@ def start(
 
 def forked(work: Callable[..., None], *arguments: Any) -> BaseProcess:
     """Start a process that does this work; it ends with this one."""
-    process = _context.Process(target=work, args=arguments, daemon=True)
+    process = context.Process(target=work, args=arguments, daemon=True)
     process.start()
     return process
 
@@ -64,7 +64,7 @@ def _work(environment: dict[str, str], spec: str | None, run_id: str | None, opt
         with lock:
             note(name)
             time.sleep(options["slow_s"])
-            if name == options["kill_at"]:
+            if name in options["kill_at"]:
                 os.kill(os.getpid(), signal.SIGKILL)
 
     crashpoint.hook = hook

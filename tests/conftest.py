@@ -1,10 +1,12 @@
 """A real PostgreSQL for every test: one embedded server for all, one template, one fresh database each."""
 
+import gc
 import itertools
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -23,6 +25,9 @@ from tests.model import ScriptedModel, scripted_model
 
 TEMPLATE = "crewline_template"
 
+# What keeps a server's data when the machine loses its power, which no test is about; processes may die all the same.
+NOT_NEEDED = ("fsync", "full_page_writes")
+
 # CrewAI looks when it is imported; a test must talk to nobody.
 os.environ.update(CREWAI_DISABLE_TELEMETRY="true", CREWAI_TRACING_ENABLED="false")
 
@@ -36,6 +41,15 @@ hypothesis_settings.load_profile("crewline")
 def _server_dir(run: str) -> Path:
     # Not under pytest's own folder: that is made private to root, and the server, started by root, is another user's.
     return Path(tempfile.gettempdir()) / f"crewline-tests-{run}"
+
+
+# What is imported stays until the end: looking through it again and again for garbage finds none.
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -59,6 +73,9 @@ def _with_template(url: str) -> str:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("SELECT pg_advisory_lock(1)")
         if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (TEMPLATE,)).fetchone():
+            for setting in NOT_NEEDED:
+                connection.execute(f"ALTER SYSTEM SET {setting} = off")
+            connection.execute("SELECT pg_reload_conf()")
             connection.execute(f"CREATE DATABASE {TEMPLATE}_new")
             with psycopg.connect(make_conninfo(url, dbname=f"{TEMPLATE}_new"), autocommit=True) as template:
                 migrate(template)
@@ -67,9 +84,9 @@ def _with_template(url: str) -> str:
     return url
 
 
-@pytest.fixture
-def database_url(server_url: str) -> Iterator[str]:
-    """A fresh, migrated database."""
+@contextmanager
+def fresh_database(server_url: str) -> Iterator[str]:
+    """The URL of a fresh, migrated database."""
     name = f"test_{os.getpid()}_{next(_number)}"
     with psycopg.connect(server_url, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
@@ -77,24 +94,44 @@ def database_url(server_url: str) -> Iterator[str]:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-@pytest.fixture
-def configuration(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
-    """Settings of this test's own: its database, its home, a lease that runs out in a second."""
-    monkeypatch.setenv("CREWLINE_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("CREWLINE_DATABASE_URL", database_url)
-    monkeypatch.setenv("CREWLINE_LEASE_S", "1")
-    monkeypatch.setenv("CREWLINE_DATABASE_WAIT_S", "5")
-    settings.cache_clear()
-    yield settings()
+@contextmanager
+def configured(database_url: str, home: Path) -> Iterator[Settings]:
+    """Settings of a test's own: its database, its home, a lease that runs out in a second."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CREWLINE_HOME", str(home))
+        patch.setenv("CREWLINE_DATABASE_URL", database_url)
+        patch.setenv("CREWLINE_LEASE_S", "1")
+        patch.setenv("CREWLINE_DATABASE_WAIT_S", "5")
+        settings.cache_clear()
+        yield settings()
     settings.cache_clear()
 
 
-@pytest.fixture
-def database(configuration: Settings, database_url: str) -> Iterator[Database]:
-    """The fresh database, open."""
-    store = Database(database_url, wait_s=configuration.database_wait_s).open()
+@contextmanager
+def opened(configuration: Settings) -> Iterator[Database]:
+    """The database of the settings, open."""
+    assert configuration.database_url is not None
+    store = Database(configuration.database_url.get_secret_value(), wait_s=configuration.database_wait_s).open()
     yield store
     store.close()
+
+
+@pytest.fixture
+def database_url(server_url: str) -> Iterator[str]:
+    with fresh_database(server_url) as url:
+        yield url
+
+
+@pytest.fixture
+def configuration(database_url: str, tmp_path: Path) -> Iterator[Settings]:
+    with configured(database_url, tmp_path / "home") as configuration:
+        yield configuration
+
+
+@pytest.fixture
+def database(configuration: Settings) -> Iterator[Database]:
+    with opened(configuration) as store:
+        yield store
 
 
 @pytest.fixture

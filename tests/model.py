@@ -54,7 +54,8 @@ class ScriptedModel:
         return self
 
     def calls_amiss(self, tool: str, arguments: Any) -> "ScriptedModel":
-        """The next turn: a call with arguments that a schema would not allow; a text stands for malformed JSON."""
+        """The next turn: a call with arguments that a schema would not allow, a text standing for malformed JSON; or
+        of a tool that was not offered."""
         self._turns.append([{"name": tool, "arguments": arguments, "strict": False}])
         return self
 

@@ -17,6 +17,7 @@ import crewline
 from core import journal
 from core import run as runs
 from core.errors import ApprovalClosed, AwaitingApproval, CrewlineError, Interrupted, Refused
+from core.holder import account
 from core.report import RunReport
 from core.settings import Settings
 from core.stop import Stop
@@ -24,7 +25,7 @@ from core.store import Database
 from core.task import Stage, Task
 from crewline.cli import app
 from delegation import Approval, Assignment, StageAssigner
-from delegation.approvals import decide, requests, require
+from delegation.approvals import ask, decide, requests, require
 from flows.pipeline import DataPipelineFlow
 from tests import child
 from tests.deadline import until
@@ -194,8 +195,8 @@ def test_a_run_killed_around_its_approval_asks_once_and_publishes_once(
     """SIGKILL at the commits around: the request stands, the decision stands."""
     environment = {name: value for name, value in os.environ.items() if name.startswith("CREWLINE_")}
     first = place == "gate/0"
-    kill_at = f"step.commit.{when} {place}"
-    process = child.start(environment, spec=document, kill_at=kill_at if first else None)
+    kill_at = [f"step.commit.{when} {place}"]
+    process = child.start(environment, spec=document, kill_at=kill_at if first else ())
     process.join(60)
     assert process.exitcode == (-signal.SIGKILL if first else 3)
     (found,) = runs.newest(database)
@@ -238,7 +239,7 @@ def test_the_commands_list_approve_and_deny(document: Path) -> None:
         assert word in shown
     assert call("approve", identity, "--by", "Ada").exit_code == 2
     nameless = call("approve", identity, "--by", " ", "--reason", "so")
-    assert (nameless.exit_code, "needs a name" in nameless.stderr) == (2, True)
+    assert (nameless.exit_code, "is no name of who decides" in nameless.stderr) == (2, True)
     decided = call("approve", identity, "--by", "Ada", "--reason", "so", "--json")
     assert (decided.exit_code, json.loads(decided.stdout)["status"]) == (0, "approved")
     twice = call("deny", identity, "--by", "Ben", "--reason", "no")
@@ -314,7 +315,7 @@ def test_the_command_tells_of_such_a_run_what_it_waits_for_and_waits_with_it_if_
 ) -> None:
     """Exit code 3, and the id to decide on; with the wait it is published by itself, or fails closed in time."""
     document = build(tmp_path / "p", "")
-    monkeypatch.setattr("flows.pipeline.assigner_for", lambda session, loads: Cautious(database))
+    monkeypatch.setattr("flows.assignment.assigner_for", lambda *_: Cautious(database))
     first = call("run", str(document))
     asked = pending(database)
     assert (first.exit_code, f"crewline approve {asked.approval}" in first.stderr) == (3, True)
@@ -324,7 +325,7 @@ def test_the_command_tells_of_such_a_run_what_it_waits_for_and_waits_with_it_if_
         until(lambda: len(journal.events(database, runs.newest(database)[0].run_id, kind="run.waiting")) == 2)
         crewline.approve(asked.approval, by="Ada", reason="so")
         assert waiting.result(timeout=30).status == "published"
-    monkeypatch.setattr("flows.pipeline.assigner_for", lambda session, loads: Cautious(database, "another", 0.2))
+    monkeypatch.setattr("flows.assignment.assigner_for", lambda *_: Cautious(database, "another", 0.2))
     with pytest.raises(ApprovalClosed, match="ran out of time"):
         crewline.run(document, wait=True)
     assert runs.newest(database)[0].status == "waiting"
@@ -342,3 +343,16 @@ def test_the_command_tells_of_such_a_run_what_it_waits_for_and_waits_with_it_if_
 def test_a_gate_that_asks_for_the_impossible_is_refused_by_place(tmp_path: Path, gate: str, place: str) -> None:
     with pytest.raises(CrewlineError, match=place):
         crewline.run(build(tmp_path / "p", gate))
+
+
+def test_what_would_colour_or_hide_on_a_terminal_is_shown_as_it_is_written(database: Database) -> None:
+    """Who decides sees what was asked for, whatever is in it."""
+    asked = ask(
+        database, "delete", seen={"rows\x1b[8m": "3\x1b[2J\u202e"}, reason="so\rno", asked_by="gate", path=["Ada"]
+    )
+    shown = call("approvals").output
+    assert [word in shown for word in (r"rows\x1b[8m", r"3\x1b[2J\u202e", r"so\rno")] == [True] * 3
+    done = call("deny", asked.approval, "--by", "Ada", "--reason", "a\x1b[1A")
+    assert r"was denied by Ada: a\x1b[1A" in done.output
+    assert not {"\x1b", "\r", "\u202e"} & set(shown + done.output + call("approvals", "--all").output)
+    assert f"account {account()}" in " ".join(call("approvals", "--all").output.split())

@@ -1,6 +1,9 @@
 """Approvals: one decision each, bound to what was seen, on time; and whatever is not approved is refused."""
 
+import os
+import pwd
 import secrets
+import socket
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +15,7 @@ from hypothesis import strategies as st
 
 from core import journal
 from core.errors import ApprovalClosed, ApprovalNotFound, CrewlineError, InputError, Interrupted, Refused
+from core.holder import account
 from core.stop import Stop
 from core.store import Database
 from delegation import Approval
@@ -61,7 +65,9 @@ def test_a_decision_is_on_record_with_who_when_why_and_what_was_seen(database: D
         "fingerprint": first.fingerprint,
         "reason": "I looked at it",
         "seen": SEEN,
+        "account": account(),
     }
+    assert done.account == account() == f"{pwd.getpwuid(os.getuid()).pw_name}@{socket.gethostname()}"
     assert requests(database) == []
     assert requests(database, closed=True) == [done]
     assert asked(database) == done
@@ -156,18 +162,33 @@ def test_however_late_somebody_looks_it_is_the_turn_of_whose_time_it_is(
 @pytest.mark.parametrize(
     ("by", "reason", "error", "message"),
     [
-        ("", "so", InputError, "needs a name and a reason"),
-        ("  ", "so", InputError, "needs a name and a reason"),
-        ("Ada", "", InputError, "needs a name and a reason"),
+        ("", "so", InputError, "'' is no name of who decides"),
+        ("  ", "so", InputError, "is no name of who decides"),
+        ("Ada\x1b[8m", "so", InputError, r"'Ada\\x1b\[8m' is no name"),
+        ("Ada\nBen", "so", InputError, "is no name"),
+        ("A" * 201, "so", InputError, "is no name"),
+        (None, "so", InputError, "None is no name"),
+        ("Ada", "", InputError, "'' is no reason"),
+        ("Ada", 7, InputError, "7 is no reason"),
+        ("Ada", "x" * 10_001, InputError, "is no reason.* in up to 10,000"),
         ("gate", "so", Refused, "has asked for ap-.* itself"),
     ],
 )
 def test_a_decision_needs_a_name_a_reason_and_another_than_who_asked(
-    database: Database, by: str, reason: str, error: type[CrewlineError], message: str
+    database: Database, by: Any, reason: Any, error: type[CrewlineError], message: str
 ) -> None:
     request = asked(database)
     with pytest.raises(error, match=message):
         decide(database, request.approval, approved=True, by=by, reason=reason)
+    assert get(database, request.approval) == request
+
+
+@pytest.mark.parametrize("word", ["no", "", 1, 0, None])
+def test_a_word_is_no_decision(database: Database, word: Any) -> None:
+    """`approved="no"` approves nothing."""
+    request = asked(database)
+    with pytest.raises(InputError, match="is no decision"):
+        decide(database, request.approval, approved=word, by="Ada", reason="so")
     assert get(database, request.approval) == request
 
 
@@ -184,7 +205,20 @@ def test_a_request_that_is_not_there_is_named(database: Database) -> None:
     ("options", "message"),
     [
         ({"path": ()}, "Nobody is named"),
-        ({"path": ("Ada", " ")}, "Nobody is named"),
+        ({"path": ("Ada", " ")}, "' ' is no name of who could approve"),
+        ({"path": "Ada"}, "Nobody is named"),
+        ({"path": [None]}, "None is no name"),
+        ({"timeout_s": 1e12}, "no more than 315,360,000 s"),
+        ({"timeout_s": "60"}, "'60' s"),
+        ({"timeout_s": True}, "True s"),
+        ({"reason": " "}, "' ' is no reason"),
+        ({"asked_by": ""}, "is no name of who asks"),
+        ({"subject": "x" * 100_000}, "is no name of what is to be approved"),
+        ({"subject": "publish x\x1b[2J"}, "is no name of what is to be approved"),
+        ({"seen": {"share": float("nan")}}, "cannot be shown"),
+        ({"seen": {"one": object()}}, "cannot be shown"),
+        ({"seen": None}, "it is no mapping"),
+        ({"run_id": "nowhere-1"}, "no run 'nowhere-1'"),
         ({"timeout_s": 0}, "0 s"),
         ({"timeout_s": -1}, "-1 s"),
         ({"timeout_s": float("nan")}, "nan s"),

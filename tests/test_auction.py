@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from core import journal
 from core.errors import InputError
@@ -129,6 +130,8 @@ def test_no_agent_with_the_skill_is_a_named_outcome_that_says_who_lacks_what(dat
         ("everything", "a bid has cost, time_s, quality; this is a value of type str"),
         (None, "it does not want to"),
         (RuntimeError("no model"), "RuntimeError: no model"),
+        (SystemExit(3), "SystemExit: 3"),
+        (RuntimeError("a\nlong\nstory " * 1000), "RuntimeError: a long story a long"),
     ],
 )
 def test_a_bid_that_is_none_is_refused_by_name(given_bid: Any, why: str, database: Database) -> None:
@@ -142,6 +145,18 @@ def test_a_bid_that_is_none_is_refused_by_name(given_bid: Any, why: str, databas
 def test_a_bid_past_its_type_is_refused_too() -> None:
     """A Bid takes any float: it is read again when it comes in."""
     assert read_bid(bid(cost=math.nan)) == "cost is no number: nan"
+
+
+@pytest.mark.parametrize("number", ["5", True, None, 10**400])
+def test_what_is_no_number_makes_no_bid(number: Any) -> None:
+    with pytest.raises(ValidationError, match="cost"):
+        Bid(cost=number, time_s=1, quality=1)
+
+
+@pytest.mark.parametrize("time_s", [0, -1, math.nan, math.inf, "10"])
+def test_a_time_to_bid_that_is_none_is_refused(time_s: Any, database: Database) -> None:
+    with pytest.raises(InputError, match="to answer is none"):
+        Auction(database, [], timeout_s=time_s)
 
 
 def test_a_bidder_that_hangs_is_out_when_the_time_is_over(database: Database) -> None:

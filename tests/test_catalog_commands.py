@@ -1,11 +1,8 @@
 """The catalog from the command line, from Python, and in the hands of an agent."""
 
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +14,9 @@ import crewline
 from core.errors import InputError
 from core.settings import Settings
 from crewline.cli import app
+from tests import warm
 from tests.model import ScriptedModel
+from tests.test_docs import blocks
 from tests.web import Server
 from tools import DataDiscoveryTool, ToolContext
 
@@ -128,11 +127,10 @@ def test_the_examples_of_the_page_work(tmp_path: Path, configuration: Settings) 
     """Commands in their order, then the code, whose comments beside the prints are the output."""
     shutil.copytree(ROOT / "examples", tmp_path / "examples", ignore=shutil.ignore_patterns("out"))
     page = (ROOT / "docs" / "discovery.md").read_text()
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    for language, shell in (("bash", ["bash", "-ec"]), ("python", [sys.executable, "-c"])):
-        for block in re.findall(rf"^```{language}\n(.*?)^```", page, flags=re.DOTALL | re.MULTILINE):
-            done = subprocess.run([*shell, block], cwd=tmp_path, env=environment, capture_output=True, text=True)
-            assert done.returncode == 0, f"{block}\n{done.stderr}"
-            assert re.findall(r"print\(.*\)  # (.*)", block) == (
-                done.stdout.splitlines() if language == "python" else []
-            )
+    for line in "".join(blocks(page, "bash")).splitlines():
+        done = warm.command(line.split("#")[0], tmp_path)
+        assert done.returncode == 0, f"{line}\n{done.stderr}"
+    for code in blocks(page, "python"):
+        done = warm.python(code, tmp_path)
+        assert done.returncode == 0, f"{code}\n{done.stderr}"
+        assert re.findall(r"print\(.*\)  # (.*)", code) == done.stdout.splitlines()

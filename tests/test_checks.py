@@ -2,8 +2,6 @@
 
 import random
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -20,6 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 from core.errors import CheckError, ExpressionError, SourceError, SpecError
 from core.spec import Check, Checklist, load_checklist
 from core.task import Dimension, Severity
+from tests import warm
 from tools.quality.reference import learned_distribution
 from tools.quality.report import QualityReport, check_dataset
 from tools.quality.verdict import Verdict
@@ -468,7 +467,8 @@ def test_the_examples_of_the_documentation_are_true(tmp_path: Path) -> None:
     """The comments beside the prints of docs/quality.md are the output; its YAML is a document."""
     text = (Path(__file__).parent.parent / "docs" / "quality.md").read_text()
     (code,) = re.findall(r"^```python\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = warm.python(code, tmp_path)
+    assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == re.findall(r"print\(.*\)\s+# (.*)", code)
     (document,) = re.findall(r"^```yaml\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
     (tmp_path / "checks.yaml").write_text(document)

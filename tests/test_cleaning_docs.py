@@ -3,11 +3,10 @@
 import csv
 import random
 import re
-import sys
 from pathlib import Path
 
-from tests import dirt
-from tests.test_docs import ROOT, blocks, run
+from tests import dirt, warm
+from tests.test_docs import ROOT, blocks
 from tools.quality.cleaning import (
     calendar,
     corruption,
@@ -33,10 +32,10 @@ def test_the_commands_and_the_code_of_the_page_work(tmp_path: Path) -> None:
         csv.writer(file).writerows([list(table), *zip(*table.values(), strict=True)])
     for block in blocks(PAGE, "bash"):
         for command in block.splitlines():
-            done = run(command, tmp_path, shell=True)
+            done = warm.command(command, tmp_path)
             assert done.returncode == 0, f"{command}\n{done.stderr}"
     (code,) = blocks(PAGE, "python")
-    done = run([sys.executable, "-c", code], tmp_path)
+    done = warm.python(code, tmp_path)
     assert done.stdout.startswith("True\n"), done.stderr
 
 

@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from core.errors import Refused, SourceError
+from tests import warm
 from tools.context import ToolContext
 from tools.quality.cleaning import cleaning
 from tools.transformation import transformation
@@ -52,7 +51,7 @@ def transform(folder: Path) -> None:
 
 
 def killed(code: str, folder: Path, moment: str) -> None:
-    done = subprocess.run([sys.executable, "-c", KILLED + code, str(folder), moment], check=False, timeout=60)
+    done = warm.python(KILLED + code, folder, str(folder), moment)
     assert done.returncode == -signal.SIGKILL
 
 

@@ -3,7 +3,7 @@
 import math
 import threading
 from fractions import Fraction
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -286,6 +286,9 @@ def test_mappings_that_contradict_each_other_are_none(database: Database) -> Non
         ([voter("a", COMPATIBLE)], math.nan, "no threshold"),
         ([voter("a", COMPATIBLE, weight=0)], 0.67, "weight of a"),
         ([voter("a", COMPATIBLE, weight=math.inf)], 0.67, "weight of a"),
+        ([voter("a", COMPATIBLE, weight=10**400)], 0.67, "weight of a"),
+        ([voter("a", COMPATIBLE, weight=cast(float, "2"))], 0.67, "weight of a"),
+        ([voter("a", COMPATIBLE)], cast(float, "0.7"), "'0.7' is no threshold"),
     ],
 )
 def test_what_can_decide_nothing_is_refused(
@@ -293,6 +296,14 @@ def test_what_can_decide_nothing_is_refused(
 ) -> None:
     with pytest.raises(InputError, match=words):
         Consensus(database, voters, threshold=threshold)
+
+
+@pytest.mark.parametrize(
+    "option", [{"rule": "loudest"}, {"timeout_s": 0}, {"timeout_s": math.nan}, {"timeout_s": "30"}]
+)
+def test_a_rule_or_a_time_that_is_none_is_refused(option: dict[str, Any], database: Database) -> None:
+    with pytest.raises(InputError, match=r"is no rule|to answer is none"):
+        Consensus(database, [voter("a", COMPATIBLE)], **option)
 
 
 def test_what_a_pipeline_makes_of_a_source_comes_from_its_lineage() -> None:

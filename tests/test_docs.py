@@ -3,8 +3,7 @@
 import os
 import re
 import shutil
-import subprocess
-import sys
+import tempfile
 from pathlib import Path
 from typing import Any, get_args
 
@@ -14,6 +13,7 @@ from core.settings import Settings
 from core.spec import check, rule
 from crewline.cli import app
 from delegation import Verdict, load_rules
+from tests import warm
 from tests.model import ScriptedModel
 from tools.context import ToolContext
 from tools.toolbox import toolbox
@@ -36,15 +36,6 @@ def folder(tmp_path: Path, configuration: Settings) -> Path:
     return tmp_path
 
 
-def run(
-    command: str | list[str], folder: Path, *, shell: bool = False, **environment: str
-) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, **environment, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    return subprocess.run(
-        command, shell=shell, cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
-
-
 def tags(union: Any, key: str) -> set[str]:
     """The discriminating words of a union of the spec."""
     return {get_args(member.model_fields[key].annotation)[0] for member in get_args(get_args(union)[0])}
@@ -55,13 +46,13 @@ def test_the_commands_of_the_readme_work_in_their_order(folder: Path) -> None:
     commands = [line.split("#")[0].strip() for block in blocks(README, "bash") for line in block.splitlines()]
     assert len(commands) >= 7
     for command in filter(None, commands):
-        done = run(command, folder, shell=True)
+        done = warm.command(command, folder)
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
 
 
 def keeps_its_word(code: str, folder: Path, **environment: str) -> None:
     """The code runs, and prints what the comments beside its prints say; `...` stands for more of a line."""
-    done = run([sys.executable, "-c", code], folder, **environment)
+    done = warm.python(code, folder, **environment)
     assert done.returncode == 0, done.stderr
     printed = done.stdout.splitlines()
     promised = re.findall(r"^ *print\(.*\)(?: +# (.*))?$", code, flags=re.MULTILINE)
@@ -96,7 +87,10 @@ def test_the_page_on_tools_is_true_alone_in_an_agent_and_over_mcp(folder: Path, 
     assert answer["report"]["verdicts"][0]["failed"] == 1
     model.calls("data_quality", path="orders.csv", checks=[{"check": "not_null", "column": "id"}])
     keeps_its_word(langchain, folder, OPENAI_API_KEY="none", OPENAI_BASE_URL=model.url)
-    keeps_its_word(over_mcp, folder)
+    # The client gives its server little more of its environment. Not in pytest's folder, see conftest.
+    with tempfile.TemporaryDirectory(prefix="crewline-tests-home-", ignore_cleanup_errors=True) as home:
+        os.chmod(home, 0o755)
+        keeps_its_word(over_mcp, folder, HOME=home)
     listed = re.findall(r"^\| `(\w+Tool)` \| `(\w+)` \|", TOOLS, flags=re.MULTILINE)
     assert sorted(listed) == sorted((type(tool).__name__, tool.name) for tool in toolbox(ToolContext()))
     named = re.findall(r"^\| `(.*?)` \|", TOOLS[TOOLS.index("## The context") :], flags=re.MULTILINE)
@@ -130,7 +124,7 @@ def test_the_pipeline_document_lists_all_checks_rules_and_functions() -> None:
 
 def test_the_python_of_the_page_on_transformations_prints_what_it_says(folder: Path) -> None:
     (code,) = blocks((ROOT / "docs" / "transformation.md").read_text(), "python")
-    done = run([sys.executable, "-c", code], folder)
+    done = warm.python(code, folder)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == re.findall(r"print\(.*\)  # (.*)", code)
 
@@ -155,6 +149,20 @@ def test_the_page_on_delegation_lists_every_default_rule_and_every_verdict() -> 
         assert ", ".join(f"`{task_type}`" for task_type in each.task_types) in page
         assert ", ".join(f"`{condition}`" for condition in each.conditions) in page
     assert all(f"`{verdict}`" in page for verdict in Verdict if verdict is not Verdict.ALLOWED)
+
+
+def test_the_python_of_the_page_on_reasoning_prints_what_it_says(folder: Path) -> None:
+    (code,) = blocks((ROOT / "docs" / "reasoning.md").read_text(), "python")
+    keeps_its_word(code, folder)
+
+
+def test_the_page_on_reports_names_the_sections_that_there_are(folder: Path) -> None:
+    page = (ROOT / "docs" / "reports.md").read_text()
+    (code,) = blocks(page, "python")
+    keeps_its_word(code, folder)
+    told = re.findall(r"^\| ([A-Z][\w, ]+) \|", page, flags=re.MULTILINE)
+    shown = re.findall(r"<h2 [^>]+>(.*?)</h2>", (folder / "sales.html").read_text())
+    assert shown == [section for section in told if section != "Investigation"]
 
 
 @pytest.mark.parametrize("code", blocks((ROOT / "docs" / "crews.md").read_text(), "python"))

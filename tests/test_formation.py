@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.errors import InputError, Refused
+from core.errors import InputError
 from crews import Candidate, Level, Need, Profile, Team, form
 from crews.formation import WEIGHTS
 from crews.formation.exhaustive import FEW
@@ -204,15 +204,18 @@ def test_a_need_that_nobody_can_cover_is_named_with_who_was_asked() -> None:
         form(NEEDS, [])
 
 
-def test_a_need_whose_agents_are_all_busy_is_refused_by_name() -> None:
+def test_who_is_busy_is_in_the_team_where_nobody_else_could_do_it() -> None:
     pool = [
         candidate("ann", data_ingestion=Level.MASTER),
         candidate("ben", free=0, capacity=0.0, validation=Level.MASTER),
     ]
+    team = form(NEEDS, pool)
+    assert (team.agents, team.components["capacity"], team.configuration.free) == (("ann", "ben"), 0.5, 10)
+    away = pool[1].model_copy(update={"profile": pool[1].profile.model_copy(update={"availability": 0.0})})
     with pytest.raises(
-        Refused, match="ben: it has all the tasks that it may have, and nobody else could do validation"
+        InputError, match="No agent can do validation; those who were asked: ann, ben, who is not avail"
     ):
-        form(NEEDS, pool)
+        form(NEEDS, [pool[0], away])
 
 
 def test_who_is_busy_is_left_out_where_another_can_stand_in() -> None:

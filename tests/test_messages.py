@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import psycopg
 import pytest
@@ -75,8 +76,17 @@ def test_who_is_not_registered_can_neither_send_nor_receive(hub: Hub) -> None:
     with pytest.raises(RunNotFound, match="no run 'r'"):
         hub.send("a", "b", REQUEST, run_id="r")
     for wrong in ("", "a\0b", "x" * 201):
-        with pytest.raises(InputError, match="no agent's id"):
+        with pytest.raises(InputError, match="no name of an agent"):
             hub.register(wrong)
+
+
+@pytest.mark.parametrize("wrong", [{"kind": "data_request", "dataset": "orders"}, None, "orders"])
+def test_what_is_no_payload_is_refused_and_so_is_a_time_that_is_none(hub: Hub, wrong: Any) -> None:
+    with pytest.raises(InputError, match="one of DataRequest"):
+        hub.send("a", "b", wrong)
+    with pytest.raises(InputError, match="nan s"):
+        hub.receive("a", timeout_s=float("nan"))
+    assert hub.send("a", cast(str, None), REQUEST).status == "nobody"
 
 
 def test_a_message_that_is_not_confirmed_comes_again_and_is_a_dead_letter_at_last(hub: Hub, database: Database) -> None:

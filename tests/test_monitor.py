@@ -4,10 +4,12 @@ import hmac
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -172,7 +174,7 @@ def test_a_run_whose_process_was_killed_is_told_of_and_cleared_when_it_goes_on(
     document: Path, database: Database, watch: Monitor
 ) -> None:
     environment = {name: value for name, value in os.environ.items() if name.startswith("CREWLINE_")}
-    process = child.start(environment, spec=document, kill_at="step.commit.before validation/o/0")
+    process = child.start(environment, spec=document, kill_at=["step.commit.before validation/o/0"])
     process.join(60)
     assert process.exitcode == -signal.SIGKILL
     (alert,) = [alert for alert in watch.check().raised if alert.kind == "pipeline_failure"]
@@ -439,6 +441,48 @@ def test_a_webhook_that_hangs_or_is_not_there_holds_nothing_up_for_long(
         assert "could not be delivered to the webhook at 127.0.0.1" in one.error
     records = [database.query(f"SELECT * FROM {t}") for t in ("alerts", "alert_deliveries", "journal")]
     assert PASSWORD not in f"{records} {found} {gone} {hook!r} {vars(found)}"
+
+
+def test_a_webhook_that_drips_its_answer_is_given_up_and_one_that_never_ends_it_was_told(
+    database: Database, tmp_path: Path, document: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each byte comes in time, the end never: what counts is the time for the whole, and of the answer its status."""
+    monkeypatch.setattr(webhooks, "PATIENCE_S", 0.3)
+    fill(document, *range(30))
+    run(document, database)
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n"
+    with dripping(head + b"X-Long: " + b"x" * 1000) as url:
+        found = Monitor(database, tmp_path, webhook=Webhook(url)).check()
+        assert found.error is not None
+        assert "could not be delivered" in found.error
+    with dripping(b"x" * 1000, at_once=head + b"\r\n") as url:
+        assert Monitor(database, tmp_path, webhook=Webhook(url)).check().error is None
+
+
+@contextmanager
+def dripping(answer: bytes, at_once: bytes = b"") -> Iterator[str]:
+    """A server that answers a byte every 20 ms."""
+    over = threading.Event()
+
+    def serve(connection: socket.socket) -> None:
+        with connection, suppress(OSError):
+            connection.recv(65_536)
+            connection.sendall(at_once)
+            for byte in answer:
+                if over.wait(0.02):
+                    break
+                connection.sendall(bytes([byte]))
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=accept, daemon=True).start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/hook"
+        over.set()
+        listener.shutdown(socket.SHUT_RDWR)
 
 
 SENDER = """

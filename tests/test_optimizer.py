@@ -298,8 +298,8 @@ def test_nothing_to_do_and_nobody_to_do_it_are_answers() -> None:
     assert (alone.proposed.throughput, alone.proposed.utilisation) == (None, None)
 
 
-@pytest.mark.parametrize("budget", [0, -1, float("nan"), float("inf")])
-def test_a_budget_that_is_none_is_an_error(budget: float) -> None:
+@pytest.mark.parametrize("budget", [0, -1, float("nan"), float("inf"), "10"])
+def test_a_budget_that_is_none_is_an_error(budget: Any) -> None:
     with pytest.raises(InputError, match="budget"):
         optimize([], [], budget_s=budget)
 

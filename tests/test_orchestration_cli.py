@@ -18,7 +18,7 @@ from core.settings import Settings
 from core.spec import loads
 from core.store import Database
 from crewline.cli import app
-from tests import shop
+from tests import shop, warm
 from tools.orchestration.advice.case import Kind
 from tools.orchestration.service import METRICS
 from tools.orchestration.tool import OrchestrationRequest
@@ -121,7 +121,8 @@ def test_the_page_about_orchestration_is_true(
         else:
             subprocess.run([sys.executable, *words], check=True, capture_output=True)
     (code,) = re.findall(r"^```python\n(.*?)^```", page, flags=re.DOTALL | re.MULTILINE)
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = warm.python(code, tmp_path)
+    assert done.returncode == 0, done.stderr
     promised = re.findall(r"print\(.*\)  # (.*?)(?: \.\.\.)?$", code, flags=re.MULTILINE)
     for line, words in zip(done.stdout.splitlines(), promised, strict=True):
         assert line.startswith(words)

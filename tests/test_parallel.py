@@ -4,6 +4,7 @@ import asyncio
 import json
 import threading
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -638,3 +639,36 @@ def test_a_coroutine_that_blocked_beyond_its_time_is_late(database: Database) ->
     workflow = ParallelWorkflow([worker(perform)], options=Options(attempts=1, timeout_s=5), clock=clock)
     report = run(workflow, [branch("a")], database=database)
     assert "took longer than 5 s" in report.outcomes["a"].failure.message  # type: ignore[union-attr]
+
+
+async def stubborn(of: Branch, attempt: Attempt) -> Result:
+    """Does not end when it is cancelled."""
+    while True:
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+
+
+def test_a_coroutine_that_shrugs_its_cancellation_off_holds_nobody_up(
+    database: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its branch has failed; the run ends without it, and says so."""
+    monkeypatch.setattr("graphs.loop.GRACE_S", 0.1)
+    workflow = ParallelWorkflow([worker(stubborn)], options=Options(attempts=1, timeout_s=0.1))
+    report = run(workflow, [branch("a")], database=database)
+    assert "took longer than 0.1 s" in report.outcomes["a"].failure.message  # type: ignore[union-attr]
+    assert "does not end although it was cancelled" in caplog.text
+
+
+def test_a_coroutine_that_shrugs_off_a_stop_is_not_waited_for(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though it has all the time in the world."""
+    monkeypatch.setattr("graphs.loop.GRACE_S", 0.1)
+    stop = Stop()
+
+    async def perform(of: Branch, attempt: Attempt) -> Result:
+        stop.request("a test")
+        return await stubborn(of, attempt)
+
+    with pytest.raises(Interrupted, match="a test"):
+        run(flow_of(perform), [branch("a")], database=database, stop=stop)

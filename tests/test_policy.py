@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from core import journal
 from core.errors import InputError, Refused
@@ -183,6 +184,11 @@ def test_a_resource_just_over_its_limit_is_refused_along_the_path_of_the_rule(
     assert decision.escalates_to == next(r.escalates_to for r in RULES.rules if r.name == rule)
 
 
+def test_an_amount_is_told_as_exactly_as_it_was_asked_for() -> None:
+    decision = asked("coordinator_to_collaborator", resources={"cpu": 20.0000001})
+    assert decision.violations == ("cpu 20.0000001 is over the limit of 20",)
+
+
 def test_all_violations_are_named() -> None:
     decision = asked("coordinator_to_collaborator", resources={"cpu": 21, "memory": 100, "storage": 2001})
     assert len(decision.violations) == 2
@@ -194,6 +200,23 @@ def test_resources_that_cannot_be_are_refused_by_name(resources: Any) -> None:
     decision = asked("coordinator_to_collaborator", resources=resources)
     assert decision.verdict is Verdict.MISSTATED_RESOURCES
     assert decision.violations
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"id": "a\0b"},
+        {"id": "a\nb"},
+        {"capacity": -1},
+        {"capacity": 2**31},
+        {"skills": {"profile": 1.5}},
+        {"skills": {"profile": float("nan")}},
+        {"skills": {"profile": -0.1}},
+    ],
+)
+def test_a_card_that_no_agent_can_have_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match=next(iter(wrong))):
+        AgentCard(**{"id": "a", **wrong})
 
 
 @pytest.mark.parametrize("rule", ALLOWED)
@@ -226,12 +249,22 @@ def test_an_agent_without_any_capacity_is_full() -> None:
     assert decision.impact.before == decision.impact.after == 1
 
 
-@pytest.mark.parametrize(("one", "other"), [("eva", "ghost"), ("ghost", "tom"), ("ghost", "spook"), ("", "")])
-def test_an_agent_whose_authority_is_not_known_is_refused_and_escalated(one: str, other: str) -> None:
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("eva", "ghost"), ("ghost", "tom"), ("ghost", "spook"), ("", ""), (None, "tom"), ("eva", ["tom"])],
+)
+def test_an_agent_whose_authority_is_not_known_is_refused_and_escalated(one: Any, other: Any) -> None:
     decision = policy().can_delegate(one, other, "data_profiling", {})
     assert (decision.verdict, decision.rule) == (Verdict.UNKNOWN_AGENT, None)
     assert decision.escalates_to == ("stage_coordinator", "pipeline_manager")
     assert decision.remedy
+
+
+@pytest.mark.parametrize("task_type", ["data_profilin", "", None, ["data_profiling"], 7])
+def test_a_task_type_that_no_rule_knows_is_refused(task_type: Any) -> None:
+    decision = policy().can_delegate("eva", "tom", task_type, {})
+    assert decision.verdict is Verdict.UNKNOWN_TASK_TYPE
+    assert str(task_type) in decision.reason
 
 
 def test_where_no_rule_applies_the_refusal_says_which_ways_there_are() -> None:
@@ -290,7 +323,8 @@ def test_data_above_the_clearance_is_refused_by_governance_along_the_path() -> N
     refused = asked("coordinator_to_collaborator", classification="confidential")
     assert refused.compliance.findings == ("the data is confidential, and the clearance is internal",)
     assert refused.escalates_to == ("pipeline_manager", "data_architect")
-    assert asked("coordinator_to_collaborator", classification="secret").verdict is Verdict.UNGOVERNED
+    for none in ("secret", "", 3, False):
+        assert asked("coordinator_to_collaborator", classification=none).verdict is Verdict.UNGOVERNED
     delegator, delegate, task_type, context = ALLOWED["coordinator_to_collaborator"]
     cleared = policy().can_delegate(
         delegator,

@@ -10,11 +10,10 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from core.settings import Settings
-from core.store import Database
 from flows import DataPipelineFlow, RunReport
 from flows.audit import Audit, audit
 from tests import retail
+from tests.conftest import configured, fresh_database, opened
 
 UNREADABLE = {"ragged", "encoding", "truncated_tail"}
 REPAIRED = {"date_format", "case_space", "number_format"}
@@ -42,19 +41,24 @@ class Finished:
         return path, line - header - len(before)
 
 
-@pytest.fixture(params=["committed", "generated"])
-def finished(request: pytest.FixtureRequest, tmp_path: Path, database: Database, configuration: Settings) -> Finished:
+@pytest.fixture(scope="module", params=["committed", "generated"])
+def finished(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, server_url: str) -> Finished:
     """The committed data, and data of another seed and size."""
-    folder = tmp_path / "retail"
-    if request.param == "committed":
-        document = retail.copy(folder, database)
-    else:
-        generate = [sys.executable, retail.EXAMPLE / "generate.py", "--orders", "900", "--seed", "11", "--out", folder]
-        subprocess.run(generate, check=True, capture_output=True)
-        retail.script("load").load(database, folder / "data" / "customers.csv")
-        document = folder / "pipeline.yaml"
-    report: RunReport = DataPipelineFlow(document, database=database).kickoff()
-    return Finished(folder, report, audit(database, report.run_id, configuration))
+    folder = tmp_path_factory.mktemp("retail") / "retail"
+    with (
+        fresh_database(server_url) as url,
+        configured(url, folder.parent / "home") as configuration,
+        opened(configuration) as database,
+    ):
+        if request.param == "committed":
+            document = retail.copy(folder, database)
+        else:
+            generate = ["generate.py", "--orders", "900", "--seed", "11", "--out", str(folder)]
+            subprocess.run([sys.executable, *generate], cwd=retail.EXAMPLE, check=True, capture_output=True)
+            retail.script("load").load(database, folder / "data" / "customers.csv")
+            document = folder / "pipeline.yaml"
+        report: RunReport = DataPipelineFlow(document, database=database).kickoff()
+        return Finished(folder, report, audit(database, report.run_id, configuration))
 
 
 def test_the_example_is_published_by_way_of_enhancement_and_every_fault_is_dealt_with(finished: Finished) -> None:

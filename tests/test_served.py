@@ -21,6 +21,8 @@ from graphs.served import Graph, serve
 
 ROOT = Path(__file__).parent.parent
 NAMED = json.loads((ROOT / "langgraph.json").read_text())["graphs"]
+# The loop of reasoning takes a goal, and no branches: its own test is in test_investigation.
+WORKFLOWS = ("parallel", "adaptive")
 QUALITY = {"path": "orders.csv", "checks": [{"check": "not_null", "column": "id"}]}
 
 
@@ -59,7 +61,7 @@ def status(database: Database, run_id: str) -> tuple[str, bool]:
     return found.status, found.holder is not None
 
 
-@pytest.mark.parametrize("name", NAMED)
+@pytest.mark.parametrize("name", WORKFLOWS)
 def test_each_graph_that_is_named_runs_natively_and_is_on_record(
     factories: dict[str, Any], database: Database, name: str
 ) -> None:
@@ -78,7 +80,7 @@ def test_each_graph_that_is_named_runs_natively_and_is_on_record(
     assert committed == [f"{name}/queue", "orders"]
 
 
-@pytest.mark.parametrize("name", NAMED)
+@pytest.mark.parametrize("name", WORKFLOWS)
 def test_a_question_is_enough_of_an_input(factories: dict[str, Any], database: Database, name: str) -> None:
     """It is researched, in a chat's manner; nothing at all is refused."""
 

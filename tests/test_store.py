@@ -269,6 +269,35 @@ def test_an_embedded_server_starts_again_although_its_pid_is_another_programs_no
         shutil.rmtree(home, ignore_errors=True)
 
 
+def halfway(home: Path) -> list[str]:
+    """What the pid file of a running server has while it starts: another state in its last line, then no such line."""
+    lines = (home / "postgres/postmaster.pid").read_text().splitlines()
+    return ["\n".join([*lines[:-1], "starting"]) + "\n", "\n".join(lines[:-1]) + "\n"]
+
+
+def test_an_embedded_server_that_somebody_starts_just_now_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    home = Path(tempfile.gettempdir()) / f"crewline-tests-starting-{os.getpid()}"
+    written = home / "postgres/postmaster.pid"
+    try:
+        server = start_server(home / "postgres")
+        ready = written.read_text()
+        for state in halfway(home):
+            written.write_text(state)
+            soon = threading.Timer(0.2, written.write_text, [ready])
+            soon.start()
+            with psycopg.connect(start_server(home / "postgres").get_uri()) as connection:
+                assert connection.execute("SELECT 1").fetchone() == (1,)
+            soon.join()
+        monkeypatch.setattr("core.store.server._PATIENCE_S", 0.2)
+        written.write_text(halfway(home)[0])
+        with pytest.raises(StoreUnavailable, match=r"it is neither ready nor gone, after 0\.2 s"):
+            start_server(home / "postgres")
+        written.write_text(ready)
+        server.cleanup()
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
 def test_an_embedded_server_has_memory_by_the_machines_at_its_next_start_too() -> None:
     """One that an earlier version made has the server's own default; what somebody has set by hand stays."""
     home = Path(tempfile.gettempdir()) / f"crewline-tests-memory-{os.getpid()}"
@@ -353,6 +382,21 @@ def test_the_embedded_server_stays_for_a_process_that_uses_it_again_and_again(
     use(one)
     end(other)
     use(one)
+
+
+def test_a_new_process_waits_for_an_embedded_server_that_starts_just_now(
+    users: Callable[[], subprocess.Popen[str]],
+) -> None:
+    one, other = users(), users()
+    use(one)
+    home = Path(tempfile.gettempdir()) / f"crewline-tests-users-{os.getpid()}"
+    written = home / "postgres/postmaster.pid"
+    ready = written.read_text()
+    written.write_text(halfway(home)[0])
+    soon = threading.Timer(1.0, written.write_text, [ready])
+    soon.start()
+    use(other)
+    soon.join()
 
 
 def test_the_embedded_server_stops_with_its_last_user_although_another_was_killed(

@@ -219,7 +219,16 @@ def test_an_agent_that_is_not_on_record_is_named(workload: Workload) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"volume": -1}, {"volume": 2**63}, {"complexity": 1.1}, {"complexity": float("nan")}, {"task": ""}]
+    "wrong",
+    [
+        {"volume": -1},
+        {"volume": 2**63},
+        {"complexity": 1.1},
+        {"complexity": float("nan")},
+        {"task": ""},
+        {"task": "a\0b"},
+        {"agent": "a\0"},
+    ],
 )
 def test_a_claim_of_absurd_size_is_none(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match=next(iter(wrong))):

@@ -96,6 +96,9 @@ class Database:
             ):
                 with attempt:
                     return self._attempt(work)
+        except psycopg.errors.ProgramLimitExceeded as error:
+            # The driver counts it among what passes; it is about what was given, and never does.
+            raise InputError(f"PostgreSQL cannot keep this: {_words(error)}.", remedy="Give less.") from error
         except PoolClosed as error:
             raise StoreUnavailable("The connection to PostgreSQL was closed by this process.") from error
         except _AWAY as error:
@@ -147,7 +150,7 @@ def _configure(connection: Connection) -> None:
 
 
 def _comes_back(error: Exception) -> bool:
-    return isinstance(error, _AWAY) and not isinstance(error, PoolClosed)
+    return isinstance(error, _AWAY) and not isinstance(error, PoolClosed | psycopg.errors.ProgramLimitExceeded)
 
 
 def _words(error: Exception) -> str:

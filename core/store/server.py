@@ -11,11 +11,13 @@ import os
 import subprocess
 import tempfile
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import psutil
+import stamina
 
 from core.errors import InputError, StoreUnavailable
 
@@ -27,6 +29,9 @@ _LEAST_MB = 128
 _MOST_MB = 1024
 
 _SETTINGS = "crewline.conf"
+
+# How long a server may start or stop.
+_PATIENCE_S = 10
 
 # The servers that this process uses. It uses them until it ends: the wheel counts processes, not users within one.
 _started: dict[Path, Any] = {}
@@ -59,14 +64,12 @@ def start_server(data_dir: Path) -> Any:
             known = server is _started.get(server.pgdata)
             if known:
                 # The wheel takes it for running still. Somebody may have killed it, or taken this process for dead.
-                with server._lock:
-                    server.ensure_postgres_running()
-                    server.global_process_id_list.get_and_add(os.getpid())
+                _once_ready(lambda: _use_again(server))
             else:
                 with server._lock:
                     server.ensure_pgdata_inited()
                     _write_settings(server.pgdata)
-                server.start()
+                _once_ready(server.start)
                 _started[server.pgdata] = server
                 # Called before the wheel's own, which does not expect a dead server, or dead users.
                 atexit.register(_leave, server)
@@ -76,6 +79,24 @@ def start_server(data_dir: Path) -> Any:
             f"The embedded PostgreSQL in {data_dir} does not start: {error}.",
             remedy=f"See {data_dir / 'log'}, free its disk, or set CREWLINE_DATABASE_URL to a server of your own.",
         ) from error
+
+
+def _use_again(server: Any) -> None:
+    with server._lock:
+        server.ensure_postgres_running()
+        server.global_process_id_list.get_and_add(os.getpid())
+
+
+def _once_ready(use: Callable[[], None]) -> None:
+    """Wait while somebody else starts or stops the server: the wheel asserts that it is ready."""
+    try:
+        for attempt in stamina.retry_context(
+            on=AssertionError, attempts=None, timeout=_PATIENCE_S, wait_initial=0.05, wait_max=0.5
+        ):
+            with attempt:
+                use()
+    except AssertionError as error:
+        raise RuntimeError(f"it is neither ready nor gone, after {_PATIENCE_S} s") from error
 
 
 def _write_settings(data_dir: Path) -> None:

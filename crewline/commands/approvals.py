@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from crewline.terminal import Json, print_json, reported
+from crewline.terminal import Json, plain, print_json, reported
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -54,7 +54,7 @@ def _told(decided: Approval, as_json: bool) -> None:
     if as_json:
         print_json(decided.model_dump(mode="json"))
         return
-    typer.echo(f"{decided.approval} ({decided.subject}) {decided.words}.")
+    typer.echo(plain(f"{decided.approval} ({decided.subject}) {decided.words}."))
     if decided.run_id:
         typer.echo(f"The run goes on with: crewline resume {decided.run_id}")
 
@@ -71,11 +71,13 @@ def _table(found: list[Approval]) -> RenderableType:
         table = Table.grid(padding=(0, 2))
         table.add_column(style="bold")
         table.add_column(overflow="fold")
-        table.add_row(approval.approval, f"{approval.subject}: {approval.words}")
-        table.add_row("  because", approval.reason)
+        table.add_row(approval.approval, plain(f"{approval.subject}: {approval.words}"))
+        table.add_row("  because", plain(approval.reason))
         for name, value in approval.seen.items():
             shown = ", ".join(f"{key} {v}" for key, v in value.items()) if isinstance(value, dict) else str(value)
-            table.add_row(f"  {name}", shown)
+            table.add_row(f"  {plain(name)}", plain(shown))
+        if approval.account:
+            table.add_row("  account", approval.account)
         parts += [table, Text("")]
     pending = any(approval.status == "pending" for approval in found)
     return Group(*parts, Text("Decide: crewline approve ID --by NAME --reason TEXT" if pending else "", style="dim"))

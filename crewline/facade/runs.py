@@ -142,8 +142,8 @@ def _kickoff(wait: bool, stop: Stop | None, listener: Listener | None, **options
     with ThreadPoolExecutor(1) as pool:
         opening = pool.submit(open_database)
         # CrewAI takes seconds to import; the database starts meanwhile.
+        from flows import DataPipelineFlow
         from flows.approval import await_decision, await_decisions
-        from flows.pipeline import DataPipelineFlow
 
         store = opening.result()
     used: dict[str, Any] = {"database": store, "stop": stop or Stop(), "listener": listener}

@@ -19,17 +19,19 @@ def form_team(description: str, *, profiles: str | Path | Mapping[str, Profile] 
     `profiles` are the agents to choose from, by id, or the path of a YAML document with them; without any, all agents
     that are installed here. What the task needs is worked out by rules, or by the model that is configured. Raises
     InputError for a description that says nothing, and for a need that nobody can cover; SpecError for profiles that
-    cannot be; Refused if those who can cover a need have all the tasks that they may have.
+    cannot be.
     """
     from core.llm import configured
     from crews import analyze, candidates, form, load_profiles
     from crews.staff import staff
 
+    left_out: dict[str, str] = {}
     if profiles is None:
-        chosen = {agent.id: agent.profile for agent in staff().values()}
+        agents, left_out = staff()
+        chosen = {agent.id: agent.profile for agent in agents.values()}
     else:
         chosen = dict(profiles) if isinstance(profiles, Mapping) else load_profiles(profiles)
     with database() as store:
         analysis = analyze(description, llm=configured(), database=store)
         team = form(analysis.needs, candidates(store, chosen))
-    return team.model_copy(update={"analysis": analysis})
+    return team.without(left_out).model_copy(update={"analysis": analysis})

@@ -46,6 +46,11 @@ class Lessons:
         return [pattern for pattern in self._all("alone") if pattern.lesson["place"] in places]
 
     @property
+    def agents(self) -> list[Pattern]:
+        """Those by which agents count less in teams."""
+        return self._all("agent")
+
+    @property
     def pause(self) -> Pattern | None:
         """The one by which a first pause takes `lesson["seconds"]`."""
         return next(iter(self._all("pause")), None)
@@ -72,7 +77,7 @@ class Lessons:
         """What an agent's performance is multiplied by, 0 to 1: for a stage, or for the worst of its stages."""
         found = [
             float(pattern.lesson["factor"])
-            for pattern in self._all("agent")
+            for pattern in self.agents
             if pattern.lesson["agent"] == agent and stage in (None, pattern.lesson["stage"])
         ]
         return min(found, default=1.0)

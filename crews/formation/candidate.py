@@ -1,6 +1,6 @@
 """Candidates: agents as formation sees them, each with what it states and what was measured of it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -12,9 +12,6 @@ from delegation.card import CAPACITY
 from delegation.load import Load, Loads
 from delegation.workload import Workload
 
-# What a secondary skill counts for, where a primary one of the same level counts for 1.
-SECONDARY = 0.8
-
 # What is thought of an agent of which nothing was measured.
 UNMEASURED = 0.5
 
@@ -25,7 +22,7 @@ class Candidate(BaseModel):
     """An agent that could be in a team. All shares go from 0 to 1, the more the better.
 
     `performs` has the names of the needs that it can do at all; None, if its skills alone decide that. `free` is how
-    many more tasks it may have now. An agent with a `capacity` of 0 can be in no team.
+    many more tasks it may have now. A `capacity` of 0 has who is busy or not available.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -41,12 +38,10 @@ class Candidate(BaseModel):
     performs: frozenset[str] | None = None
 
     def fit(self, need: Need) -> float:
-        """How well it covers the need: its level over the one that is needed, at most 1; a secondary skill counts for
-        `SECONDARY` of that. 0, if it cannot."""
+        """How well it covers the need (see Profile.fit); 0, if it cannot."""
         if self.performs is not None and need.called not in self.performs:
             return 0.0
-        primary, secondary = self.profile.levels(need.skill)
-        return max(min(1.0, primary / need.level), SECONDARY * min(1.0, secondary / need.level))
+        return self.profile.fit(need.skill, need.level)
 
 
 def candidates(
@@ -55,17 +50,20 @@ def candidates(
     *,
     performs: Mapping[str, Iterable[str]] | None = None,
     loads: Loads | None = None,
+    factor: Callable[[str], float] = lambda agent: 1.0,
 ) -> list[Candidate]:
     """The agents with these profiles, with what the store knows of them now; in the order of their ids.
 
-    `performs` limits agents to needs by name. `loads` are read from the workload, if not given.
+    `performs` limits agents to needs by name. `loads` are read from the workload, if not given. `factor` is what an
+    agent's performance counts for in this team, 0 to 1.
     """
     known = Workload(database).loads(sorted(profiles)) if loads is None else loads
     measured = records(database, profiles)
-    return [
-        _candidate(measured[agent], profiles[agent], known.get(agent), performs.get(agent) if performs else None)
-        for agent in sorted(profiles)
+    found = [
+        _candidate(each, profiles[each.agent], known.get(each.agent), performs.get(each.agent) if performs else None)
+        for each in (measured[agent] for agent in sorted(profiles))
     ]
+    return [each.model_copy(update={"performance": each.performance * factor(each.agent)}) for each in found]
 
 
 def _candidate(record: Record, profile: Profile, load: Load | None, performs: Iterable[str] | None) -> Candidate:

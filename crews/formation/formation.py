@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from core.errors import InputError, Refused
+from core.errors import InputError
 from crews.formation.candidate import Candidate
 from crews.formation.exhaustive import FEW, best_of_all
 from crews.formation.score import EQUAL, WEIGHTS, Pool, total
@@ -27,16 +27,12 @@ def form(needs: Sequence[Need], candidates: Sequence[Candidate]) -> Team:
     With up to `FEW` able candidates all teams are looked at; beyond that a search finds one, and says what share of
     its score a better one could be better at most. Costs no query.
 
-    Raises InputError without needs, for names or ids that stand twice, and for a need that nobody can cover; Refused
-    if those who can have no capacity.
+    Who has no capacity left is in the team only for a need that nobody else could cover. Raises InputError without
+    needs, for names or ids that stand twice, and for a need that nobody can cover.
     """
     _check(needs, candidates)
     pool = Pool(sorted(candidates, key=lambda candidate: candidate.agent), needs)
-    left_out = {
-        candidate.agent: reason
-        for candidate, fit in zip(pool.candidates, pool.fit, strict=True)
-        if (reason := _obstacle(candidate, bool(fit.any())))
-    }
+    left_out = _left_out(pool)
     _check_covered(pool, left_out)
     able = pool.subset(np.array([i for i, each in enumerate(pool.candidates) if each.agent not in left_out]))
     size = len(able.candidates)
@@ -85,30 +81,35 @@ def _check(needs: Sequence[Need], candidates: Sequence[Candidate]) -> None:
             )
 
 
-def _obstacle(candidate: Candidate, covers: bool) -> str | None:
-    if not covers:
-        return "can cover none of the needs"
-    if candidate.profile.availability == 0:
-        return "is not available"
-    return "has all the tasks that it may have" if candidate.capacity == 0 else None
+def _left_out(pool: Pool) -> dict[str, str]:
+    """Who can be in no team, and why. Who is busy is missed only where somebody else could cover the same needs."""
+    found: dict[str, str] = {}
+    free = np.array([each.capacity > 0 for each in pool.candidates], dtype=bool)
+    covered = pool.able[free].any(axis=0)
+    for candidate, able in zip(pool.candidates, pool.able, strict=True):
+        if not able.any():
+            found[candidate.agent] = "can cover none of the needs"
+        elif candidate.profile.availability == 0:
+            found[candidate.agent] = "is not available"
+        elif candidate.capacity == 0 and covered[able > 0].all():
+            found[candidate.agent] = "has all the tasks that it may have"
+    return found
 
 
 def _check_covered(pool: Pool, left_out: dict[str, str]) -> None:
     for column, need in enumerate(pool.needs):
         able = [each.agent for each, fit in zip(pool.candidates, pool.fit[:, column], strict=True) if fit > 0]
-        if not able:
-            known = ", ".join(each.agent for each in pool.candidates[:TOLD]) or "nobody"
+        if all(agent in left_out for agent in able):
+            asked = ", ".join(f"{a}, who {left_out[a]}" if a in able else a for a in _names(pool)) or "nobody"
             needed = need.skill if need.called == need.skill else f"{need.called} ({need.skill})"
             raise InputError(
-                f"No agent can do {needed}; those who were asked: {known}.",
+                f"No agent can do {needed}; those who were asked: {asked}.",
                 remedy="Register an agent with this skill, or give profiles of your own.",
             )
-        if all(agent in left_out for agent in able):
-            raise Refused(
-                able[0],
-                f"it {left_out[able[0]]}, and nobody else could do {need.called}",
-                remedy="Wait until it has finished one, or register another agent.",
-            )
+
+
+def _names(pool: Pool) -> list[str]:
+    return [candidate.agent for candidate in pool.candidates[:TOLD]]
 
 
 def _owners(pool: Pool, team: Sequence[int]) -> dict[str, tuple[str, ...]]:

@@ -1,5 +1,6 @@
 """Team: who is in it as what, what it is worth, and why no other was taken."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -82,3 +83,18 @@ class Team(_Told):
     def agents(self) -> tuple[str, ...]:
         """Who is in the team, in the order of their ids."""
         return tuple(member.agent for member in self.members)
+
+    @property
+    def reason(self) -> str:
+        """Why it was chosen, in a sentence."""
+        how = self.formation
+        told = f"worth {self.score:.4f}, of {how.considered:,} teams considered"
+        if not how.runners_up:
+            return f"{told}: no other covers all needs"
+        other = how.runners_up[0]
+        return f"{told}; next, {', '.join(other.agents)} behind by {other.behind:.4f}: {other.why}"
+
+    def without(self, left_out: Mapping[str, str]) -> "Team":
+        """The team, with more of whom it was formed without, and why."""
+        formation = self.formation.model_copy(update={"left_out": {**self.formation.left_out, **left_out}})
+        return self.model_copy(update={"formation": formation})

@@ -11,6 +11,9 @@ from core.spec.document import load_document
 from core.spec.part import Part
 from crews.skills.taxonomy import SKILLS, Level, area_of
 
+# What a secondary skill counts for, where a primary one of the same level counts for 1.
+SECONDARY = 0.8
+
 
 def _skill(name: str) -> str:
     if name in SKILLS:
@@ -72,6 +75,12 @@ class Profile(Part):
         A skill speaks for its whole area, at its own level; an area for each of its skills, one level lower.
         """
         return _spoken_for(self.primary, skill), _spoken_for(self.secondary, skill)
+
+    def fit(self, skill: str, level: Level) -> float:
+        """How well it covers a skill that is needed at a level: its own level over that, at most 1; a secondary skill
+        counts for `SECONDARY` of that. 0 for not at all."""
+        primary, secondary = self.levels(skill)
+        return max(min(1.0, primary / level), SECONDARY * min(1.0, secondary / level))
 
 
 def _spoken_for(stated: Mapping[str, Level], skill: str) -> int:

@@ -16,7 +16,7 @@ from core.store.value import jsonb
 from delegation.auction.bid import Bid, Bidder, Lot, Offer, read_bid
 from delegation.auction.solver import best
 from delegation.clock import Clock, SystemClock
-from delegation.gathering import gather
+from delegation.gathering import gather, patience
 
 # How long bidders have, seconds. A bid by rules takes microseconds; one by a model, seconds.
 TIMEOUT_S = 10.0
@@ -87,7 +87,7 @@ class Auction:
     ) -> None:
         self._database = database
         self._bidders = {bidder.card.id: bidder for bidder in bidders}
-        self._timeout_s = timeout_s
+        self._timeout_s = patience(timeout_s)
         self._clock = clock or SystemClock()
         if len(self._bidders) < len(bidders):
             raise InputError("Two bidders have the same id.", remedy="Each bids once, by an id of its own.")

@@ -30,7 +30,8 @@ class Bid(BaseModel):
     """What a bidder asks for (`cost`, in any unit that all bidders share), the seconds that it takes, and the quality
     that it promises, 0 to 1."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Strict: "5" and True are no numbers.
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     cost: float
     time_s: float

@@ -1,10 +1,10 @@
 """Consensus: asking voters, counting, and keeping what they decided."""
 
-import math
 import uuid
 from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
+from typing import get_args
 
 from pydantic import BaseModel, ConfigDict
 
@@ -17,7 +17,8 @@ from delegation.clock import Clock, SystemClock
 from delegation.consensus.proposal import NEEDS_MAPPING, Proposal
 from delegation.consensus.tally import THRESHOLD, Ballot, Rule, Tally, agreed, tally
 from delegation.consensus.vote import ABSTAIN, Vote, Voter
-from delegation.gathering import Answer, gather
+from delegation.gathering import Answer, gather, patience
+from delegation.rules.condition import ABSURD, kind
 
 # How long voters have (systems D7), seconds.
 TIMEOUT_S = 30.0
@@ -66,14 +67,18 @@ class Consensus:
         self._voters = {voter.name: voter for voter in voters}
         self._rule: Rule = rule
         self._threshold = threshold
-        self._timeout_s = timeout_s
+        self._timeout_s = patience(timeout_s)
         self._clock = clock or SystemClock()
         if len(self._voters) < len(voters):
             raise InputError("Two voters have the same name.", remedy="Each votes once, by a name of its own.")
-        if not 0.5 < threshold <= 1:
-            raise InputError(f"{threshold} is no threshold.", remedy="Give a share above 0.5, up to 1.")
-        if unweighted := [v.name for v in voters if not (math.isfinite(v.weight) and v.weight > 0)]:
-            raise InputError(f"The weight of {', '.join(unweighted)} is no number above 0.", remedy="Correct it.")
+        if rule not in get_args(Rule):
+            raise InputError(f"{rule!r:.40} is no rule.", remedy=f"Give one of {', '.join(get_args(Rule))}.")
+        if kind(threshold) != "number" or not 0.5 < threshold <= 1:
+            raise InputError(f"{threshold!r:.40} is no threshold.", remedy="Give a share above 0.5, up to 1.")
+        if unweighted := [v.name for v in voters if kind(v.weight) != "number" or not 0 < v.weight <= ABSURD]:
+            raise InputError(
+                f"The weight of {', '.join(unweighted)} is no number above 0.", remedy=f"Give one up to {ABSURD:g}."
+            )
 
     def decide(self, proposal: Proposal, *, run_id: str | None = None) -> Result:
         """Ask all voters at once, count, and record the decision, in the journal too.

@@ -1,5 +1,6 @@
 """The hub: where agents leave messages for each other, between threads, processes and machines."""
 
+import math
 import threading
 import time
 import uuid
@@ -15,6 +16,7 @@ from core.store.value import jsonb, text
 from delegation.messages.doorbell import CHANNEL, Doorbell
 from delegation.messages.message import COLUMNS, Message, Receipt, of_row
 from delegation.messages.payload import Payload, written
+from delegation.name import LONGEST, named
 
 # How long a recipient has to confirm a message before it is delivered again, seconds; and how often it is delivered.
 REDELIVERY_S = 30.0
@@ -22,8 +24,6 @@ DELIVERIES = 5
 
 # How long who waits does so without looking, in case that the doorbell was not heard, seconds.
 _UNHEARD_S = 1.0
-
-_LONGEST_ID = 200
 
 
 class Reply(NamedTuple):
@@ -64,12 +64,9 @@ class Hub:
 
     def register(self, agent: str) -> None:
         """Let an agent send and receive. Harmless to do twice."""
-        if not 0 < len(agent) <= _LONGEST_ID or not agent.isprintable():
-            raise InputError(
-                f"{agent[:40]!r} is no agent's id.", remedy=f"Give up to {_LONGEST_ID} printable characters."
-            )
+        known = named(agent, "an agent")
         self._database.transaction(
-            lambda c: c.execute("INSERT INTO message_agents (id) VALUES (%s) ON CONFLICT DO NOTHING", (agent,))
+            lambda c: c.execute("INSERT INTO message_agents (id) VALUES (%s) ON CONFLICT DO NOTHING", (known,))
         )
 
     def send(
@@ -84,7 +81,8 @@ class Hub:
         """Leave a message for an agent; without a `conversation`, in a new one.
 
         A message to nobody is one of the outcomes: it is kept as a dead letter, and told in the journal. Raises
-        InputError if the sender is not registered, or the payload too large; RunNotFound if there is no such run.
+        InputError if the sender is not registered, or the payload is none or too large; RunNotFound if there is no
+        such run.
         """
         draft = _draft(sender, recipient, payload, conversation or str(uuid.uuid4()), run_id)
         try:
@@ -121,6 +119,8 @@ class Hub:
         It must be confirmed, answered or rejected: otherwise it comes again. Raises InputError if the agent is not
         registered.
         """
+        if math.isnan(timeout_s):
+            raise InputError("A time of nan s is none.", remedy="Give the seconds to wait, or 0.")
         deadline = time.monotonic() + timeout_s
         while True:
             heard = self._bell().heard(agent) if timeout_s > 0 else 0
@@ -246,11 +246,12 @@ def _draft(
     in_reply_to: uuid.UUID | None = None,
 ) -> _Draft:
     id = uuid.uuid4()
-    told = {"message": str(id), "to": recipient[:_LONGEST_ID], "kind": payload.kind, "reason": "there is nobody"}
-    dead = journal.Event(run_id=run_id, kind="message.dead", actor=sender, data=told)
     content = written(payload)
+    sender, recipient = str(sender), str(recipient)
+    told = {"message": str(id), "to": recipient[:LONGEST], "kind": payload.kind, "reason": "there is nobody"}
+    dead = journal.Event(run_id=run_id, kind="message.dead", actor=sender, data=told)
     return _Draft(
-        id, sender, text(recipient)[:_LONGEST_ID], payload, content, text(conversation), run_id, in_reply_to, dead
+        id, sender, text(recipient)[:LONGEST], payload, content, text(conversation), run_id, in_reply_to, dead
     )
 
 
@@ -324,5 +325,5 @@ def _look_again(connection: Connection, agent: str) -> float:
         (agent,),
     ).fetchone()
     if row is None:
-        raise InputError(f"There is no agent '{agent[:_LONGEST_ID]}'.", remedy="Register it with the hub first.")
+        raise InputError(f"There is no agent '{agent[:LONGEST]}'.", remedy="Register it with the hub first.")
     return float("inf") if row["due_s"] is None else float(row["due_s"])

@@ -121,7 +121,10 @@ def read_payload(kind: str, given: Any) -> Payload:
 
 
 def written(payload: Payload) -> dict[str, Any]:
-    """The payload as JSON. Raises InputError if it is too large."""
+    """The payload as JSON. Raises InputError if it is none, or too large."""
+    if not isinstance(payload, Payload):
+        kinds = ", ".join(of.__name__ for of in KINDS.values())
+        raise InputError(f"A message says one of {kinds}, not {payload!r:.60}.", remedy="Give one of these.")
     size = len(payload.model_dump_json().encode())
     if size > MOST_BYTES:
         raise InputError(

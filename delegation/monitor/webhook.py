@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+import threading
 import time
 from urllib.parse import urlsplit
 
@@ -74,9 +75,18 @@ class Webhook:
         if self._secret is not None:
             headers["X-Crewline-Signature"] = signature(self._secret.get_secret_value(), sent_at, body)
         # A redirect would take what is signed, and the URL's secrets, to who knows whom.
-        response = httpx.post(self._url, content=body, headers=headers, timeout=PATIENCE_S, follow_redirects=False)
-        if not response.is_success:
-            raise httpx.HTTPStatusError("not accepted", request=response.request, response=response)
+        with httpx.Client(timeout=PATIENCE_S, follow_redirects=False) as client:
+            # A server that drips gives a byte before each wait is over, and never an end.
+            end = threading.Timer(PATIENCE_S, client.close)
+            end.daemon = True
+            end.start()
+            try:
+                # What it says beyond its status is of no interest, and may be endless.
+                with client.stream("POST", self._url, content=body, headers=headers) as response:
+                    if not response.is_success:
+                        raise httpx.HTTPStatusError("not accepted", request=response.request, response=response)
+            finally:
+                end.cancel()
 
 
 def deliver(database: Database, webhook: Webhook, stop: Stop) -> None:

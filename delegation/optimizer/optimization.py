@@ -13,6 +13,7 @@ from delegation.optimizer.proposal import Governance, Leftover, Placement, Propo
 from delegation.optimizer.prospect import risks, watch
 from delegation.optimizer.relaxation import Indices
 from delegation.optimizer.solver import NOBODY, Solution, keeps_limits, solve
+from delegation.rules.condition import kind
 
 # Seconds that the search for the best assignment may take.
 BUDGET_S = 10.0
@@ -37,8 +38,8 @@ def optimize(
     After `budget_s` seconds the best found is returned with its proven gap. Raises InputError for ids that stand twice,
     a budget that is none, and more pairs than fit into memory.
     """
-    if not 0 < budget_s < float("inf"):
-        raise InputError(f"A budget of {budget_s} s is none.", remedy="Give a positive number of seconds.")
+    if kind(budget_s) != "number" or budget_s <= 0:
+        raise InputError(f"A budget of {budget_s!r:.40} s is none.", remedy="Give a positive number of seconds.")
     began = monotonic()
     tables = problem(tasks, agents, permit)
     now, faults = _today(tables, today or {})

@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from core.spec.part import Part
 from delegation.rules.condition import ABSURD, kind, shown
+
+# Strict: "20", true and yes are no amounts.
+Amount = Annotated[float, Field(ge=0, le=ABSURD, strict=True)]
 
 
 class Resources(Part):
@@ -16,11 +19,11 @@ class Resources(Part):
     `cpu` in cores, `memory` and `storage` in GB, `bandwidth` in Mbit/s, `hours` of work.
     """
 
-    cpu: float | None = Field(default=None, ge=0, le=ABSURD)
-    memory: float | None = Field(default=None, ge=0, le=ABSURD)
-    storage: float | None = Field(default=None, ge=0, le=ABSURD)
-    bandwidth: float | None = Field(default=None, ge=0, le=ABSURD)
-    hours: float | None = Field(default=None, ge=0, le=ABSURD)
+    cpu: Amount | None = None
+    memory: Amount | None = None
+    storage: Amount | None = None
+    bandwidth: Amount | None = None
+    hours: Amount | None = None
 
     @cached_property
     def named(self) -> dict[str, float]:
@@ -56,7 +59,7 @@ def misstated(asked: Any) -> list[str]:
 def excess(asked: Mapping[str, float], limits: Mapping[str, float]) -> list[str]:
     """Where a request goes beyond the limits, one line each."""
     return [
-        f"{name} {amount:g} is over the limit of {limits[name]:g}"
+        f"{name} {amount!r} is over the limit of {limits[name]:g}"
         for name, amount in asked.items()
         if name in limits and amount > limits[name]
     ]

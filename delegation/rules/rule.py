@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, StrictBool, model_validator
 
 from core.spec.part import Part
 from delegation.card import Authority
@@ -38,18 +38,21 @@ class Rule(Part):
     task_types: tuple[Word, ...] = Field(min_length=1)
     conditions: tuple[Condition, ...] = ()
     limits: Resources = Resources()
-    approval: bool
-    governance: bool
-    quality_validation: bool
-    monitoring: bool
+    approval: StrictBool
+    governance: StrictBool
+    quality_validation: StrictBool
+    monitoring: StrictBool
     escalates_to: tuple[Word, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
     def _sound(self) -> "Rule":
         if self.delegate > self.delegator:
             raise ValueError(f"'{self.name}' hands work up, from {told(self.delegator)} to {told(self.delegate)}")
-        if not together(self.conditions):
-            conditions = " and ".join(map(str, self.conditions))
+        if any(condition.field == "resources" for condition in self.conditions):
+            raise ValueError(f"the conditions of '{self.name}' are about resources, which limits are for")
+        measured = [bound for bound in MEASURED if any(bound.field == known.field for known in self.conditions)]
+        if not together([*self.conditions, *measured]):
+            conditions = " and ".join(map(str, [*self.conditions, *measured]))
             raise ValueError(f"the conditions of '{self.name}' can never hold together: {conditions}")
         return self
 
@@ -73,6 +76,13 @@ class Rule(Part):
             return []
         return differing
 
+
+# What the policy measures itself is a share; an agent at or above its capacity gets nothing anyway.
+MEASURED = tuple(
+    Condition(field=field, operator=operator, value=value)
+    for field in ("workload", "expertise_match")
+    for operator, value in ((">=", 0), ("<=", 1))
+)
 
 # What follows from a rule.
 CONSEQUENCES = ("limits", "approval", "governance", "quality_validation", "monitoring", "escalates_to")

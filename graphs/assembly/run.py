@@ -20,6 +20,7 @@ from graphs.assembly.order import GRAPH, AssemblyReport, Order, accounted
 from graphs.assembly.pipeline import Bench, pipeline_of
 from graphs.checkpoints import Checkpoints
 from graphs.checkpoints.retention import keep_latest
+from graphs.loop import concluded
 from graphs.staged.record import PipelineRun
 
 
@@ -74,7 +75,7 @@ def resume_assembly(
         ):
             workload.register([AgentCard(id=stage.agent.id) for stage in order.plan.stages])
             bench = Bench(order, ledger, agents, pool, workload, began)
-            return asyncio.run(_worked(bench, lease, stop))
+            return concluded(_worked(bench, lease, stop))
     except Exception as error:
         lease.give_up(error)
         raise

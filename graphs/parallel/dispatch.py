@@ -3,24 +3,21 @@
 import asyncio
 import functools
 from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from typing import Any
 
-from core.errors import AccountingError, WorkError
-from core.ledger import Step, check_account
+from core.errors import AccountingError
 from core.stop import Stop
 from core.task import Outcome
 from graphs.branch import Branch
-from graphs.call import called, is_coroutine_function
 from graphs.clock import Clock
-from graphs.failure import ABOUT_THE_RUN, BranchTimeout, failure_of
-from graphs.parallel.answer import outcome_of
+from graphs.failure import failure_of
+from graphs.parallel.attempts import Attempts, given_up
 from graphs.parallel.board import Board
 from graphs.parallel.meeting import Decision, decide
 from graphs.parallel.options import Options
 from graphs.parallel.recorder import Recorder
 from graphs.parallel.staff import Staff
-from graphs.worker import Attempt, Worker
 
 
 class Dispatch:
@@ -31,33 +28,37 @@ class Dispatch:
     """
 
     def __init__(
-        self, board: Board, recorder: Recorder, staff: Staff, options: Options, stop: Stop, clock: Clock, width: int
+        self,
+        board: Board,
+        recorder: Recorder,
+        staff: Staff,
+        options: Options,
+        stop: Stop,
+        clock: Clock,
+        width: int,
+        revisions: int,
     ) -> None:
         self.board = board
         self.staff = staff
         self.options = options
         self.stop = stop
         self.width = width
-        self.revisions = 0
+        self.revisions = revisions
         self.sent_to: dict[str, str] = {}
         self.performance: dict[str, dict[str, float]] = {}
         self._recorder = recorder
+        self._attempts = Attempts(recorder, options, stop, clock)
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._slots = asyncio.Semaphore(width)
         self._desks = {name: asyncio.Semaphore(worker.capacity) for name, worker in staff.workers.items()}
         self._running: dict[str, asyncio.Task[None]] = {}
-        self._expiring: dict[str, asyncio.Future[str]] = {}
         self._since: dict[str, float] = {}
         self._shares: dict[str, Share] = {}
         self._turn_over = False
-        for revision in recorder.revisions():
-            self.revisions += 1
-            board.revise(revision, self.revisions)
         self._alarm: asyncio.Task[None] | None = None
         self._left = ExitStack()
         self._left.enter_context(stop.interrupting(self._interrupt))
-        self._late: set[asyncio.Task[Any]] = set()
         self._fatal: Exception | None = None
 
     def start_turn(self) -> None:
@@ -113,17 +114,16 @@ class Dispatch:
 
     async def give_up(self, key: str, why: str) -> None:
         """End the claim of a branch that was sent: what it brings later is refused."""
-        task, expiring = self._running.get(key), self._expiring.get(key)
+        task = self._running.get(key)
         if task is None:
             return
-        if expiring is not None:
-            _settle(expiring, why)
+        if self._attempts.give_up(key, why):
             await task
         else:
             # It had not begun yet.
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-            self.board.miss(key, Outcome(task=key, status="failed", failure=failure_of(_timeout(key, why))))
+            self.board.miss(key, Outcome(task=key, status="failed", failure=failure_of(given_up(key, why))))
 
     async def close(self) -> None:
         """Ask all to stop who are still at work, and wait for them."""
@@ -134,8 +134,7 @@ class Dispatch:
         if left:
             self.stop.request(self.stop.reason or "another branch could not go on")
             await asyncio.gather(*left, return_exceptions=True)
-        for task in self._late:
-            task.cancel()
+        self._attempts.close()
 
     def _start(self, key: str, worker: str) -> None:
         self.board.claim(key)
@@ -156,8 +155,7 @@ class Dispatch:
             async with self._desks[name], self._slots:
                 self.stop.check()
                 step = await self._recorder.begin(key, name)
-                outcome = await self._attempted(branch, self.staff.workers[name], step)
-                self._expiring.pop(key, None)
+                outcome = await self._attempts.made(branch, self.staff.workers[name], step, self._needed(branch))
                 if not await self._recorder.end(step, outcome):
                     raise AccountingError(f"Attempt {step.attempt} at {key} was ended by somebody else.")
         except Exception as error:
@@ -166,6 +164,7 @@ class Dispatch:
             raise
         finally:
             load.active -= 1
+            self._attempts.ended(key)
             del self._running[key]
         load.seconds += outcome.seconds
         kind = self.performance.setdefault(branch.kind, {"attempts": 0, "done": 0, "seconds": 0.0})
@@ -180,75 +179,6 @@ class Dispatch:
             self.board.miss(key, outcome)
         self._look_up(key)
 
-    async def _attempted(self, branch: Branch, worker: Worker, step: Step) -> Outcome:
-        """What came of one attempt; a failure is an outcome. Raises what is about the run as a whole."""
-        began = self._clock.now()
-        told = {"task": branch.key, "agent": worker.name, "attempt": step.attempt}
-        try:
-            answer = await self._in_time(branch, worker, step)
-            outcome = outcome_of(branch.key, answer)
-            told["agent"] = outcome.agent or worker.name
-            check_account(outcome)
-        except ABOUT_THE_RUN:
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever a branch meets is its outcome, and recorded
-            # A stop interrupts the engine, which calls that an error of its own.
-            self.stop.check()
-            outcome = Outcome(task=branch.key, status="failed", failure=failure_of(error))
-        return outcome.model_copy(update={**told, "seconds": self._clock.now() - began})
-
-    async def _in_time(self, branch: Branch, worker: Worker, step: Step) -> object:
-        own = Stop()
-        expiring: asyncio.Future[str] = self._loop.create_future()
-        self._expiring[branch.key] = expiring
-        attempt = Attempt(self._recorder.ledger.lease.run_id, step.attempt, own, step.path, self._needed(branch))
-        limit = branch.timeout_s or self.options.timeout_s
-        began = self._clock.now()
-        timer = asyncio.create_task(self._time_out(expiring, limit)) if limit else None
-        with self.stop.interrupting(lambda: own.request(self.stop.reason)):
-            # A thread that is given up is awaited all the same, so that what it brings is refused on record.
-            call = called(f"branch-{branch.key}", worker.perform, branch, attempt, late=_unheard)
-            work: asyncio.Task[Any] = asyncio.create_task(call)
-            work.add_done_callback(lambda _: _settle(expiring, "it ended"))
-            threaded = not is_coroutine_function(worker.perform)
-            with ExitStack() as cancelling:
-                if not threaded:
-                    cancelling.enter_context(self.stop.interrupting(functools.partial(self._cancel, work)))
-                try:
-                    await expiring
-                finally:
-                    if timer:
-                        timer.cancel()
-            if work.done():
-                if work.cancelled():
-                    self.stop.check()
-                    raise WorkError(f"The branch {branch.key} cancelled itself.")
-                if limit and self._clock.now() - began > limit:
-                    # A coroutine that blocks the loop keeps its timer from ringing, too.
-                    raise _timeout(branch.key, f"it took longer than {limit:g} s")
-                return work.result()
-        own.request(expiring.result())
-        self._await_late(work, branch.key, step, threaded)
-        raise _timeout(branch.key, expiring.result())
-
-    async def _time_out(self, expiring: asyncio.Future[str], limit: float) -> None:
-        await self._clock.sleep(limit)
-        _settle(expiring, f"it took longer than {limit:g} s")
-
-    def _await_late(self, work: asyncio.Task[Any], key: str, step: Step, threaded: bool) -> None:
-        """A coroutine is cancelled; a thread cannot be, and what it brings goes to the ledger, which refuses it."""
-
-        async def refuse() -> None:
-            with suppress(Exception, asyncio.CancelledError):
-                outcome = outcome_of(key, await work).model_copy(update={"attempt": step.attempt})
-                await self._recorder.end(step, outcome)
-
-        if not threaded:
-            work.cancel()
-        late = asyncio.create_task(refuse())
-        self._late.add(late)
-        late.add_done_callback(self._late.discard)
-
     def _needed(self, branch: Branch) -> dict[str, Outcome]:
         keys = [key for need in branch.needs for key in self.board.behind(need)]
         return {key: self.board.outcomes[key] for key in keys if key in self.board.outcomes}
@@ -261,10 +191,6 @@ class Dispatch:
         )
         if idle and (decided or self.board.has_ready or self.board.missing):
             self.end_turn()
-
-    def _cancel(self, work: asyncio.Task[Any]) -> None:
-        """From any thread."""
-        self._loop.call_soon_threadsafe(work.cancel)
 
     def _interrupt(self) -> None:
         """A stop comes from any thread."""
@@ -322,16 +248,3 @@ class Share:
     def end(self) -> None:
         if not self.ended.done():
             self.ended.set_result(None)
-
-
-def _unheard(error: BaseException | None) -> None:
-    """The loop has ended: nobody is there to refuse what a thread brings after it."""
-
-
-def _settle(future: asyncio.Future[str], why: str) -> None:
-    if not future.done():
-        future.set_result(why)
-
-
-def _timeout(key: str, why: str) -> BranchTimeout:
-    return BranchTimeout(f"The branch {key} was given up: {why}.")

@@ -1,7 +1,7 @@
 """The ledger for many at once: what comes while it writes is written together, in the next transaction."""
 
 import asyncio
-from collections.abc import Awaitable, Iterator, Sequence
+from collections.abc import Awaitable, Sequence
 
 from core.ledger import Ledger, Step
 from core.task import Outcome
@@ -35,12 +35,12 @@ class Recorder:
         step = self.ledger.begin(f"{self._name}/revision/{number}", actor="graph")
         self.ledger.commit(step, {"again": keys}, actor="graph")
 
-    def revisions(self) -> Iterator[list[str]]:
+    def revisions(self) -> list[list[str]]:
         """The branches of each revision on record."""
-        number = 1
-        while (recorded := self.ledger.recorded(f"{self._name}/revision/{number}")) is not None:
-            yield recorded["again"]
-            number += 1
+        found: list[list[str]] = []
+        while (recorded := self.ledger.recorded(f"{self._name}/revision/{len(found) + 1}")) is not None:
+            found.append(recorded["again"])
+        return found
 
     async def _begin(self, begun: Sequence[tuple[str, str]]) -> Sequence[Step]:
         return await asyncio.to_thread(self.ledger.begin_all, dict(begun))

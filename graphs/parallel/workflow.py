@@ -272,7 +272,11 @@ class ParallelWorkflow:
         failed = {} if again else {key: outcome for key, outcome in known.items() if key not in done}
         board = Board(binding.branches, binding.syncs, done, failed, self.options.attempts)
         recorder = Recorder(binding.ledger, self.name)
-        return Dispatch(board, recorder, self._staff(binding), self.options, binding.stop, self._clock, width)
+        revisions = await asyncio.to_thread(recorder.revisions)
+        for number, revision in enumerate(revisions, start=1):
+            board.revise(revision, number)
+        staff = self._staff(binding)
+        return Dispatch(board, recorder, staff, self.options, binding.stop, self._clock, width, len(revisions))
 
     async def _binding(self, config: RunnableConfig) -> "Binding":
         thread_id = str(config["configurable"]["thread_id"])

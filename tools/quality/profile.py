@@ -18,6 +18,9 @@ from tools.engine.types import declared_type, missing, typed
 # What the texts of a column may all be, the narrowest first.
 _KINDS = ("integer", "float", "boolean", "date", "timestamp")
 _NUMBERS = ("integer", "float")
+# Amounts of money, which as floats would not add up.
+_AMOUNT = "decimal(18,2)"
+_UNCODED = (*_NUMBERS, _AMOUNT)
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 _TOP = 20
 # How many columns, and how many cells, may be listed in one statement.
@@ -42,12 +45,13 @@ class ColumnProfile(BaseModel):
     """One column.
 
     `type` is the spec's type that all its values have; texts that are all numbers or dates have that type (texts with
-    leading zeros are codes, and no numbers). `missing` counts rows without a value (null or blank), `distinct` the
-    different values; it is None for types that no column of a spec can have, of which nothing else is measured.
-    `endless` counts floats that are infinite or NaN: values, but without a place among the others. `min` and `max` are
-    in the order of the type, as text. `quantiles` (0.05, 0.25, 0.5, 0.75, 0.95) are of numbers. `top` are the twenty
-    most frequent values, `patterns` the twenty most frequent forms: a run of capitals is `A`, of small letters `a`, of
-    other letters `x`, of digits `9`. Both are in the order of their counts, then of the alphabet.
+    leading zeros are codes, and no numbers), and `kinds` counts how many texts are of each. `missing` counts rows
+    without a value (null or blank), `distinct` the different values; it is None for types that no column of a spec can
+    have, of which nothing else is measured. `endless` counts floats that are infinite or NaN: values, but without a
+    place among the others. `min` and `max` are in the order of the type, as text. `quantiles` (0.05, 0.25, 0.5, 0.75,
+    0.95) are of numbers. `top` are the twenty most frequent values, `patterns` the twenty most frequent forms: a run of
+    capitals is `A`, of small letters `a`, of other letters `x`, of digits `9`. Both are in the order of their counts,
+    then of the alphabet.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -60,6 +64,7 @@ class ColumnProfile(BaseModel):
     min: str | None = None
     max: str | None = None
     quantiles: dict[str, float] | None = None
+    kinds: dict[str, int] = {}
     top: list[Count] = []
     patterns: list[Count] = []
 
@@ -148,6 +153,7 @@ def _measures(cell: Value) -> dict[str, Value]:
             measures[kind] = value.count()
             if kind != "boolean":
                 measures |= {f"{kind}_min": value.min().cast("string"), f"{kind}_max": value.max().cast("string")}
+        measures[_AMOUNT] = typed(cell.strip(), _AMOUNT).count()
         measures["codes"] = cell.strip().re_search(_LEADING_ZERO).sum().fill_null(0)
         measures["quantiles"] = typed(cell.strip(), "float").quantile(list(_QUANTILES))
     elif cell.type().is_numeric():
@@ -176,6 +182,7 @@ def _column(name: str, kind: str, own: dict[str, Any], rows: int) -> ColumnProfi
         min=low,
         max=high,
         quantiles=quantiles,
+        kinds={k: own[k] for k in (*_KINDS, _AMOUNT) if own.get(k) and not (k in _UNCODED and own["codes"])},
     )
 
 

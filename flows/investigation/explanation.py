@@ -1,0 +1,126 @@
+"""What the facts explain, in words."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from flows.investigation.case import Case
+
+
+def explained(case: Case, facts: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
+    """Sentences, each with the names of the facts that it rests on; the first says what happened to the run."""
+    found = [_happened(case, facts)]
+    for source in case.spec.sources:
+        found += _of_source(source, facts)
+    for name, told in facts.items():
+        dataset, _, check = name.partition(".")
+        if isinstance(told, dict) and "of" in told and dataset in case.spec.sources and told.get("rows"):
+            found.append((_of_check(dataset, check, told), [name]))
+    found += _of_gate(facts)
+    return found
+
+
+def _happened(case: Case, facts: Mapping[str, Any]) -> tuple[str, list[str]]:
+    run = case.history.run
+    if case.failures:
+        key, failure = next(iter(case.failures.items()))
+        more = f", and {len(case.failures) - 1} more" if len(case.failures) > 1 else ""
+        return f"Task {key} failed{more}: {failure.message}", ["failures"]
+    if run.error and run.status == "failed":
+        return f"It stopped: {run.error}", ["error"]
+    if case.detoured:
+        course = ", then ".join(route for route, _ in case.history.passages())
+        return f"The gate sent it to {course}.", ["gate.course"]
+    return f"It is {run.status}, and took no detour.", []
+
+
+def _of_source(source: str, facts: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
+    def told(name: str) -> Any:
+        return facts.get(f"{source}.{name}")
+
+    if told("files") == 0:
+        near = told("near")
+        beside = f"; there are {', '.join(near)}" if near else ", and nothing nearby is called so"
+        yield f"No file of {source} is there{beside}.", [f"{source}.files", f"{source}.near"]
+    for name in ("delimiter", "encoding"):
+        found = told(name)
+        if found and found["declared"] != found["found"]:
+            words = f"The {name} of {source} is {found['found']!r}, and the spec says {found['declared']!r}."
+            yield words, [f"{source}.{name}"]
+    if told("missing"):
+        renamed = told("renamed") or {}
+        for old in told("missing"):
+            now = f"it is called {renamed[old]} now" if old in renamed else f"new there: {told('new') or 'nothing'}"
+            yield f"{source} has no column {old}; {now}.", [f"{source}.missing", f"{source}.new"]
+
+
+def _of_check(dataset: str, check: str, told: Mapping[str, Any]) -> str:
+    values = ", ".join(repr(value) for value, _ in told.get("values", ())[:4])
+    such = f", such as {values}" if values else ""
+    if told.get("looked_up_in"):
+        return _of_join(dataset, told, such)
+    share = told["rows"] / told["of"] if told["of"] else 0.0
+    words = f"{told['rows']:,} of {told['of']:,} rows of {dataset} ({share:.1%}) fail {check}"
+    if told.get("keys_twice"):
+        words += f": {told['keys_twice']:,} keys stand more than once, {told['copies']:,} of them copies of one row"
+    else:
+        words += such
+    if "left" in told and told["left"] < told["rows"]:
+        words += f"; repair mended {told['rows'] - told['left']:,} of them"
+    elif told.get("misspelt_rows"):
+        words += f"; {told['misspelt_rows']:,} rows have an accepted value misspelt, which repair mends"
+    return words + "."
+
+
+def _of_join(dataset: str, told: Mapping[str, Any], such: str) -> str:
+    rows, other = max(told["rows"], told.get("recorded", 0)), told["looked_up_in"]
+    share = rows / told["of"] if told["of"] else 0.0
+    words = f"{rows:,} of {told['of']:,} rows of {dataset} ({share:.1%}) find nothing in {other}{such}"
+    if rows > told["rows"]:
+        words += (
+            f"; to {rows - told['rows']:,} of them belong rows of {other} that left it before, for faults of their own"
+        )
+    if "left" in told and told["left"] < rows:
+        words += f"; after repair it was {told['left']:,}"
+    return words + "."
+
+
+def _of_gate(facts: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
+    for missed in facts.get("gate.missed", ()):
+        words = f"The {missed['what']} was {missed['reached']:.4f}, and {missed['needed']:.4f} was needed."
+        yield words, ["gate.missed"]
+
+
+def unproposed(case: Case, facts: Mapping[str, Any]) -> str:
+    """Why no change of the spec is proposed, and what to do instead."""
+    if case.document is None:
+        return "The run has no document that could be changed: make the changes where its spec is made."
+    run = case.history.run
+    if run.status == "interrupted":
+        return f"It was interrupted, and nothing is wrong with it: crewline resume {run.run_id}"
+    if not case.error and not case.failures and not case.detoured:
+        return "There is nothing to explain, and nothing to change."
+    told = []
+    for name, fact in facts.items():
+        if not isinstance(fact, dict) or not fact.get("rows") or fact.get("left") == 0:
+            continue
+        check = name.partition(".")[2]
+        if fact.get("looked_up_in"):
+            told.append(
+                f"The rows that find nothing need theirs in {fact['looked_up_in']}: bring them; or keep rows without by"
+                " `missing: keep`, if they may be so."
+            )
+        elif fact.get("keys_twice"):
+            told.append(f"Which of the rows with one key is right ({check}), the data alone does not tell.")
+        elif "left" in fact:
+            told.append(f"What still fails {check}, {fact['left']:,} rows, is wrong beyond what evidence could repair.")
+        else:
+            told.append(f"The cells that fail {check} are wrong: nothing tells what they should be.")
+    if run.status == "published":
+        told.append("What could be repaired was, and the rest is in quarantine: the spec does what it should.")
+    if run.status == "waiting":
+        told.append("It waits for a person to decide: crewline approvals")
+    if any(failure.kind != "permanent" for failure in case.failures.values()):
+        told.append("What failed may go through another time: give the machine more room, and resume.")
+    if run.status == "failed" and facts.get("gate.missed"):
+        told.append("The gate is missed by too much to lower it in good conscience.")
+    return " ".join(dict.fromkeys(told)) or "The facts speak for no change of the spec."

@@ -1,0 +1,249 @@
+"""Changes to the spec that facts speak for. Each says what it rests on; what nothing speaks for is not proposed."""
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+from rapidfuzz import fuzz, process
+
+from core.spec.check import Expression, ForeignKey, InSet, Unique
+from core.spec.rule import Rule
+from core.spec.source import PostgresSource
+from flows.investigation.case import Case
+from flows.investigation.edit import Edit
+from tools.transformation.expression import names
+
+# A notation or a type explains a column from this share of its cells on.
+EXPLAINS = 0.95
+
+# A value that is not accepted is a category, and no slip, from this share of the rows on, and so many of them.
+CATEGORY_SHARE, CATEGORY_ROWS = 0.01, 3
+
+# A threshold is missed by little up to here.
+LITTLE = 0.01
+
+_ABSENT = re.compile(r"([a-z]+)\.([\w-]+)(?:\.(\d+))?: '(.*?)': there is no column '([^']+)' here; there are ([^;.]+)")
+
+
+class Change(BaseModel):
+    """A change: its `id`, what it does in words, its edits, and the names of the facts that it rests on."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    words: str
+    edits: tuple[Edit, ...]
+    because: tuple[str, ...]
+
+
+def proposals(case: Case, facts: Mapping[str, Any]) -> list[Change]:
+    """All changes that the facts speak for, those of sources first."""
+    found: list[Change] = []
+    for source in case.spec.sources:
+        found += _of_source(case, source, facts)
+    for name, told in facts.items():
+        dataset, _, check = name.partition(".")
+        if isinstance(told, dict) and "of" in told and dataset in case.spec.sources:
+            found += _of_check(case, dataset, check, told, name)
+    found += _of_expressions(case)
+    found += _of_memory(case)
+    return found or list(_of_thresholds(case, facts))
+
+
+def _of_source(case: Case, source: str, facts: Mapping[str, Any]) -> Iterator[Change]:
+    near = facts.get(f"{source}.usable")
+    if near:
+        edit = Edit(kind="set", place=("sources", source, "path"), value=near)
+        yield Change(
+            id=f"path of {source}", words=f"read {source} from {near}", edits=(edit,), because=(f"{source}.usable",)
+        )
+    for key in ("delimiter", "encoding"):
+        told = facts.get(f"{source}.{key}")
+        if told and told["declared"] != told["found"]:
+            edit = Edit(kind="set", place=("sources", source, key), value=told["found"])
+            words = f"read {source} with {key} {told['found']!r}, not {told['declared']!r}"
+            yield Change(id=f"{key} of {source}", words=words, edits=(edit,), because=(f"{source}.{key}",))
+    for old, new in (facts.get(f"{source}.renamed") or {}).items():
+        words = f"{old} of {source} is called {new} now: read it so, and give it its old name behind the checks"
+        yield Change(
+            id=f"column {old} of {source}",
+            words=words,
+            edits=tuple(_renamed(case, source, old, new)),
+            because=(f"{source}.missing", f"{source}.renamed"),
+        )
+
+
+def _renamed(case: Case, source: str, old: str, new: str) -> Iterator[Edit]:
+    """What names a source's column before its first rule has another name; the first rule gives it the old one back."""
+    spec = case.spec
+    yield Edit(kind="rename", place=("sources", source, "columns", old), value=new)
+    for index, check in enumerate(spec.validation.get(source, ())):
+        place = ("validation", source, index)
+        if getattr(check, "column", None) == old:
+            yield Edit(kind="set", place=(*place, "column"), value=new)
+        if old in getattr(check, "columns", ()):
+            columns = [new if column == old else column for column in check.reads]
+            yield Edit(kind="set", place=(*place, "columns"), value=columns)
+        if isinstance(check, ForeignKey) and old in check.on:
+            yield Edit(kind="rename", place=(*place, "on", old), value=new)
+        if isinstance(check, Expression) and old in names(check.expression):
+            expression = _with_name(check.expression, old, new)
+            yield Edit(kind="set", place=(*place, "expression"), value=expression)
+        if old in check.per:
+            yield Edit(kind="set", place=(*place, "per"), value=[new if c == old else c for c in check.per])
+    for dataset, index, key in spec.foreign_keys():
+        if key.dataset == source and old in key.on.values():
+            own = next(mine for mine, theirs in key.on.items() if theirs == old)
+            yield Edit(kind="set", place=("validation", dataset, index, "on", own), value=new)
+    rule = {"rule": "rename", "columns": {new: old}}
+    yield Edit(kind="prepend", place=("transformation", source), value=rule)
+
+
+def _of_check(case: Case, dataset: str, check: str, told: dict[str, Any], name: str) -> Iterator[Change]:
+    declared = case.spec.sources[dataset].columns
+    column = check.partition("(")[2].rstrip(")")
+    if check.startswith("type(") and column in declared:
+        yield from _of_type(case, dataset, column, told, name)
+    for index, of in enumerate(case.spec.validation.get(dataset, ())):
+        place = ("validation", dataset, index)
+        if of.name == check and isinstance(of, InSet):
+            enough = max(CATEGORY_ROWS, CATEGORY_SHARE * told["of"])
+            for value, rows in told.get("unknown", ()):
+                if rows >= enough and value.strip():
+                    yield Change(
+                        id=f"value {value} of {dataset}.{of.column}",
+                        words=f"accept {value!r} as {of.column}, which {rows:,} of {told['of']:,} rows have",
+                        edits=(Edit(kind="append", place=(*place, "values"), value=value),),
+                        because=(name,),
+                    )
+        if of.name == check and isinstance(of, Unique) and not told.get("copies") and told.get("told_apart_by"):
+            further = told["told_apart_by"][0]
+            edit = Edit(kind="set", place=(*place, "columns"), value=[*of.columns, further])
+            words = f"rows of {dataset} are told apart by {', '.join(of.columns)} and {further} together"
+            yield Change(id=f"key of {dataset}", words=words, edits=(edit,), because=(name,))
+
+
+def _of_type(case: Case, dataset: str, column: str, told: dict[str, Any], name: str) -> Iterator[Change]:
+    place = ("sources", dataset, "columns", column)
+    declared = case.spec.sources[dataset].columns[column].type
+    form, share = next(iter((told.get("formats") or {}).items()), ("", 0.0))
+    if share >= EXPLAINS and not _ambiguous(told["formats"]) and _free(case, dataset, column):
+        # Those that are written as declared are read too.
+        forms = [form, "%Y-%m-%d"] if told.get("written_right") else [form]
+        rule = {"rule": "parse_dates", "columns": [column], "formats": forms}
+        if declared == "timestamp":
+            rule["to"] = "timestamp"
+        edits = (
+            Edit(kind="set", place=place, value="string"),
+            Edit(kind="prepend", place=("transformation", dataset), value=rule),
+        )
+        words = (
+            f"read {column} of {dataset} as text, and then as dates written {form}, as {share:.1%} of the odd ones are"
+        )
+        yield Change(id=f"dates of {dataset}.{column}", words=words, edits=edits, because=(name,))
+        return
+    for kind, fits in (told.get("types") or {}).items():
+        if fits >= 1.0:
+            edit = Edit(kind="set", place=place, value=kind)
+            words = f"{column} of {dataset} is of type {kind}, as all its cells are; {told['rows']:,} are no {declared}"
+            yield Change(id=f"type of {dataset}.{column}", words=words, edits=(edit,), because=(name,))
+            return
+
+
+def _ambiguous(formats: Mapping[str, float]) -> bool:
+    """Whether the day could be the month: no slashed date of the column tells."""
+    return all(formats.get(form, 0.0) >= EXPLAINS for form in ("%d/%m/%Y", "%m/%d/%Y"))
+
+
+def _free(case: Case, dataset: str, column: str) -> bool:
+    """Whether no check needs the column's type, which it has only behind the checks then."""
+    checks = case.spec.validation.get(dataset, ())
+    typed = [
+        check for check in checks if check.check in ("between", "freshness", "distribution", "foreign_key", "type")
+    ]
+    expressions = [check for check in checks if isinstance(check, Expression) and column in names(check.expression)]
+    keyed = [key for _, _, key in case.spec.foreign_keys() if key.dataset == dataset and column in key.on.values()]
+    return not expressions and not keyed and not any(column in check.reads for check in typed)
+
+
+def _of_expressions(case: Case) -> Iterator[Change]:
+    """Expressions that mention a column which is not there, where one is that is called almost so."""
+    for stage, dataset, index, expression, absent, there in _ABSENT.findall(case.error):
+        near = process.extractOne(absent, there.split(", "), scorer=fuzz.ratio, score_cutoff=60)
+        for place, text in _expressions(case, stage, dataset, index):
+            if near and text == expression:
+                edit = Edit(kind="set", place=place, value=_with_name(text, absent, near[0]))
+                words = f"say {near[0]} for {absent} in `{'.'.join(map(str, place))}`, which is no column there"
+                yield Change(
+                    id=f"expression at {'.'.join(map(str, place))}", words=words, edits=(edit,), because=("error",)
+                )
+
+
+def _expressions(case: Case, stage: str, dataset: str, index: str) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Where expressions stand in the parts of a stage, and what they are."""
+    of: Any = getattr(case.spec, stage, {})
+    parts: Any = of.get(dataset, ()) if isinstance(of, dict) else ()
+    for number, part in enumerate(parts):
+        if index and number != int(index):
+            continue
+        place = (stage, dataset, number)
+        for key in ("expression", "where"):
+            if isinstance(getattr(part, key, None), str):
+                yield (*place, key), getattr(part, key)
+        columns = getattr(part, "columns", None)
+        for name, text in columns.items() if isinstance(columns, dict) and _derives(part) else ():
+            yield (*place, "columns", name), text
+
+
+def _derives(part: Rule) -> bool:
+    return getattr(part, "rule", "") == "derive"
+
+
+def _with_name(expression: str, old: str, new: str) -> str:
+    plain = new if re.fullmatch(r"[A-Za-z_]\w*", new) else f'"{new}"'
+    return re.sub(rf'"{re.escape(old)}"|(?<![\w"\'.]){re.escape(old)}(?![\w"\'])', lambda _: plain, expression)
+
+
+def _of_memory(case: Case) -> Iterator[Change]:
+    """More, and so smaller, tasks where memory was too little; the sources tell how many there can be."""
+    short = [key for key, failure in case.failures.items() if failure.error == "OutOfMemory"]
+    plan = case.history.plan
+    higher = {"simple": "standard", "standard": "complex"}.get(plan.level if plan else "")
+    files = any(not isinstance(source, PostgresSource) for source in case.spec.sources.values())
+    if short and higher and files:
+        edit = Edit(kind="set", place=("complexity",), value=higher)
+        words = f"plan for {higher} data, which cuts it into more and smaller tasks: {short[0]} had too little memory"
+        yield Change(id="complexity", words=words, edits=(edit,), because=("failures",))
+
+
+def _of_thresholds(case: Case, facts: Mapping[str, Any]) -> Iterator[Change]:
+    """Where nothing else is to be changed, what is missed by little: the data may be as good as it gets."""
+    for missed in facts.get("gate.missed", ()):
+        if not 0 < missed["by"] <= LITTLE:
+            continue
+        dimension = missed.get("dimension")
+        if dimension is None:
+            reached = math.floor(missed["reached"] * 1000) / 1000
+            edit = Edit(kind="set", place=("gate", "publish"), value=reached)
+            words = f"publish from a mean quality of {reached:g} on, for {case.spec.gate.publish:g} is missed by a hair"
+            yield Change(id="gate.publish", words=words, edits=(edit,), because=("gate.missed",))
+            continue
+        lower = math.floor((missed["reached"] + case.spec.gate.critical_margin) * 1000) / 1000
+        edit = _threshold(case, dimension, lower)
+        words = (
+            f"ask for a {dimension} of {lower:g}: {missed['dataset']} has {missed['reached']:.4f}, and more than"
+            f" {case.spec.gate.critical_margin:g} below the threshold is critical"
+        )
+        yield Change(id=f"threshold of {dimension}", words=words, edits=(edit,), because=("gate.missed",))
+
+
+def _threshold(case: Case, dimension: str, share: float) -> Edit:
+    """The edit of a threshold: those that a document gives replace all defaults."""
+    place = ("gate", "thresholds")
+    given = case.values.get("gate") or {}
+    if isinstance(given, dict) and given.get("thresholds"):
+        return Edit(kind="set", place=(*place, dimension), value=share)
+    everything = {str(name): value for name, value in case.spec.gate.thresholds.items()}
+    return Edit(kind="set", place=place, value=everything | {dimension: share})

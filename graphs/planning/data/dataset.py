@@ -1,0 +1,111 @@
+"""What is known of a dataset that a plan may read: how to read it, and what each column holds for the most part."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from core.spec.check import Check
+
+Kind = Literal["number", "date", "timestamp", "boolean", "text", "none"]
+
+# A column is of the type that so many of its cells have; the others are for repair and quarantine to deal with.
+MOSTLY = 0.9
+# A column identifies its rows if so many of its values are different; the repeats are taken for copies.
+IDENTIFIES = 0.95
+# What is left of the belief in a link of which the data says little.
+LEAST = 0.05
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column. `type` is the spec's; `share` of the cells with a value are of it. `missing` is the share without one.
+
+    `formats` read dates that are written otherwise, where most are. `values` are those that a small set of values
+    comes down to, `checks` what else was learned from the cells that are as most are.
+    """
+
+    name: str
+    type: str
+    share: float
+    missing: float
+    distinct: int
+    formats: tuple[str, ...] = ()
+    values: tuple[str, ...] = ()
+    checks: tuple[Check, ...] = ()
+    remark: str = ""
+
+    @property
+    def kind(self) -> Kind:
+        if self.formats:
+            return "date"
+        if self.type in ("integer", "float") or self.type.startswith("decimal"):
+            return "number"
+        if self.type in ("date", "timestamp", "boolean"):
+            return self.type  # type: ignore[return-value]
+        return "text" if self.type == "string" else "none"
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A dataset of files. `source` is what a spec says of it beside its columns; `key` identifies its rows, if
+    something does. `remarks` are what was taken for granted when it was read."""
+
+    name: str
+    location: str
+    source: dict[str, str]
+    rows: int
+    columns: dict[str, Column]
+    unreadable: int = 0
+    key: str | None = None
+    remarks: tuple[str, ...] = ()
+
+    def identifies(self, column: str) -> bool:
+        """Whether a column tells the dataset's rows apart, but for copies."""
+        found = self.columns[column]
+        present = self.rows * (1 - found.missing)
+        return self.rows > 0 and found.missing <= 1 - MOSTLY and found.distinct >= IDENTIFIES * present
+
+
+@dataclass(frozen=True)
+class Link:
+    """A column by which rows of one dataset are looked up in another, where the other column identifies them.
+
+    `share` of the `rows` with a value found theirs there; None where there is none.
+    """
+
+    left: str
+    left_column: str
+    right: str
+    right_column: str
+    declared: bool
+    share: float | None
+    rows: int
+
+    @property
+    def names(self) -> tuple[str, str, str, str]:
+        return self.left, self.left_column, self.right, self.right_column
+
+    @property
+    def chance(self) -> float:
+        """How probable it is that they belong together: the share that found theirs, where the source does not say."""
+        return 1.0 if self.declared else max(self.share or 0.0, LEAST)
+
+    @property
+    def evidence(self) -> str:
+        found = "" if self.share is None else f"{self.share:.1%} of {self.rows:,} rows find theirs"
+        if self.declared:
+            return f"the source declares the foreign key{f'; {found}' if found else ''}"
+        return found or "by name and type alone"
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What there is to plan with: datasets by name, how they are linked, and what could not be read, with why."""
+
+    sources: str
+    datasets: dict[str, Dataset]
+    links: list[Link]
+    unread: dict[str, str] = field(default_factory=dict)
+
+    def shown(self) -> str:
+        """The datasets with their columns, for an error to say what there is."""
+        return "; ".join(f"{name} ({', '.join(found.columns)})" for name, found in self.datasets.items())

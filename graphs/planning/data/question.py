@@ -1,0 +1,79 @@
+"""A goal read by a language model: asked what it means in terms of the catalog, and held to what is there."""
+
+from collections.abc import Iterator
+
+from core.errors import ModelError
+from core.llm import Llm, ask
+from graphs.planning.data.dataset import Survey
+from graphs.planning.data.goal import ColumnOf, Goal, Reading
+from graphs.planning.data.reach import Reach
+
+_SYSTEM = (
+    "You translate a goal into an aggregation over datasets. Name only datasets and columns that are listed, exactly "
+    "as they are written. `base` is the dataset whose rows are measured; the others are looked up from it by the links "
+    "that are listed. A measure without `column` counts rows; `times` multiplies two columns, `until` takes the "
+    "days from one date to another. `time` with `unit` groups by a column of dates. Without measures, the rows "
+    "themselves are the result."
+)
+_VALUES = 8
+
+
+def answered(llm: Llm, text: str, survey: Survey) -> Reading:
+    """What the model takes the text for. Raises ModelError when it cannot be asked, or names what is not there."""
+    goal, _ = ask(llm, Goal, _SYSTEM, f"{_catalog(survey)}\n\nThe goal: {text}")
+    if problems := list(misfits(goal, survey)):
+        raise ModelError(llm.model, f"read the goal as what cannot be: {'; '.join(problems)}")
+    return Reading(goal=goal, remarks=(f"the goal was read by the model {llm.model}",))
+
+
+def misfits(goal: Goal, survey: Survey) -> Iterator[str]:
+    """What of a goal does not fit the datasets that there are."""
+    if goal.base not in survey.datasets:
+        yield f"there is no dataset '{goal.base}'"
+        return
+    unknown = [column for column in goal.needed if not _there(column, survey)]
+    yield from (f"there is no {column}" for column in unknown)
+    if unknown:
+        return
+    reach = Reach(survey)
+    for dataset in dict.fromkeys(column.dataset for column in goal.needed):
+        if reach.hops(goal.base, dataset) is None:
+            yield f"rows of {goal.base} cannot look up {dataset}"
+    for measure in goal.measures:
+        kinds = {"date", "timestamp"} if measure.until else {"number"}
+        counted = measure.function in ("count", "count_distinct")
+        if measure.column is None and measure.function != "count":
+            yield f"the {measure.function} of no column is nothing"
+        for column in measure.columns:
+            if _kind(column, survey) not in kinds and not counted:
+                yield f"{column} has no {' or '.join(sorted(kinds))}"
+    if (goal.time is None) != (goal.unit is None):
+        yield "a unit of time goes with a column of dates"
+    if goal.time and _kind(goal.time, survey) not in ("date", "timestamp"):
+        yield f"{goal.time} has no dates"
+    if not goal.measures and (goal.groups or goal.time):
+        yield "groups without a measure are nothing"
+
+
+def _there(column: ColumnOf, survey: Survey) -> bool:
+    dataset = survey.datasets.get(column.dataset)
+    return dataset is not None and column.column in dataset.columns
+
+
+def _kind(column: ColumnOf, survey: Survey) -> str:
+    return survey.datasets[column.dataset].columns[column.column].kind
+
+
+def _catalog(survey: Survey) -> str:
+    """What there is, for a model to read. No rows are told, but the values of columns that have few."""
+    lines = []
+    for dataset in survey.datasets.values():
+        columns = [
+            f"{column.name} ({column.kind}{': ' + ', '.join(column.values[:_VALUES]) if column.values else ''})"
+            for column in dataset.columns.values()
+        ]
+        lines.append(f"dataset {dataset.name}, {dataset.rows} rows: {', '.join(columns)}")
+    lines += [
+        f"link: {link.left}.{link.left_column} looks up {link.right}.{link.right_column}" for link in survey.links
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,225 @@
+"""survey: the datasets below a folder, as far as a plan needs to know them: crawled, profiled, and linked."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from core.classification import Classification
+from core.errors import InputError, SourceError
+from core.spec.column import check_given
+from core.stop import Stop
+from core.store import Database
+from graphs.planning.data.dataset import Column, Dataset, Link, Survey
+from graphs.planning.data.learning import learned
+from graphs.planning.data.outliers import within_bounds
+from tools.context import ToolContext
+from tools.discovery import Discovery, DiscoveryRequest, discover
+from tools.discovery.adapters.layout import place
+from tools.discovery.crawler import crawl
+from tools.discovery.dataset import Description
+from tools.discovery.words import words
+from tools.engine.engine import Engine
+from tools.engine.files import find, open_file
+from tools.engine.session import session
+from tools.quality.profile import ColumnProfile, profile
+from tools.sources.dialect import delimiter_of, encoding_of
+from tools.sources.opening import Files, Opened, open_files
+
+# So many datasets are looked at; who has more names those that matter by a narrower folder.
+_MOST = 100
+
+# The names that columns of keys end in.
+_KEYS = ("id", "key", "code", "no", "nr", "number", "uuid", "sku", "ref", "reference")
+
+# Notations of dates that rows are read in where most are not written plainly.
+_FORMATS = (
+    *("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%Y/%m/%d", "%d-%m-%Y", "%m-%d-%Y", "%d %b %Y", "%d %B %Y", "%b %d, %Y"),
+    *("%B %d, %Y", "%d.%m.%y", "%d/%m/%y", "%m/%d/%y"),
+)
+_SAMPLE = 2_000
+
+
+def survey(sources: str, database: Database, stop: Stop | None = None) -> Survey:
+    """Look at all data files below a folder or URL, and bring the catalog up to date with it.
+
+    Raises SourceError where the folder cannot be listed, InputError where nothing in it can be read.
+    """
+    crawl(sources, database, stop)
+    found = _discovered(sources, database)
+    unread = {failure.part or failure.source: failure.reason for failure in found.failures}
+    datasets: dict[str, Dataset] = {}
+    cells: dict[str, Any] = {}
+    with session(stop=stop) as (engine, scratch):
+        for ranked in sorted(found.datasets, key=lambda one: one.description.location):
+            described = ranked.description
+            try:
+                name = _name(described.name, datasets)
+                datasets[name], cells[name] = _dataset(engine, scratch, name, described)
+            except SourceError as error:
+                unread[described.location] = error.what
+        links = list(_links(engine, found, datasets, cells))
+    if not datasets:
+        why = "; ".join(unread.values()) or "it has no CSV, JSON lines or Parquet file"
+        raise InputError(f"Nothing in {sources} can be read: {why}.", remedy="Give a folder with data files.")
+    return Survey(sources, datasets, links, unread)
+
+
+def _discovered(sources: str, database: Database) -> Discovery:
+    root = sources if "://" in sources else str(Path(sources).resolve())
+    context = ToolContext(agent="planner", roots=(root,), clearance=Classification.RESTRICTED)
+    everything: dict[str, Any] = {"source_types": [], "domains": [], "quality_threshold": 0.0, "max_results": _MOST}
+    return discover(DiscoveryRequest(query="*", **everything), context, database)
+
+
+def _name(found: str, taken: Iterable[str]) -> str:
+    """A name that a spec can have, and that no other dataset has."""
+    plain = "_".join(words(found)) or "data"
+    name, number = plain[:50], 2
+    while name in taken:
+        name, number = f"{plain[:50]}_{number}", number + 1
+    return name
+
+
+def _dataset(engine: Engine, scratch: Path, name: str, described: Description) -> tuple[Dataset, Any]:
+    """The dataset, and its cells."""
+    path = _pattern(described)
+    opened = open_files(engine, name, Files(path=path), scratch)
+    cells = opened.cells(engine)
+    found = profile(engine, cells)
+    usable = [column for column in found.columns if _usable(column.name)]
+    columns = {column.name: learned(column, found.rows) for column in usable}
+    columns |= within_bounds(engine, cells, columns)
+    for column in columns.values():
+        if column.kind == "text":
+            columns[column.name] = _written_dates(engine, cells, column)
+    left_out = [column.name for column in found.columns if column not in usable]
+    source, remarks = _source(opened, path)
+    dataset = Dataset(
+        name=name,
+        location=described.location,
+        source=source,
+        rows=found.rows,
+        columns=columns,
+        unreadable=len(opened.unreadable),
+        key=_key(name, described, columns, usable, found.rows),
+        remarks=(*remarks, *(f"no pipeline can have the column '{column}'" for column in left_out)),
+    )
+    return dataset, cells
+
+
+def _pattern(described: Description) -> str:
+    """What finds the dataset's files, and no other dataset's."""
+    location = described.location
+    if described.partition_keys:
+        return f"{location}/**/*.{described.format}"
+    folder = "" if "://" in location else str(Path(location).parent)
+    others = [file for file in find(location, folder) if (there := place(file.path)) and there.location != location]
+    # The number that the mark stands for begins with a digit; what else the mark would find does not.
+    return location.replace("*", "[0-9]*") if others and "://" not in location else location
+
+
+def _usable(column: str) -> bool:
+    try:
+        check_given(column)
+    except ValueError:
+        return False
+    return True
+
+
+def _source(opened: Opened, path: str) -> tuple[dict[str, str], list[str]]:
+    """What a spec says of the files, and what is worth saying of those that are otherwise than most."""
+    ending = Path(opened.parts[0].path).suffix.lower()
+    if ending in (".parquet", ".pq"):
+        return {"kind": "parquet", "path": path}, []
+    if ending not in (".csv", ".tsv"):
+        return {"kind": "jsonl", "path": path}, []
+    dialects: dict[tuple[str, str], list[str]] = {}
+    for part in opened.parts:
+        with open_file(part.path) as file:
+            encoding: str = encoding_of(file)
+            delimiter = "\t" if ending == ".tsv" else delimiter_of(file, encoding_of(file))
+        dialects.setdefault((delimiter, encoding), []).append(part.path)
+    (delimiter, encoding), _ = max(dialects.items(), key=lambda found: len(found[1]))
+    source = {"kind": "csv", "path": path}
+    source |= {"delimiter": delimiter} if delimiter != "," else {}
+    source |= {"encoding": encoding} if encoding != "utf-8" else {}
+    others = {other: files for other, files in dialects.items() if other != (delimiter, encoding)}
+    return source, [
+        f"{', '.join(files)} is delimited by {other!r} and written in {code}, unlike the others"
+        for (other, code), files in others.items()
+    ]
+
+
+def _key(
+    name: str, described: Description, columns: dict[str, Column], profiled: list[ColumnProfile], rows: int
+) -> str | None:
+    """The column that identifies the rows: declared, or by its name and its values."""
+    probe = Dataset(name, described.location, {}, rows, columns)
+    if len(described.primary_key) == 1 and described.primary_key[0] in columns:
+        return described.primary_key[0]
+    able = [column.name for column in profiled if probe.identifies(column.name) and words(column.name)]
+    named = [column for column in able if words(column)[-1] in _KEYS]
+    # `order_id` of orders before `customer_id`; and the first before others.
+    own = [column for column in named if {word.removesuffix("s") for word in words(name)} & set(words(column))]
+    plain = [column for column in named if len(words(column)) == 1]
+    return next(iter([*own, *plain, *(column for column in named if able and column == profiled[0].name)]), None)
+
+
+def _written_dates(engine: Engine, cells: Any, column: Column) -> Column:
+    """The column, with the formats that read its texts as dates, if some do."""
+    distinct = cells.select(column.name).distinct().limit(_SAMPLE)
+    texts = [text.strip() for row in engine.rows(distinct) if (text := row[column.name])]
+    if not texts or not any(any(map(str.isdigit, text)) for text in texts[:20]):
+        return column
+    shares = {form: sum(_reads(text, form) for text in texts) / len(texts) for form in _FORMATS}
+    best = max(shares, key=lambda form: shares[form])
+    if shares[best] < 0.9:
+        return column
+    alike = [form for form in _FORMATS if shares[form] == shares[best] and form != best]
+    remark = f"{shares[best]:.1%} of its texts are dates by {best}"
+    remark += (
+        f"; {', '.join(alike)} would read as many, so a wrong order of day and month shows nowhere" if alike else ""
+    )
+    return Column(column.name, "string", shares[best], column.missing, column.distinct, (best,), remark=remark)
+
+
+def _reads(text: str, form: str) -> bool:
+    try:
+        datetime.strptime(text, form)
+    except ValueError:
+        return False
+    return True
+
+
+def _links(
+    engine: Engine, found: Discovery, datasets: Mapping[str, Dataset], cells: Mapping[str, Any]
+) -> Iterator[Link]:
+    """The joins that discovery has found, each in the direction in which the other side identifies its rows."""
+    places = {dataset.location: dataset for dataset in datasets.values()}
+    for join in found.compatibility:
+        left, right = places.get(join.left), places.get(join.right)
+        if left is None or right is None or left is right:
+            continue
+        names = (left, join.left_column, right, join.right_column)
+        if join.left_column not in left.columns or join.right_column not in right.columns:
+            continue
+        if not right.identifies(join.right_column):
+            if not left.identifies(join.left_column):
+                continue
+            names = (right, join.right_column, left, join.left_column)
+        one, column, other, key = names
+        rows, share = _found(engine, cells[one.name][column], cells[other.name][key])
+        declared = join.evidence == "foreign key" and one is left
+        yield Link(one.name, column, other.name, key, declared, share, rows)
+
+
+def _found(engine: Engine, column: Any, key: Any) -> tuple[int, float | None]:
+    """How many rows have a value, and the share of them whose value is among the keys, padding aside."""
+    there, keys = (cell.cast("string").strip() for cell in (column, key))
+    counted = there.name("value").as_table().filter(lambda t: t["value"] != "")
+    marks = keys.name("value").as_table().distinct()
+    row = engine.row(
+        counted.aggregate(rows=counted.count(), there=counted["value"].isin(marks["value"]).sum().fill_null(0))
+    )
+    return row["rows"], row["there"] / row["rows"] if row["rows"] else None
