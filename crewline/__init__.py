@@ -15,8 +15,8 @@ puts the datasets of sources into the catalog, `discover` finds them there, `ann
 `deny`; `monitor` tells once of what calls for attention. `form_team` says who is best for a task, and why. `agents`
 lists the agents that are registered, `assemble` makes a pipeline of them, and `run_assembly` runs it. `report` writes
 all that is on record of a run as an HTML page, `investigate` explains why one failed or took a detour, and what to
-change. `plan` makes a pipeline of a goal in words. `experience` tells what runs taught those after them; `undo` and `redo`
-say whether they go by it.
+change. `plan` makes a pipeline of a goal in words. `experience` tells what runs taught those after them; `undo` and
+`redo` say whether they go by it.
 """
 
 from crewline.facade.agents import agents, assemble, run_assembly
