@@ -27,7 +27,7 @@ from delegation import Assigner, Workload
 from flows.approval import confirm
 from flows.assignment import assigned
 from flows.closing import publish_run, write_off
-from flows.experience import alone_at_once, pause, reflect_on
+from flows.experience import alone_at_once, pause, reflect_on, taught
 from flows.formation import told
 from flows.gate import Route
 from flows.passage import failures, passed, repairable
@@ -271,7 +271,8 @@ class DataPipelineFlow(Flow[PipelineState]):
     def enhance(self) -> str:
         """Repair the datasets that want it, and do again what builds on them."""
         self._repair()
-        self.state.error_recovery.alone = False
+        plan = planned(self._session)
+        self.state.error_recovery.alone = bool(taught(plan).alone(plan.tasks))
         self.state.error_recovery.enhancements += 1
         self._next("execute")
         return "again"

@@ -150,9 +150,13 @@ def _repairing(run: History, dataset: str) -> Repairing | None:
 
 
 def _troubles(failures: Iterable[Event], tasks: dict[str, Task], done: Iterable[str]) -> Iterable[Trouble]:
+    """By place: a task that is done anew in a later round has the same."""
     kinds: dict[str, Counter[str]] = {}
+    left: dict[str, set[str]] = {}
     for event in failures:
-        kinds.setdefault(event.step or "", Counter())[str(event.data.get("kind"))] += 1
+        task = tasks[event.step or ""]
+        kinds.setdefault(task.place, Counter())[str(event.data.get("kind"))] += 1
+        left.setdefault(task.place, set()).add(task.key)
     finished = set(done)
-    for key, counted in sorted(kinds.items()):
-        yield Trouble(place=tasks[key].place, kinds=dict(counted), recovered=key in finished)
+    for place, counted in sorted(kinds.items()):
+        yield Trouble(place=place, kinds=dict(counted), recovered=left[place] <= finished)
