@@ -29,14 +29,11 @@ def experience(
     with reported():
         if undo and redo:
             raise InputError("A pattern is either undone or redone.", remedy="Give one of --undo and --redo.")
-        if undo or redo:
-            changed = facade.undo(undo) if undo else facade.redo(redo or "")
-            if as_json:
-                print_json(changed.model_dump(mode="json"))
-            else:
-                typer.echo(f"{changed.pattern.id}: {state(changed)}.")
-            return
-        found = facade.experience(pipeline)
+        changed = undo or redo
+        found = facade.experience(None if changed else pipeline, undo=undo, redo=redo)
+        if changed:
+            (known,) = [each for each in found.patterns if each.pattern.id == changed]
+            found = found.model_copy(update={"patterns": (known,), "trends": {}})
         if as_json:
             print_json(found.model_dump(mode="json"))
         else:
