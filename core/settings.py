@@ -53,6 +53,10 @@ class Settings(BaseSettings):
     agent_modules: str = Field(
         default="", description="Modules that registered agents may come from, besides Crewline's; with commas between."
     )
+    rules: Path | None = Field(
+        default=None, description="Rules of delegation that runs go by; the default table if unset."
+    )
+
     mcp_token: SecretStr | None = Field(
         default=None, description="What clients of `crewline mcp --http` must send as bearer token; none if unset."
     )

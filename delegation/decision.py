@@ -63,7 +63,8 @@ class Decision(BaseModel):
     `reason` says why, and `remedy` what would make a refusal succeed, a line each. `approval`: allowed only once a
     person has approved it. `monitoring`, `quality_validation`: the work must be watched, its result validated.
     `violations` are the limits that were passed, `alternatives` agents that could take the task instead, best first,
-    `escalates_to` whom to ask next. `rights` are those that the delegate gets, None where nobody stated any.
+    `escalates_to` whom to ask next, for an approval too. `rights` are those that the delegate gets, None where nobody
+    stated any.
     """
 
     model_config = ConfigDict(frozen=True)

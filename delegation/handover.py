@@ -32,6 +32,11 @@ class Terms(NamedTuple):
     asked: Rights | None = None
 
 
+# Gets the decisions that ask for an approval, by the places of their tasks. Returns once all are approved; raises what
+# keeps the tasks from being handed over.
+Approve = Callable[[Mapping[str, Decision]], None]
+
+
 class Handover(BaseModel):
     """What came of a hand-over: the decision on each agent that was asked about, for the journal.
 
@@ -75,8 +80,13 @@ def refusal(delegator: str, task: Task, decisions: Sequence[Decision]) -> Refuse
             return AtCapacity(decision.delegate, decision.impact.capacity)
     last = decisions[-1]
     to = f"to {last.delegate}" if len(decisions) == 1 else "to nobody"
-    why = f"{task.place} needs an approval" if last.allowed else f"{task.place} {to}: {last.reason}"
-    return Refused(delegator, why, remedy=" ".join(last.remedy) or "Have it approved.")
+    return Refused(delegator, f"{task.place} {to}: {last.reason}", remedy=" ".join(last.remedy))
+
+
+def unapproved(given: Mapping[str, Decision]) -> None:
+    """An Approve where there is nobody to ask. Raises Refused."""
+    for place, decision in given.items():
+        raise Refused(decision.delegator, f"{place} needs an approval", remedy="Have it approved.")
 
 
 class PolicyAssigner:
@@ -84,6 +94,7 @@ class PolicyAssigner:
 
     The best: of the highest skill, of equals the one with the fewest tasks so far, then the first by id. `terms` says
     on what terms a task is handed over. `told` gets every decision, also when no agent is found: for the journal.
+    `approve` is asked once, about all tasks that may be had with an approval only.
     """
 
     def __init__(
@@ -92,28 +103,33 @@ class PolicyAssigner:
         delegator: str,
         terms: Callable[[Task], Terms],
         told: Callable[[Sequence[Decision]], None],
+        approve: Approve = unapproved,
     ) -> None:
         self._policy = policy
         self._delegator = delegator
         self._terms = terms
         self._told = told
+        self._approve = approve
 
     def assign(self, tasks: Sequence[Task], agents: Mapping[str, frozenset[Stage]]) -> list[Assignment]:
         """An assignment for each task, in order.
 
-        Raises InputError if no agent can perform a task's stage, Refused if the policy lets none get it that could, or
-        only with an approval; AtCapacity if one that could has too many tasks at the moment.
+        Raises InputError if no agent can perform a task's stage, Refused if the policy lets none get it that could,
+        AtCapacity if one that could has too many tasks at the moment; and what `approve` raises.
         """
         decisions: list[Decision] = []
         given: Counter[str] = Counter()
         try:
-            return [self._assigned(task, agents, given, decisions) for task in tasks]
+            found = {task.place: self._found(task, agents, given, decisions) for task in tasks}
         finally:
             self._told(decisions)
+        if asking := {place: decision for place, decision in found.items() if decision.approval}:
+            self._approve(asking)
+        return [Assignment(task=place, agent=found[place].delegate, reason=found[place].reason) for place in found]
 
-    def _assigned(
+    def _found(
         self, task: Task, agents: Mapping[str, frozenset[Stage]], given: Counter[str], decisions: list[Decision]
-    ) -> Assignment:
+    ) -> Decision:
         able = [agent for agent, stages in agents.items() if task.stage in stages]
         if not able:
             raise nobody(task, agents)
@@ -124,11 +140,10 @@ class PolicyAssigner:
             self._policy, self._delegator, able, task_type, terms.context, held=terms.held, asked=terms.asked
         )
         decisions.extend(found.decisions)
-        decision = found.decisions[-1]
-        if found.delegate is None or decision.approval:
+        if found.delegate is None:
             raise refusal(self._delegator, task, found.decisions)
         given[found.delegate] += 1
-        return Assignment(task=task.place, agent=found.delegate, reason=decision.reason)
+        return found.decisions[-1]
 
     def _skill(self, agent: str, task_type: str) -> float:
         card = self._policy.roster.cards.get(agent)

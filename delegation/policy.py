@@ -72,6 +72,7 @@ class Policy:
             Verdict.ALLOWED,
             f"rule {rule.name} lets {delegator} hand {task_type} to {delegate}",
             approval=rule.approval,
+            escalates_to=rule.escalates_to if rule.approval else (),
             monitoring=rule.monitoring,
             quality_validation=rule.quality_validation,
             rights=case.rights,

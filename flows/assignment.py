@@ -1,16 +1,17 @@
 """A run's tasks and their agents: who performs which, as the policy allows, and once there is room for it."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from core.errors import AtCapacity, CrewlineError
 from core.task import Task
 from crews import Team
-from delegation import Assigner, Assignment, Decision, Workload
+from delegation import Assigner, Assignment, Decision, Workload, approvals
 from delegation import record as record_decisions
 from flows.formation import formed
 from flows.session import Session
-from flows.teams import assigner_for
+from flows.teams import COORDINATOR, assigner_for
+from flows.terms import classification_of
 
 # How often agents that have too much to do are looked at again, seconds.
 BUSY_S = 0.5
@@ -26,19 +27,31 @@ class Staffing(NamedTuple):
     assignments: list[Assignment]
 
 
-def assigned(session: Session, workload: Workload, tasks: Sequence[Task], assigner: Assigner | None = None) -> Staffing:
+def assigned(
+    session: Session,
+    workload: Workload,
+    tasks: Sequence[Task],
+    *,
+    assigner: Assigner | None = None,
+    approved_by: str | None = None,
+) -> Staffing:
     """The best team for the tasks, and an assignment to its members for each, in order, with all decisions on record.
 
     While every agent that could get a task has as many as it may have, this waits: the journal says so once. Raises
-    InputError, Refused; Interrupted when the run is stopped.
+    InputError, Refused; AwaitingApproval where a rule asks for one, and `approved_by` names nobody; Interrupted when
+    the run is stopped.
     """
+
+    def approve(asking: Mapping[str, Decision]) -> None:
+        _approve(session, asking, approved_by)
+
     waited = False
     while True:
         decisions: list[Decision] = []
         loads = workload.loads()
         team = formed(session, tasks, loads)
         agents = {agent: session.staff.agents[agent].stages for agent in team.agents}
-        chosen = assigner or assigner_for(session, loads, decisions.extend)
+        chosen = assigner or assigner_for(session, loads, decisions.extend, approve)
         try:
             found = chosen.assign(tasks, agents)
         except AtCapacity as full:
@@ -54,6 +67,36 @@ def assigned(session: Session, workload: Workload, tasks: Sequence[Task], assign
         else:
             _record(session, decisions)
             return Staffing(team, found)
+
+
+def _approve(session: Session, asking: Mapping[str, Decision], approved_by: str | None) -> None:
+    """Return once a person has approved the hand-overs, all together. Raises AwaitingApproval, Refused.
+
+    `approved_by` decides it at once, if it was on record before.
+    """
+    rules = sorted({str(decision.rule) for decision in asking.values()})
+    request: dict[str, Any] = {
+        "seen": {
+            "pipeline": session.spec.name,
+            "run": session.run_id,
+            "from": COORDINATOR,
+            "classification": classification_of(session),
+            "tasks": {place: decision.delegate for place, decision in asking.items()},
+        },
+        "reason": f"asked for by {', '.join(rules)}",
+        "asked_by": COORDINATOR,
+        "path": list(dict.fromkeys(name for decision in asking.values() for name in decision.escalates_to)),
+        "timeout_s": session.spec.gate.approval_timeout_s,
+        "run_id": session.run_id,
+    }
+    database, subject = session.lease.database, f"delegate the tasks of {session.run_id}"
+    known = {pending.approval for pending in approvals.requests(database, run_id=session.run_id)}
+    asked = approvals.ask(database, subject, **request)
+    if approved_by and asked.status == "pending" and asked.approval in known:
+        approvals.decide(
+            database, asked.approval, approved=True, by=approved_by, reason="given when the run was resumed"
+        )
+    approvals.require(database, subject, **request)
 
 
 def _record(session: Session, decisions: Sequence[Decision]) -> None:

@@ -23,7 +23,7 @@ from core.store import Database, open_database
 from core.task import Outcome, Task
 from core.telemetry import quiet
 from crews import Agent
-from delegation import Assigner, Workload
+from delegation import Assigner, Rules, Workload, load_rules
 from flows.approval import confirm
 from flows.assignment import assigned
 from flows.closing import publish_run, write_off
@@ -75,6 +75,7 @@ class DataPipelineFlow(Flow[PipelineState]):
     _skip_auto_memory = True
     _database: Database | None = PrivateAttr(default=None)
     _settings: Settings = PrivateAttr()
+    _rules: Rules = PrivateAttr()
     _spec: PipelineSpec | None = PrivateAttr(default=None)
     _document: Path | None = PrivateAttr(default=None)
     _base_dir: str = PrivateAttr(default="")
@@ -124,6 +125,7 @@ class DataPipelineFlow(Flow[PipelineState]):
         )
         self._database = database
         self._settings = settings()
+        self._rules = load_rules(self._settings.rules) if self._settings.rules else load_rules()
         self._spec = loaded
         self._document = document
         self._base_dir = str(Path(base_dir).absolute() if base_dir else document.parent if document else Path.cwd())
@@ -179,6 +181,7 @@ class DataPipelineFlow(Flow[PipelineState]):
             self.run_id,
             self._settings,
             self._stop,
+            self._rules,
             listener=self._listener,
             compatible=self._compatible,
             agents=self._agents,
@@ -220,7 +223,9 @@ class DataPipelineFlow(Flow[PipelineState]):
         if recorded is None:
             step = ledger.begin("assignment", actor="flow")
             tasks = planned(self._session).tasks
-            team, assignments = assigned(self._session, self._workload, tasks, self._assigner)
+            team, assignments = assigned(
+                self._session, self._workload, tasks, assigner=self._assigner, approved_by=self._approved_by
+            )
             ledger.tell("team.formed", step="assignment", **told(team))
             recorded = {assignment.task: assignment.agent for assignment in assignments}
             reasons = [assignment.model_dump() for assignment in assignments]

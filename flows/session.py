@@ -19,6 +19,7 @@ from core.stop import Stop
 from core.store.database import Database
 from crews import Agent
 from crews.staff import Staff, staff
+from delegation import Rules
 from flows.difference import differences
 from tools.engine.limits import Limits
 from tools.engine.spark.requirement import check_engine
@@ -41,6 +42,7 @@ class Session:
     threads: int
     memory_mb: int
     began: datetime
+    rules: Rules
     staff: Staff
     plan: Plan | None = None
 
@@ -60,6 +62,7 @@ def open_session(
     run_id: str,
     settings: Settings,
     stop: Stop,
+    rules: Rules,
     *,
     listener: Listener | None = None,
     compatible: bool = False,
@@ -100,6 +103,7 @@ def open_session(
         threads=settings.threads or psutil.cpu_count() or 1,
         memory_mb=settings.engine_memory_mb,
         began=run.created_at,
+        rules=rules,
         staff=known,
     )
 

@@ -1,6 +1,6 @@
 """Who performs a run's tasks: handed over by the policy, won by auction, or placed by the optimizer."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from core.errors import Refused
 from core.task import Stage, Task
@@ -14,11 +14,10 @@ from delegation import (
     Policy,
     PolicyAssigner,
     Priority,
-    load_rules,
 )
 from delegation.auction.assignment import AuctionAssigner
 from delegation.auction.bidder import measured
-from delegation.handover import TASK_TYPES, Terms, refusal
+from delegation.handover import TASK_TYPES, Approve, Terms, refusal
 from delegation.load import Loads
 from delegation.optimizer import Candidate, PendingTask
 from flows.experience import taught
@@ -47,21 +46,21 @@ def cards(agents: Mapping[str, Agent] = AGENTS) -> dict[str, AgentCard]:
     return found
 
 
-def assigner_for(session: Session, loads: Loads, tell: Tell) -> Assigner:
+def assigner_for(session: Session, loads: Loads, tell: Tell, approve: Approve) -> Assigner:
     """The assigner that the spec asks for. Whichever it is, the policy decides who may get a task at all: `tell` gets
-    its decisions. Raises what a PolicyAssigner raises."""
+    its decisions, `approve` those that ask for an approval. Raises what a PolicyAssigner raises."""
     known = cards(session.staff.agents)
-    policy = Policy(load_rules(), known.values(), loads)
+    policy = Policy(session.rules, known.values(), loads)
 
     def terms(task: Task) -> Terms:
         return terms_of(session, task)
 
     if session.spec.assignment == "auction":
         auction = AuctionAssigner(session.lease.database, cards=known, run_id=session.run_id)
-        return Permitted(auction, policy, terms, tell)
+        return Permitted(auction, policy, terms, tell, approve)
     if session.spec.assignment == "optimizer":
-        return OptimizerAssigner(session, policy, terms, tell, loads)
-    return PolicyAssigner(policy, COORDINATOR, terms, tell)
+        return OptimizerAssigner(session, policy, terms, tell, approve, loads)
+    return PolicyAssigner(policy, COORDINATOR, terms, tell, approve)
 
 
 def _decided(policy: Policy, task: Task, agent: str, terms: Terms) -> Decision:
@@ -70,14 +69,22 @@ def _decided(policy: Policy, task: Task, agent: str, terms: Terms) -> Decision:
     )
 
 
+def _ask(approve: Approve, given: Iterable[tuple[Task, Decision]]) -> None:
+    if asking := {task.place: decision for task, decision in given if decision.approval}:
+        approve(asking)
+
+
 class Permitted:
     """An assigner whose hand-overs are decided by the policy."""
 
-    def __init__(self, assigner: Assigner, policy: Policy, terms: Callable[[Task], Terms], tell: Tell) -> None:
+    def __init__(
+        self, assigner: Assigner, policy: Policy, terms: Callable[[Task], Terms], tell: Tell, approve: Approve
+    ) -> None:
         self._assigner = assigner
         self._policy = policy
         self._terms = terms
         self._tell = tell
+        self._approve = approve
 
     def assign(self, tasks: Sequence[Task], agents: Mapping[str, frozenset[Stage]]) -> list[Assignment]:
         """An assignment for each task, in order. Raises InputError if nobody can perform one, Refused if nobody may."""
@@ -88,8 +95,9 @@ class Permitted:
         ]
         self._tell(decisions)
         for task, decision in zip(tasks, decisions, strict=True):
-            if not decision.allowed or decision.approval:
+            if not decision.allowed:
                 raise refusal(COORDINATOR, task, [decision])
+        _ask(self._approve, zip(tasks, decisions, strict=True))
         return given
 
 
@@ -97,12 +105,19 @@ class OptimizerAssigner:
     """Places all tasks at once, by the hours that such tasks took before, where the policy lets them be placed."""
 
     def __init__(
-        self, session: Session, policy: Policy, terms: Callable[[Task], Terms], tell: Tell, loads: Loads
+        self,
+        session: Session,
+        policy: Policy,
+        terms: Callable[[Task], Terms],
+        tell: Tell,
+        approve: Approve,
+        loads: Loads,
     ) -> None:
         self._session = session
         self._policy = policy
         self._terms = terms
         self._tell = tell
+        self._approve = approve
         self._loads = loads
 
     def assign(self, tasks: Sequence[Task], agents: Mapping[str, frozenset[Stage]]) -> list[Assignment]:
@@ -133,9 +148,7 @@ class OptimizerAssigner:
         agent_of = {placement.task: placement.agent for placement in proposal.placements}
         found = [(task, decisions[task.place, agent_of[task.place]]) for task in tasks]
         self._tell([decision for _, decision in found])
-        for task, decision in found:
-            if decision.approval:
-                raise refusal(COORDINATOR, task, [decision])
+        _ask(self._approve, found)
         proof = "proven best" if proposal.proven else f"within {proposal.gap:.1%} of the best"
         reason = f"placed by the optimizer, {proof}"
         return [Assignment(task=task.place, agent=decision.delegate, reason=reason) for task, decision in found]

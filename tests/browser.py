@@ -16,11 +16,10 @@ def dom(page: Path) -> str:
     return _chromium(page, "--dump-dom").stdout
 
 
-def screenshot(page: Path, *, width: int = 1200, height: int = 1000, dark: bool = False) -> bytes:
+def screenshot(page: Path, *, width: int = 1200, height: int = 1000) -> bytes:
     """The top of the page as a PNG."""
     picture = page.with_suffix(".png")
-    scheme = f"--blink-settings=preferredColorScheme={0 if dark else 1}"
-    _chromium(page, f"--screenshot={picture}", f"--window-size={width},{height}", scheme)
+    _chromium(page, f"--screenshot={picture}", f"--window-size={width},{height}")
     return picture.read_bytes()
 
 

@@ -24,12 +24,9 @@ from core.spec.document import yaml_values
 from core.store import Database
 from crewline.cli import app
 from crews import AGENTS
-from delegation import StageAssigner
-from flows import DataPipelineFlow
 from flows.investigation import served
 from flows.investigation.edit import Edit, edited_text, edited_values
 from flows.investigation.investigation import Investigation
-from tests import shop
 from tests.model import ScriptedModel
 
 SPEC = """
@@ -164,6 +161,16 @@ def test_rules_explain_the_run_and_propose_the_change_that_publishes(
     assert not found.analysis.circle
 
 
+def test_where_some_files_call_a_column_otherwise_the_voters_are_to_map_it(database: Database, tmp_path: Path) -> None:
+    """The applied change lets the same run of files through, whichever way they call it."""
+    sent(tmp_path, name="orders-1.csv")
+    sent(tmp_path, lambda n: order(n + 40), name="orders-2.csv", header=HEADER.replace("status", "Status"))
+    found = looked_into(tmp_path, database, spec=SPEC.replace("orders.csv", "orders-*.csv"))
+    assert changed_lines(found) == ["+    on_schema_change: consensus"]
+    crewline.investigate(found.run_id, apply=True)
+    assert crewline.run(tmp_path / "shop.yaml").records.out == 80
+
+
 def test_an_applied_change_is_in_the_document_and_publishes(database: Database, tmp_path: Path) -> None:
     """Only the proposed lines change; the run's journal tells of it, though nobody works on the run."""
     sent(tmp_path, header=HEADER.replace("amount", "order_amount"))
@@ -191,6 +198,7 @@ def test_where_the_data_is_at_fault_no_change_is_proposed_and_it_says_so(databas
     spec = SPEC.replace(
         "validation:", "  products: {kind: csv, path: products.csv, columns: {name: string}}\nvalidation:"
     )
+    spec = spec.replace("validation:\n  orders:\n", "validation:\n  orders:\n    - {check: row_count, min: 100}\n")
     spec += "enrichment: {orders: [{rule: join, dataset: products, on: {status: name}, columns: [name]}]}\n"
     sent(tmp_path, lambda n: order(n).replace(f",{n}", ",") if n % 4 == 0 else order(n))
     (tmp_path / "products.csv").write_text("name\nsent\n")
@@ -198,7 +206,9 @@ def test_where_the_data_is_at_fault_no_change_is_proposed_and_it_says_so(databas
     assert "10 of 40 rows of orders (25.0%) fail not_null(amount)" in found.conclusion
     assert "20 of 40 rows of orders (50.0%) find nothing in products, such as 'new'" in found.conclusion
     assert (found.changes, found.diff) == ((), "")
+    assert "orders as a whole fails row_count: 40 rows." in found.conclusion
     assert "need theirs in products: bring them" in found.unproposed
+    assert "no row can make up for" in found.unproposed
     with pytest.raises(InputError, match=r"Nothing is to be applied"):
         crewline.investigate(found.run_id, apply=True)
 
@@ -225,18 +235,6 @@ def test_an_expression_that_names_no_column_is_corrected_where_one_is_called_alm
         "-transformation: {orders: [{rule: derive, columns: {twice: 2 * amonut}}]}",
         '+transformation: {orders: [{rule: derive, columns: {twice: "2 * amount"}}]}',
     ]
-
-
-def test_a_run_that_was_enhanced_is_explained_and_left_as_it_is_where_repair_did_it_all(
-    database: Database, tmp_path: Path
-) -> None:
-    ended = crewline.run(shop.build(tmp_path))
-    found = crewline.investigate(ended.run_id)
-    assert "The gate sent it to enhance, then publish." in found.conclusion
-    assert "fail type(day)" in found.conclusion
-    page = tmp_path / "page.html"
-    crewline.report(ended.run_id, page)
-    assert "The steps that led there" in page.read_text()
 
 
 def test_what_cannot_be_looked_into_is_said(database: Database, run_id: str) -> None:
@@ -305,18 +303,6 @@ def test_where_memory_was_too_little_more_and_smaller_tasks_are_proposed(
     found = crewline.investigate(run_id)
     assert "Task validation/orders/0 failed: The engine needs more than its 64 MB." in found.conclusion
     assert changed_lines(found) == ["+complexity: standard"]
-
-
-def test_of_data_that_is_not_for_everyone_no_value_is_told(database: Database, tmp_path: Path) -> None:
-    sent(tmp_path, lambda n: order(n).replace("new", "returned"))
-    document = tmp_path / "shop.yaml"
-    document.write_text(SPEC + "governance: {classification: restricted}\ngate: {retries: 0, enhancements: 0}\n")
-    run_id = DataPipelineFlow(document, assigner=StageAssigner()).kickoff().run_id
-    found = crewline.investigate(run_id)
-    assert "20 of 40 rows of orders (50.0%) fail in_set(status)." in found.conclusion
-    assert "returned" not in found.model_dump_json()
-    told = journal.events(database, run_id, kind="investigation.")
-    assert not [event for event in told if "returned" in event.model_dump_json()]
 
 
 words = st.text(

@@ -7,15 +7,18 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+import yaml
 
 from core import journal
-from core.errors import AtCapacity, Interrupted, Refused
+from core import run as runs
+from core.errors import AtCapacity, AwaitingApproval, Interrupted, Refused, SpecError
+from core.settings import settings
 from core.spec import load
 from core.stop import Stop
 from core.store import Database
 from core.task import Stage, Task
 from crews import AGENTS
-from delegation import AgentCard, Authority, Claim, Decision, Policy, PolicyAssigner, Workload, load_rules
+from delegation import AgentCard, Authority, Claim, Decision, Policy, PolicyAssigner, Workload, load_rules, rules
 from delegation.approvals import decide, requests
 from delegation.handover import Terms
 from delegation.load import Load, Loads
@@ -112,6 +115,24 @@ def test_a_run_waits_for_an_agent_that_has_all_it_may_have_and_goes_on(
     assert {e.data["delegate"] for e in told(database, run_id, "delegation.allowed")} >= {"validation_agent"}
 
 
+def test_a_task_waits_for_its_agent_that_has_got_too_much_to_do_since(tmp_path: Path, database: Database) -> None:
+    """Between the hand-over and the work; it says so too."""
+    busy: list[Busy] = []
+
+    def listen(event: journal.Event) -> None:
+        if (event.kind, event.step) == ("step.committed", "assignment"):
+            busy.append(Busy(workload, "validation_agent"))
+        for each in busy:
+            each(event)
+
+    with Workload(database) as workload:
+        run_id = run(tmp_path, database, "policy", listener=listen)
+    waited = told(database, run_id, WAITS)
+    assert {(event.actor, str(event.step).partition("/")[0]) for event in waited} == {
+        ("validation_agent", "validation")
+    }
+
+
 def test_a_run_that_waits_for_an_agent_can_be_interrupted_and_resumed(tmp_path: Path, database: Database) -> None:
     document = shop.build(tmp_path / "shop")
     stop = Stop()
@@ -165,7 +186,9 @@ def test_a_task_is_handed_over_with_its_share_of_the_machine_within_the_limits_o
     """Of however much there is, 20 threads and 100 GB, also alone on the machine; and the policy agrees."""
     spec = load(shop.build(tmp_path / "shop"))
     whole = Limits(threads=threads, memory_mb=memory_mb)
-    session = cast(Session, SimpleNamespace(spec=spec, limits=whole, threads=threads, memory_mb=memory_mb))
+    session = cast(
+        Session, SimpleNamespace(spec=spec, limits=whole, threads=threads, memory_mb=memory_mb, rules=load_rules())
+    )
     task = Task(stage=Stage.AGGREGATION, dataset="orders")
     terms = terms_of(session, task)
     assert terms.context["resources"] == {"cpu": cpu, "memory": memory}
@@ -192,6 +215,63 @@ def test_the_agents_of_a_run_get_the_clearance_that_its_data_needs_and_no_more(
     rights = [e.data["rights"] for e in told(database, flow.run_id, "delegation.allowed")]
     assert {each["clearance"] for each in rights} == {"confidential"}
     assert all(len(each["task_types"]) == 1 for each in rights)
+
+
+def own_rules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
+    """The default rules, but for those by which a run's tasks are handed over."""
+    table = yaml.safe_load(Path(rules.__file__).with_name("rules.yaml").read_text())
+    table["rules"][2] |= changes
+    (tmp_path / "rules.yaml").write_text(yaml.safe_dump(table))
+    monkeypatch.setenv("CREWLINE_RULES", str(tmp_path / "rules.yaml"))
+    settings.cache_clear()
+
+
+@pytest.mark.parametrize("assignment", ["policy", "auction", "optimizer"])
+def test_a_run_whose_rules_ask_for_an_approval_waits_for_it_and_goes_on(
+    tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch, assignment: str
+) -> None:
+    """One request for all hand-overs, to those to whom the rule escalates; denied, nothing is done."""
+    own_rules(tmp_path, monkeypatch, approval=True)
+    with pytest.raises(AwaitingApproval):
+        run(tmp_path, database, assignment)
+    (asked,) = requests(database)
+    assert asked.path == ("pipeline_manager", "data_architect")
+    assert (asked.reason, asked.asked_by) == ("asked for by coordinator_to_collaborator", COORDINATOR)
+    assert set(asked.seen["tasks"].values()) <= AGENTS.keys()
+    assert asked.run_id is not None
+    if assignment == "auction":
+        assert (
+            DataPipelineFlow(run_id=asked.run_id, approved_by="Ada", database=database).kickoff().status == "published"
+        )
+        return
+    with pytest.raises(AwaitingApproval):
+        DataPipelineFlow(run_id=asked.run_id, database=database).kickoff()
+    decide(database, asked.approval, approved=assignment == "policy", by="Ada", reason="so")
+    again = DataPipelineFlow(run_id=asked.run_id, database=database)
+    if assignment == "policy":
+        assert again.kickoff().status == "published"
+        return
+    with pytest.raises(Refused, match="was denied by Ada: so"):
+        again.kickoff()
+    assert not told(database, asked.run_id, "workload.claimed")
+
+
+def test_the_limits_of_rules_of_ones_own_bind_what_a_task_may_use(
+    tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own_rules(tmp_path, monkeypatch, limits={"cpu": 1, "memory": 0.2})
+    run_id = run(tmp_path, database, "policy")
+    given = [event.data["rights"]["resources"] for event in told(database, run_id, "delegation.allowed")]
+    assert [each for each in given if each != {"cpu": 1.0, "memory": 0.2}] == []
+
+
+def test_rules_that_are_none_are_told_before_anything_is_done(
+    tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own_rules(tmp_path, monkeypatch, approval="perhaps")
+    with pytest.raises(SpecError, match=r"rules\.yaml: rules\.2\.approval"):
+        run(tmp_path, database, "policy")
+    assert runs.newest(database) == []
 
 
 def test_one_run_shows_its_approval_its_auctions_and_its_consensus_on_a_changed_source(

@@ -17,9 +17,9 @@ from core.spec import loads
 from core.store.database import Database
 from flows.difference import differences
 from flows.investigation.case import Case, open_case, text_of
+from flows.investigation.change import Change
 from flows.investigation.edit import edited_text
 from flows.investigation.explanation import unproposed
-from flows.investigation.proposals import Change
 from flows.investigation.rules import RuleReasoner
 from flows.investigation.tools import changed, chosen, tools
 from graphs.react import Analysis, ModelReasoner, ReAct, Reasoning, Step
