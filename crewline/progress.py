@@ -157,6 +157,10 @@ def told(event: Event) -> list[str]:
         return [f"experience: {data['decision']}, as {data['reason']}"]
     if event.kind == "experience.failed":
         return [f"experience: nothing was learned, {data['reason']}"]
+    if event.kind == "replan.made":
+        return [f"replan: {data['change']}"]
+    if event.kind in ("replan.refused", "replan.unmet"):
+        return [f"{event.kind.replace('.', ' ')}: {data['reason']}"]
     if event.kind == "spec.changed":
         return [f"spec changed: {change}" for change in data["changes"]]
     return []

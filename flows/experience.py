@@ -7,11 +7,9 @@ from core.report import RunReport
 from core.task import Stage
 from crews.experience import Lessons, Pattern, reflect
 from crews.experience.observation import PAUSED
+from flows.replanning.replan import MOST_PAUSE_S
 from flows.session import Session
 from tools.orchestration.requirements import Plan
-
-# A retry waits twice as long as the one before, but no longer than this.
-MOST_PAUSE_S = 30.0
 
 
 def taught(plan: Plan) -> Lessons:
@@ -52,15 +50,15 @@ def alone_at_once(session: Session, plan: Plan) -> bool:
     return bool(patterns)
 
 
-def pause(session: Session, plan: Plan, retries: int) -> None:
-    """Wait until what is away may have come back: the first time as long as it took before, if that is known; else a
-    second, and twice as long each time. Raises Interrupted."""
-    seconds = 2.0**retries
-    pattern = taught(plan).pause
-    if pattern and retries == 0:
-        seconds = max(seconds, float(pattern.lesson["seconds"]))
-        _tell(session, pattern, "the first pause")
-    seconds = min(seconds, MOST_PAUSE_S)
+def pause(session: Session, plan: Plan, seconds: float, *, first: bool) -> None:
+    """Wait before a retry, so that what is away may have come back: the first time at least as long as that took
+    before, if it is known. Raises Interrupted."""
+    if not seconds:
+        return
+    pattern = taught(plan).pause if first else None
+    if pattern:
+        seconds = min(max(seconds, float(pattern.lesson["seconds"])), MOST_PAUSE_S)
+        _tell(session, pattern, f"the first pause takes {seconds:g} s")
     session.ledger.tell(PAUSED, seconds=seconds)
     session.stop.wait(seconds)
 
