@@ -17,6 +17,7 @@ from crewline.commands.approvals import approvals, approve, deny
 from crewline.commands.catalog import annotate, crawl, discover
 from crewline.commands.checks import check, replay
 from crewline.commands.cleaning import clean, profile, suggest
+from crewline.commands.deployment import deploy, submit, undeploy
 from crewline.commands.graphs import fork, graph, prune
 from crewline.commands.investigation import investigate
 from crewline.commands.mcp import mcp
@@ -167,6 +168,9 @@ def doctor(as_json: Json = False) -> None:
 
 app.command()(agents)
 app.command()(assemble)
+app.command()(deploy)
+app.command()(undeploy)
+app.command()(submit)
 app.command()(approvals)
 app.command()(approve)
 app.command()(deny)

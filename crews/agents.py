@@ -14,11 +14,12 @@ from core.errors import AccountingError
 from core.spec import PipelineSpec
 from core.stop import Stop
 from core.task import Dimension, Fate, Outcome, RowCount, Severity, Stage, Task, Violation
-from crews.skills import Level, Profile
+from crews.skills import Profile
+from crews.skills.stages import STAGE_PROFILES
 from tools.engine.engine import Engine
 from tools.engine.limits import Limits
 from tools.engine.rowid import ROW, unreadable_row
-from tools.engine.shard import shard
+from tools.engine.shard import count_shard, shard
 from tools.orchestration.columns import keys
 from tools.quality.checks import testable
 from tools.quality.departure import count, record, remaining, unreadable
@@ -160,8 +161,8 @@ def validate_dataset(engine: Engine, task: Task, work: Work) -> Outcome:
 
 def apply_rules(engine: Engine, task: Task, work: Work) -> Outcome:
     """Apply the dataset's rules of the task's stage to the shard's rows."""
-    rows = shard(engine, work.inputs, task.shard, task.shards)
-    rows_in = sum(ref.rows for ref in work.inputs) if task.shards == 1 else engine.count(rows)
+    cut = (0, 1) if task.aligned else (task.shard, task.shards)
+    rows, rows_in = shard(engine, work.inputs, *cut), count_shard(engine, work.inputs, *cut)
     stage_rules = work.spec.transformation if task.stage == Stage.TRANSFORMATION else work.spec.enrichment
     others = {dataset: engine.read(refs) for dataset, refs in work.context.items()}
 
@@ -219,7 +220,7 @@ def _for_target(engine: Engine, rows: Table, columns: list[str], path: Path) -> 
     ordered = rows.order_by(ROW)
     output = engine.write(ordered.select(*columns), path / "output.parquet")
     own = [name for name in rows.columns if name == ROW or name.startswith(FOUND)]
-    ids = engine.write(ordered.select(*own), path / "ids.parquet")
+    ids = engine.write(rows.select(*own), path / "ids.parquet")
     if ids.rows != output.rows:
         raise AccountingError(f"{output.rows} rows are on file, but {ids.rows} ids, at {path}.")
     return output.model_copy(update={"ids": ids.paths}), engine.read([ids])
@@ -256,46 +257,18 @@ def _account(rows_in: int, output: DatasetRef, leaving: dict[str, int]) -> RowCo
     )
 
 
-def _built_in(
-    stage: Stage, profile: Profile, act: Callable[[Engine, Task, Work], Outcome], *, in_process: bool = False
-) -> StageAgent:
-    return StageAgent(f"{stage}_agent", frozenset({stage}), profile, act, in_process)
+def _built_in(stage: Stage, act: Callable[[Engine, Task, Work], Outcome], *, in_process: bool = False) -> StageAgent:
+    return StageAgent(f"{stage}_agent", frozenset({stage}), STAGE_PROFILES[stage], act, in_process)
 
 
-# What they can do is what the tools that they use can: see docs/crews.md.
 AGENTS: dict[str, Agent] = {
     agent.id: agent
     for agent in (
         # Records are numbered in the order of their file, which is one reader's work.
-        _built_in(
-            Stage.INGESTION,
-            Profile(
-                primary={"data_ingestion": Level.EXPERT, "batch": Level.MASTER}, secondary={"lakes": Level.ADVANCED}
-            ),
-            ingest,
-            in_process=True,
-        ),
-        _built_in(
-            Stage.VALIDATION,
-            Profile(
-                primary={"data_quality": Level.EXPERT, "validation": Level.MASTER}, secondary={"cleaning": Level.EXPERT}
-            ),
-            validate_dataset,
-        ),
-        _built_in(
-            Stage.TRANSFORMATION,
-            Profile(primary={"data_transformation": Level.EXPERT, "cleaning": Level.EXPERT}),
-            apply_rules,
-        ),
-        _built_in(
-            Stage.ENRICHMENT,
-            Profile(primary={"etl": Level.EXPERT}, secondary={"normalization": Level.EXPERT}),
-            apply_rules,
-        ),
-        _built_in(
-            Stage.AGGREGATION,
-            Profile(primary={"statistics": Level.EXPERT}, secondary={"etl": Level.ADVANCED}),
-            aggregate,
-        ),
+        _built_in(Stage.INGESTION, ingest, in_process=True),
+        _built_in(Stage.VALIDATION, validate_dataset),
+        _built_in(Stage.TRANSFORMATION, apply_rules),
+        _built_in(Stage.ENRICHMENT, apply_rules),
+        _built_in(Stage.AGGREGATION, aggregate),
     )
 }

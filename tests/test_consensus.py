@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import Any, cast
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from core import journal
@@ -45,6 +45,9 @@ def voter(name: str, choice: Any, *, weight: float = 1.0, **more: Any) -> RuleVo
     return RuleVoter(name, rules, weight)
 
 
+# Its weight would do, but most have not answered.
+ONE_OF_MANY = Ballot(voter="v", weight=3.0, vote=Vote(choice=COMPATIBLE, reason="r"))
+
 ballots = st.lists(
     st.builds(
         Ballot,
@@ -58,6 +61,7 @@ ballots = st.lists(
 
 
 @given(ballots, st.sampled_from(["majority", "weighted", "unanimous"]), st.floats(0.51, 1))
+@example([ONE_OF_MANY, *[Ballot(voter="v", weight=0.1, vote=None)] * 2], "weighted", 0.67)
 def test_no_consensus_is_reported_that_the_counts_do_not_bear(
     found: list[Ballot], rule: Rule, threshold: float
 ) -> None:

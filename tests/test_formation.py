@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from core.errors import InputError
 from crews import Candidate, Level, Need, Profile, Team, form
 from crews.formation import WEIGHTS
+from crews.formation.bound import SHARED_OUT, bound
 from crews.formation.exhaustive import FEW
-from crews.formation.score import Pool, total
-from crews.formation.search import best_found, bound, undominated
+from crews.formation.score import MOST, Pool, total
+from crews.formation.search import best_found, undominated
 from crews.skills import AREAS
 
 SKILLS = (*AREAS, "streaming", "visualization")
@@ -163,6 +164,26 @@ def test_every_component_is_a_share_and_their_weighted_sum_is_the_score(
     # Each need is somebody's own, and there is one lead.
     assert sorted(name for member in team.members for name in member.covers) == sorted(need.skill for need in needs)
     assert [member.role for member in team.members].count("lead") == 1
+
+
+def test_formation_with_many_needs_is_bounded_too() -> None:
+    """More needs than the better bound can be computed for, and than a team usually has members."""
+    skills = [skill for known in AREAS.values() for skill in known]
+    needs = [Need(skill=skill, level=Level.EXPERT) for skill in skills]
+    assert len(needs) > max(SHARED_OUT, MOST)
+    alone = [Candidate(agent=skill, profile=Profile(primary={skill: Level.EXPERT})) for skill in skills]
+    assert (
+        len(form(needs, alone + [each.model_copy(update={"agent": f"{each.agent}-2"}) for each in alone]).members) == 15
+    )
+    chance = random.Random(3)
+    pool = [
+        Candidate(agent=f"a{n:02}", profile=Profile(primary=dict.fromkeys(chance.sample(skills, 3), Level.EXPERT)))
+        for n in range(60)
+    ]
+    team = form(needs, pool)
+    assert team.formation.method == "search"
+    assert team.components["skill_coverage"] == 1.0
+    assert team.score <= team.score * (1 + team.formation.gap) <= 1
 
 
 def planted(seed: int, agents: int = 200) -> tuple[list[Need], list[Candidate]]:

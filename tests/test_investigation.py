@@ -161,6 +161,16 @@ def test_rules_explain_the_run_and_propose_the_change_that_publishes(
     assert not found.analysis.circle
 
 
+def test_where_some_files_call_a_column_otherwise_the_voters_are_to_map_it(database: Database, tmp_path: Path) -> None:
+    """The applied change lets the same run of files through, whichever way they call it."""
+    sent(tmp_path, name="orders-1.csv")
+    sent(tmp_path, lambda n: order(n + 40), name="orders-2.csv", header=HEADER.replace("status", "Status"))
+    found = looked_into(tmp_path, database, spec=SPEC.replace("orders.csv", "orders-*.csv"))
+    assert changed_lines(found) == ["+    on_schema_change: consensus"]
+    crewline.investigate(found.run_id, apply=True)
+    assert crewline.run(tmp_path / "shop.yaml").records.out == 80
+
+
 def test_an_applied_change_is_in_the_document_and_publishes(database: Database, tmp_path: Path) -> None:
     """Only the proposed lines change; the run's journal tells of it, though nobody works on the run."""
     sent(tmp_path, header=HEADER.replace("amount", "order_amount"))
@@ -188,6 +198,7 @@ def test_where_the_data_is_at_fault_no_change_is_proposed_and_it_says_so(databas
     spec = SPEC.replace(
         "validation:", "  products: {kind: csv, path: products.csv, columns: {name: string}}\nvalidation:"
     )
+    spec = spec.replace("validation:\n  orders:\n", "validation:\n  orders:\n    - {check: row_count, min: 100}\n")
     spec += "enrichment: {orders: [{rule: join, dataset: products, on: {status: name}, columns: [name]}]}\n"
     sent(tmp_path, lambda n: order(n).replace(f",{n}", ",") if n % 4 == 0 else order(n))
     (tmp_path / "products.csv").write_text("name\nsent\n")
@@ -195,7 +206,9 @@ def test_where_the_data_is_at_fault_no_change_is_proposed_and_it_says_so(databas
     assert "10 of 40 rows of orders (25.0%) fail not_null(amount)" in found.conclusion
     assert "20 of 40 rows of orders (50.0%) find nothing in products, such as 'new'" in found.conclusion
     assert (found.changes, found.diff) == ((), "")
+    assert "orders as a whole fails row_count: 40 rows." in found.conclusion
     assert "need theirs in products: bring them" in found.unproposed
+    assert "no row can make up for" in found.unproposed
     with pytest.raises(InputError, match=r"Nothing is to be applied"):
         crewline.investigate(found.run_id, apply=True)
 
@@ -327,5 +340,6 @@ def test_edits_of_the_text_are_edits_of_its_values_and_touch_no_other_line(made:
     made = [edit for edit in made if edit.kind != "rename"] + renames[:1]
     text = edited_text(SPEC, made)
     assert yaml_values(text, "text") == edited_values(yaml_values(SPEC, "text"), made)
+    assert edited_text(SPEC.replace("\n", "\r\n"), made) == text.replace("\n", "\r\n")
     for comment in ("# The pipeline of the shop's orders.", "# as the shop sends them", "# one order, one row"):
         assert comment in text

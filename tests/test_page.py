@@ -91,7 +91,7 @@ def test_a_browser_shows_all_of_a_published_run_from_the_file_alone(database: Da
     for words in (
         "Gate enhance", "Gate publish", "validation/orders/0@1", "not_null(amount)", "amount is missing",
         "date notation", "orders.day", "stage_coordinator", "what each published column is made of".capitalize(),
-        "published in 3 groups", "run.published",
+        "published in 3 groups", "The team that was formed", "run.published",
     ):  # fmt: skip
         assert words in seen.text, words
     # The script has run: the filter is there, and says how many events it shows.

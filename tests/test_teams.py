@@ -115,6 +115,24 @@ def test_a_run_waits_for_an_agent_that_has_all_it_may_have_and_goes_on(
     assert {e.data["delegate"] for e in told(database, run_id, "delegation.allowed")} >= {"validation_agent"}
 
 
+def test_a_task_waits_for_its_agent_that_has_got_too_much_to_do_since(tmp_path: Path, database: Database) -> None:
+    """Between the hand-over and the work; it says so too."""
+    busy: list[Busy] = []
+
+    def listen(event: journal.Event) -> None:
+        if (event.kind, event.step) == ("step.committed", "assignment"):
+            busy.append(Busy(workload, "validation_agent"))
+        for each in busy:
+            each(event)
+
+    with Workload(database) as workload:
+        run_id = run(tmp_path, database, "policy", listener=listen)
+    waited = told(database, run_id, WAITS)
+    assert {(event.actor, str(event.step).partition("/")[0]) for event in waited} == {
+        ("validation_agent", "validation")
+    }
+
+
 def test_a_run_that_waits_for_an_agent_can_be_interrupted_and_resumed(tmp_path: Path, database: Database) -> None:
     document = shop.build(tmp_path / "shop")
     stop = Stop()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from core.run import Run
     from core.spec import PipelineSpec
     from core.stop import Stop
+    from crews import Agent
     from flows.audit import Audit
     from flows.gc import Garbage
     from flows.replay import Replay
@@ -25,6 +26,7 @@ def run(
     spec: PipelineSpec | str | Path,
     *,
     base_dir: str | Path | None = None,
+    agents: Iterable[Agent] = (),
     wait: bool = False,
     stop: Stop | None = None,
     listener: Listener | None = None,
@@ -32,14 +34,15 @@ def run(
     """Run a pipeline from its start, and return what it came to.
 
     `spec` is a PipelineSpec or the path of a YAML document. Relative paths in it stand under the document's folder, or
-    under `base_dir`. Where the run waits for approval, its report says `waiting`; with `wait` this waits too, and goes
-    on once that is decided. `stop.request(...)` from another thread interrupts the run at a safe place; `listener` is
-    told each event of the run's journal.
+    under `base_dir`. `agents` can be in the run's team besides those that are installed. Where the run waits for
+    approval, its report says `waiting`; with `wait` this waits too, and goes on once that is decided.
+    `stop.request(...)` from another thread interrupts the run at a safe place; `listener` is told each event of the
+    run's journal.
 
     Raises InputError (SpecError, SourceError, TargetError, ...) for what cannot be worked with, Interrupted,
     StoreUnavailable, LeaseLost. A run that the quality gate refuses is no error: its report says `failed`.
     """
-    return _kickoff(wait, stop, listener, spec=spec, base_dir=base_dir)
+    return _kickoff(wait, stop, listener, spec=spec, base_dir=base_dir, agents=tuple(agents))
 
 
 def resume(
@@ -48,6 +51,7 @@ def resume(
     compatible: bool = False,
     approved_by: str | None = None,
     answers: Mapping[str, str] | None = None,
+    agents: Iterable[Agent] = (),
     wait: bool = False,
     stop: Stop | None = None,
     listener: Listener | None = None,
@@ -56,9 +60,9 @@ def resume(
 
     `compatible` declares that a spec changed since the run began fits what is done already. `approved_by` names who
     approves publishing, if the run waits for that: it is put on record as that person's decision. A run whose approval
-    was denied fails, one that nobody has decided on waits on; `wait` is as for `run`. `answers` are what a graph's run
-    asks, by the question's id. Raises as `run` does, and RunNotFound, RunHeld (another living process works on it),
-    RunFinished, SpecChanged; InputError for a graph's run whose workers are not known by name.
+    was denied fails, one that nobody has decided on waits on; `wait` and `agents` are as for `run`. `answers` are what
+    a graph's run asks, by the question's id. Raises as `run` does, and RunNotFound, RunHeld (another living process
+    works on it), RunFinished, SpecChanged; InputError for a graph's run whose workers are not known by name.
     """
     from core import run as runs
     from core.errors import InputError
@@ -66,7 +70,7 @@ def resume(
     with database() as store:
         kind = runs.get(store, run_id).kind
         if kind == "graph":
-            if compatible or approved_by or wait:
+            if compatible or approved_by or wait or tuple(agents):
                 raise InputError(
                     f"Run {run_id} is a graph's: it has no spec and no gate.", remedy="Give answers to what it asks."
                 )
@@ -75,7 +79,9 @@ def resume(
             return take_up(store, run_id, answers or {}, stop=stop, listener=listener)
     if answers:
         raise InputError(f"Run {run_id} is a pipeline's, and asks nothing.", remedy="Say who approves it, if it waits.")
-    return _kickoff(wait, stop, listener, run_id=run_id, compatible=compatible, approved_by=approved_by)
+    return _kickoff(
+        wait, stop, listener, run_id=run_id, compatible=compatible, approved_by=approved_by, agents=tuple(agents)
+    )
 
 
 def status(run_id: str | None = None, *, limit: int = 50) -> list[Run]:

@@ -16,19 +16,21 @@ def form_team(description: str, *, profiles: str | Path | Mapping[str, Profile] 
     """The best team for a task, with the score of each component and the runners-up; its `analysis` says what the task
     was taken to need.
 
-    `profiles` are the agents to choose from, by id, or the path of a YAML document with them; without any, all agents
-    that are installed here. What the task needs is worked out by rules, or by the model that is configured. Raises
-    InputError for a description that says nothing, and for a need that nobody can cover; SpecError for profiles that
-    cannot be.
+    `profiles` are the agents to choose from, by id, or the path of a YAML document with them; without any, all that
+    are installed here: the staff of runs, and registered agents with a profile. What the task needs is worked out by
+    rules, or by the model that is configured. Raises InputError for a description that says nothing, and for a need
+    that nobody can cover; SpecError for profiles that cannot be.
     """
     from core.llm import configured
     from crews import analyze, candidates, form, load_profiles
+    from crews.registry import default_registry
     from crews.staff import staff
 
     left_out: dict[str, str] = {}
     if profiles is None:
         agents, left_out = staff()
-        chosen = {agent.id: agent.profile for agent in agents.values()}
+        registered = {one.id: one.profile for one in default_registry().all() if one.profile}
+        chosen = {**registered, **{agent.id: agent.profile for agent in agents.values()}}
     else:
         chosen = dict(profiles) if isinstance(profiles, Mapping) else load_profiles(profiles)
     with database() as store:

@@ -108,12 +108,12 @@ def _next_step(record: Record) -> str:
 
 
 def _graph_facts(record: Record) -> list[tuple[str, str]]:
-    """What a graph's run came to: branches by their ends, and how long it took."""
-    told = record.run.report if record.run.kind == "graph" else None
-    steps = record.history.steps.values() if record.run.kind == "graph" else ()
-    states = Counter(step.status for step in steps)
-    facts = [("steps", ", ".join(f"{wording.count(n)} {status}" for status, n in states.items()))] if states else []
-    return [*facts, *((key, wording.plain(told[key])) for key in ("seconds",) if told and key in told)]
+    """What a graph's run came to, and its steps by their ends."""
+    if record.run.kind != "graph":
+        return []
+    came_to = [("came to", wording.plain(record.run.report["status"]))] if record.run.report else []
+    states = Counter(step.status for step in record.history.steps.values())
+    return [*came_to, ("steps", ", ".join(f"{wording.count(n)} {status}" for status, n in states.items()) or "none")]
 
 
 def _asset(name: str) -> str:
@@ -134,6 +134,15 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    words = (wording.shown, wording.brief, wording.count, wording.percent, wording.span, wording.moment, wording.plain)
+    words = (
+        wording.shown,
+        wording.brief,
+        wording.count,
+        wording.percent,
+        wording.span,
+        wording.moment,
+        wording.lines,
+        wording.worded,
+    )
     environment.filters.update({function.__name__: function for function in words})
     return environment

@@ -60,6 +60,27 @@ def plain(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
+def lines(value: object, most: int = 12) -> list[str]:
+    """A value of an event in words, a line for each item of a list."""
+    if not isinstance(value, list):
+        return [worded(value)]
+    more = [f"and {len(value) - most:,} more"] if len(value) > most else []
+    return [*map(worded, value[:most]), *more]
+
+
+def worded(value: object) -> str:
+    """A value of an event in words: `skill data_quality, level advanced`."""
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {worded(of)}" for key, of in value.items())
+    if isinstance(value, list):
+        return "; ".join(map(worded, value)) or "none"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if value is None or isinstance(value, bool):
+        return {None: "none", True: "yes", False: "no"}[value]
+    return str(value)
+
+
 def _visible(char: str) -> bool:
     # Cc and Cf: control characters, and those that turn directions; Cs: halves of surrogate pairs.
     return char in "\n\t " or unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Zl", "Zp")

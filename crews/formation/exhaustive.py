@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from crews.formation.score import EQUAL, Indices, Numbers, Pool, combined
+from crews.formation.score import EQUAL, Indices, Pool, combined
 
 # Of a pool of so many candidates all teams are looked at: a million, in a fraction of a second.
 FEW = 20
@@ -13,21 +13,23 @@ def best_of_all(pool: Pool, number: int) -> tuple[list[tuple[int, ...]], int]:
 
     Teams of equal score: the smaller first, then the one whose members come first.
     """
-    n = len(pool.candidates)
-    coverage: Numbers = np.zeros((1, len(pool.needs)))
     own, apart, size = np.zeros(1), np.zeros(1), np.zeros(1)
     # A team is a number: bit i is set if candidate i is a member. Each round adds the teams with one more candidate.
-    for index in range(n):
-        beside = pool.distances([index])[:index, 0]
+    for index in range(len(pool.candidates)):
         to_all = np.zeros(1)
-        for distance in beside:
+        for distance in pool.distances([index])[:index, 0]:
             to_all = np.concatenate([to_all, to_all + distance])
-        coverage = np.concatenate([coverage, np.maximum(coverage, pool.fit[index])])
         own = np.concatenate([own, own + pool.own[index]])
         apart = np.concatenate([apart, apart + to_all])
         size = np.concatenate([size, size + 1])
-    covering = (coverage > 0).all(axis=1) & (size <= pool.most) & (size > 0)
-    scores = np.where(covering, combined(coverage.mean(axis=1), own, apart, size), -np.inf)
+    coverage, covering = np.zeros(len(size)), size <= pool.most
+    for fit in pool.fit.T:
+        best = np.zeros(1)
+        for value in fit:
+            best = np.concatenate([best, np.maximum(best, value)])
+        coverage += best / len(pool.needs)
+        covering &= best > 0
+    scores = np.where(covering, combined(coverage, own, apart, size), -np.inf)
     there = int(covering.sum())
     if not there:
         return [], 0
@@ -44,10 +46,9 @@ def members(team: int) -> tuple[int, ...]:
 
 def in_order(scored: list[tuple[float, tuple[int, ...]]]) -> list[tuple[int, ...]]:
     """Teams, the best first; of equal ones the smaller, then the one whose members come first."""
-    left = sorted(scored, key=lambda each: -each[0])
-    ordered: list[tuple[int, ...]] = []
-    while left:
-        equal = [each for each in left if each[0] >= left[0][0] - EQUAL]
-        ordered += sorted((team for _, team in equal), key=lambda team: (len(team), team))
-        left = left[len(equal) :]
-    return ordered
+    groups: list[tuple[float, list[tuple[int, ...]]]] = []
+    for score, team in sorted(scored, key=lambda each: -each[0]):
+        if not groups or score < groups[-1][0] - EQUAL:
+            groups.append((score, []))
+        groups[-1][1].append(team)
+    return [team for _, equal in groups for team in sorted(equal, key=lambda team: (len(team), team))]

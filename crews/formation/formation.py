@@ -5,10 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from core.errors import InputError
+from crews.formation.bound import bound
 from crews.formation.candidate import Candidate
 from crews.formation.exhaustive import FEW, best_of_all
 from crews.formation.score import EQUAL, WEIGHTS, Pool, total
-from crews.formation.search import best_found, bound, undominated
+from crews.formation.search import best_found, undominated
 from crews.formation.team import Configuration, Formation, Member, RunnerUp, Team
 from crews.skills import Need
 

@@ -85,8 +85,10 @@ class _Search:
             score = self.found[team]
 
     def recombine(self, teams: Sequence[Indexed]) -> None:
-        """Look at all teams of the first `KERNEL` candidates that these teams have, and climb from the best."""
-        kernel = sorted(list(dict.fromkeys(member for team in teams for member in team))[:KERNEL])
+        """Look at all teams of the first `KERNEL` candidates that these teams have (of all that the first one has, at
+        least), and climb from the best."""
+        known = list(dict.fromkeys(member for team in teams for member in team))
+        kernel = sorted(known[: max(KERNEL, len(teams[0]))])
         best, seen = best_of_all(self._pool.subset(np.array(kernel)), 1)
         self.looked_at += seen
         self.climb(tuple(kernel[member] for member in best[0]))
@@ -107,15 +109,6 @@ class _Search:
             return []
         least = np.partition(scores, -min(self._number, there))[-min(self._number, there)]
         return [(float(scores[i]), tuple(sorted((*base, int(i))))) for i in np.flatnonzero(scores >= least)]
-
-
-def bound(pool: Pool) -> float:
-    """What no team's score goes beyond: of each size the best coverage, the best members and full diversity."""
-    sizes = np.arange(1, min(pool.most, len(pool.own)) + 1)
-    means = np.cumsum(np.sort(pool.own)[::-1][: len(sizes)])
-    coverage = np.full(len(sizes), pool.fit.max(axis=0).mean())
-    pairs = np.where(sizes > 1, sizes * (sizes - 1) / 2, 0.0)
-    return float(combined(coverage, means, pairs, sizes.astype(float)).max())
 
 
 def _starts(pool: Pool) -> list[Indexed]:

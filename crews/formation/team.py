@@ -88,7 +88,7 @@ class Team(_Told):
     def reason(self) -> str:
         """Why it was chosen, in a sentence."""
         how = self.formation
-        told = f"worth {self.score:.4f}, of {how.considered:,} teams considered"
+        told = f"worth {self.score:.4f}, of {how.considered:,} team{'s' * (how.considered != 1)} considered"
         if not how.runners_up:
             return f"{told}: no other covers all needs"
         other = how.runners_up[0]

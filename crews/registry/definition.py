@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 from core.spec.column import parse_type
 from core.spec.document import load_document
 from crews.dynamic.template import Resources
+from crews.skills import Profile
 
 Level = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
 
@@ -58,7 +59,8 @@ class AgentDefinition(BaseModel):
 
     `module` and `class` say what to import: a class with `perform(job)`, see crews.registry.job. `capabilities` are
     what it can do, each with how well, 0 to 1; a list of them says 1. `configuration` are arguments of the class;
-    `needs` names those that whoever uses the agent has to give. `resources` is what it takes while it works.
+    `needs` names those that whoever uses the agent has to give. `resources` is what it takes while it works. `profile`
+    is what it is good at: with one it can be in teams.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
@@ -73,6 +75,7 @@ class AgentDefinition(BaseModel):
     configuration: dict[str, Any] = Field(default_factory=dict)
     needs: tuple[str, ...] = ()
     resources: Resources = Resources()
+    profile: Profile | None = None
 
     @field_validator("capabilities", mode="before")
     @classmethod

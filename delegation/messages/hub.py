@@ -12,10 +12,11 @@ from core import journal
 from core.errors import InputError, RunNotFound
 from core.store import Database
 from core.store.database import Connection
-from core.store.value import jsonb, text
+from core.store.value import text
 from delegation.messages.doorbell import CHANNEL, Doorbell
+from delegation.messages.draft import drafted
 from delegation.messages.message import COLUMNS, Message, Receipt, of_row
-from delegation.messages.payload import Payload, written
+from delegation.messages.payload import Payload
 from delegation.name import LONGEST, named
 
 # How long a recipient has to confirm a message before it is delivered again, seconds; and how often it is delivered.
@@ -84,19 +85,19 @@ class Hub:
         InputError if the sender is not registered, or the payload is none or too large; RunNotFound if there is no
         such run.
         """
-        draft = _draft(sender, recipient, payload, conversation or str(uuid.uuid4()), run_id)
+        draft = drafted(sender, recipient, payload, conversation or str(uuid.uuid4()), run_id)
         try:
-            return self._database.transaction(lambda connection: _post(connection, draft))
+            return self._database.transaction(draft.post)
         except ForeignKeyViolation as error:
             raise RunNotFound(run_id or "") from error
 
     def reply(self, message: Message, payload: Payload) -> Receipt:
         """Answer a message in its conversation, and confirm it, both or neither."""
-        draft = _draft(message.recipient, message.sender, payload, message.conversation, message.run_id, message.id)
+        draft = drafted(message.recipient, message.sender, payload, message.conversation, message.run_id, message.id)
 
         def work(connection: Connection) -> Receipt:
             _settle(connection, message, "confirmed")
-            return _post(connection, draft)
+            return draft.post(connection)
 
         return self._database.transaction(work)
 
@@ -221,77 +222,6 @@ RETURNING {_HASTEN}, (
   WHERE behind.conversation = messages.conversation AND behind.recipient = messages.recipient
     AND behind.status = 'open' AND behind.id <> messages.id LIMIT 1)
 """
-
-
-class _Draft(NamedTuple):
-    """A message that is about to be sent."""
-
-    id: uuid.UUID
-    sender: str
-    recipient: str
-    payload: Payload
-    content: dict[str, object]
-    conversation: str
-    run_id: str | None
-    in_reply_to: uuid.UUID | None
-    dead: journal.Event
-
-
-def _draft(
-    sender: str,
-    recipient: str,
-    payload: Payload,
-    conversation: str,
-    run_id: str | None,
-    in_reply_to: uuid.UUID | None = None,
-) -> _Draft:
-    id = uuid.uuid4()
-    content = written(payload)
-    sender, recipient = str(sender), str(recipient)
-    told = {"message": str(id), "to": recipient[:LONGEST], "kind": payload.kind, "reason": "there is nobody"}
-    dead = journal.Event(run_id=run_id, kind="message.dead", actor=sender, data=told)
-    return _Draft(
-        id, sender, text(recipient)[:LONGEST], payload, content, text(conversation), run_id, in_reply_to, dead
-    )
-
-
-def _post(connection: Connection, draft: _Draft) -> Receipt:
-    # Locks the conversation: whose message has the lower place, commits it first.
-    place = connection.execute(
-        "INSERT INTO conversations (id) VALUES (%s)"
-        " ON CONFLICT (id) DO UPDATE SET length = conversations.length + 1"
-        " RETURNING length, ARRAY(SELECT known.id FROM message_agents AS known WHERE known.id = ANY(%s)) AS known",
-        (draft.conversation, [draft.sender, draft.recipient]),
-    ).fetchone()
-    assert place is not None, "an upsert returns its row"
-    if draft.sender not in place["known"]:
-        raise InputError(f"There is no agent '{draft.sender}'.", remedy="Register it with the hub first.")
-    nobody = draft.recipient not in place["known"]
-    connection.execute(
-        "INSERT INTO messages (id, conversation, place, in_reply_to, run_id, sender, recipient, kind, payload,"
-        " datasets, status, reason, settled_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s,"
-        " CASE WHEN %s THEN clock_timestamp() END) ON CONFLICT (id) DO NOTHING"
-        " RETURNING CASE WHEN status = 'open' THEN pg_notify(%s, recipient) END",
-        (
-            draft.id,
-            draft.conversation,
-            place["length"],
-            draft.in_reply_to,
-            draft.run_id,
-            draft.sender,
-            draft.recipient,
-            draft.payload.kind,
-            jsonb(draft.content),
-            [text(name) for name in draft.payload.about()],
-            "dead" if nobody else "open",
-            f"there is no agent '{draft.recipient}'" if nobody else None,
-            nobody,
-            CHANNEL,
-        ),
-    )
-    if nobody:
-        journal.write(connection, draft.dead)
-    return Receipt(id=draft.id, conversation=draft.conversation, status="nobody" if nobody else "sent")
 
 
 def _settle(connection: Connection, message: Message, status: Literal["confirmed", "dead"], reason: str = "") -> bool:

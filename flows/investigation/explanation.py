@@ -15,6 +15,11 @@ def explained(case: Case, facts: Mapping[str, Any]) -> list[tuple[str, list[str]
         dataset, _, check = name.partition(".")
         if isinstance(told, dict) and "of" in told and dataset in case.spec.sources and told.get("rows"):
             found.append((_of_check(dataset, check, told), [name]))
+    found += [
+        (f"{violation.dataset} as a whole fails {violation.check}: {violation.observed}.", ["failed_checks"])
+        for violation in case.violations
+        if violation.of_whole
+    ]
     found += _of_gate(facts)
     return found
 
@@ -47,7 +52,7 @@ def _of_source(source: str, facts: Mapping[str, Any]) -> Iterator[tuple[str, lis
             words = f"The {name} of {source} is {found['found']!r}, and the spec says {found['declared']!r}."
             yield words, [f"{source}.{name}"]
     if told("missing"):
-        renamed = told("renamed") or {}
+        renamed = {**(told("renamed_in_some") or {}), **(told("renamed") or {})}
         for old in told("missing"):
             now = f"it is called {renamed[old]} now" if old in renamed else f"new there: {told('new') or 'nothing'}"
             yield f"{source} has no column {old}; {now}.", [f"{source}.missing", f"{source}.new"]
@@ -99,28 +104,42 @@ def unproposed(case: Case, facts: Mapping[str, Any]) -> str:
         return f"It was interrupted, and nothing is wrong with it: crewline resume {run.run_id}"
     if not case.error and not case.failures and not case.detoured:
         return "There is nothing to explain, and nothing to change."
-    told = []
-    for name, fact in facts.items():
-        if not isinstance(fact, dict) or not fact.get("rows") or fact.get("left") == 0:
-            continue
-        check = name.partition(".")[2]
-        if fact.get("looked_up_in"):
-            told.append(
-                f"The rows that find nothing need theirs in {fact['looked_up_in']}: bring them; or keep rows without by"
-                " `missing: keep`, if they may be so."
-            )
-        elif fact.get("keys_twice"):
-            told.append(f"Which of the rows with one key is right ({check}), the data alone does not tell.")
-        elif "left" in fact:
-            told.append(f"What still fails {check}, {fact['left']:,} rows, is wrong beyond what evidence could repair.")
-        else:
-            told.append(f"The cells that fail {check} are wrong: nothing tells what they should be.")
+    told = [line for name, fact in facts.items() if (line := _of_cells(name.partition(".")[2], fact))]
+    if any(violation.of_whole for violation in case.violations):
+        told.append("What is missing from a dataset as a whole no row can make up for: bring it, or correct the check.")
+    if any(failure.error in _OF_RULES for failure in case.failures.values()):
+        told.append("A rule meets rows that it cannot be carried out on: write it so that it can; how, nothing tells.")
+    if any(failure.kind != "permanent" for failure in case.failures.values()):
+        told.append(
+            f"What failed may go through another time: give the machine more room; crewline resume {run.run_id}"
+        )
     if run.status == "published":
         told.append("What could be repaired was, and the rest is in quarantine: the spec does what it should.")
     if run.status == "waiting":
         told.append("It waits for a person to decide: crewline approvals")
-    if any(failure.kind != "permanent" for failure in case.failures.values()):
-        told.append("What failed may go through another time: give the machine more room, and resume.")
     if run.status == "failed" and facts.get("gate.missed"):
         told.append("The gate is missed by too much to lower it in good conscience.")
+    if not told and case.error:
+        told.append(f"What stopped it lies outside of the spec: put it right, and go on: crewline resume {run.run_id}")
     return " ".join(dict.fromkeys(told)) or "The facts speak for no change of the spec."
+
+
+_OF_RULES = ("RuleError", "DataError", "CheckError", "ExpressionError", "EngineError")
+
+
+def _of_cells(check: str, fact: Any) -> str:
+    """Why the rows that fail a check are no fault of the spec."""
+    if not isinstance(fact, dict) or not fact.get("rows") or fact.get("left") == 0:
+        return ""
+    if fact.get("looked_up_in"):
+        return (
+            f"The rows that find nothing need theirs in {fact['looked_up_in']}: bring them; or keep rows without by"
+            " `missing: keep`, if they may be so."
+        )
+    if check.startswith("foreign_key"):
+        return f"The rows that fail {check} refer to what is not there: bring it, or correct them."
+    if fact.get("keys_twice"):
+        return f"Which of the rows with one key is right ({check}), the data alone does not tell."
+    if "left" in fact:
+        return f"What still fails {check}, {fact['left']:,} rows, is wrong beyond what evidence could repair."
+    return f"The cells that fail {check} are wrong: nothing tells what they should be."

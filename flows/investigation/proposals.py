@@ -1,18 +1,15 @@
 """Changes to the spec that facts speak for. Each says what it rests on; what nothing speaks for is not proposed."""
 
 import math
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-from rapidfuzz import fuzz, process
-
-from core.spec.check import Expression, ForeignKey, InSet, Unique
-from core.spec.rule import Rule
+from core.spec.check import Expression, InSet, Unique
 from core.spec.source import PostgresSource
 from flows.investigation.case import Case
+from flows.investigation.change import Change
 from flows.investigation.edit import Edit
+from flows.investigation.renaming import misspellings, renamings
 from tools.transformation.expression import names
 
 # A notation or a type explains a column from this share of its cells on.
@@ -24,19 +21,6 @@ CATEGORY_SHARE, CATEGORY_ROWS = 0.01, 3
 # A threshold is missed by little up to here.
 LITTLE = 0.01
 
-_ABSENT = re.compile(r"([a-z]+)\.([\w-]+)(?:\.(\d+))?: '(.*?)': there is no column '([^']+)' here; there are ([^;.]+)")
-
-
-class Change(BaseModel):
-    """A change: its `id`, what it does in words, its edits, and the names of the facts that it rests on."""
-
-    model_config = ConfigDict(frozen=True)
-
-    id: str
-    words: str
-    edits: tuple[Edit, ...]
-    because: tuple[str, ...]
-
 
 def proposals(case: Case, facts: Mapping[str, Any]) -> list[Change]:
     """All changes that the facts speak for, those of sources first."""
@@ -47,7 +31,7 @@ def proposals(case: Case, facts: Mapping[str, Any]) -> list[Change]:
         dataset, _, check = name.partition(".")
         if isinstance(told, dict) and "of" in told and dataset in case.spec.sources:
             found += _of_check(case, dataset, check, told, name)
-    found += _of_expressions(case)
+    found += misspellings(case)
     found += _of_memory(case)
     return found or list(_of_thresholds(case, facts))
 
@@ -65,40 +49,7 @@ def _of_source(case: Case, source: str, facts: Mapping[str, Any]) -> Iterator[Ch
             edit = Edit(kind="set", place=("sources", source, key), value=told["found"])
             words = f"read {source} with {key} {told['found']!r}, not {told['declared']!r}"
             yield Change(id=f"{key} of {source}", words=words, edits=(edit,), because=(f"{source}.{key}",))
-    for old, new in (facts.get(f"{source}.renamed") or {}).items():
-        words = f"{old} of {source} is called {new} now: read it so, and give it its old name behind the checks"
-        yield Change(
-            id=f"column {old} of {source}",
-            words=words,
-            edits=tuple(_renamed(case, source, old, new)),
-            because=(f"{source}.missing", f"{source}.renamed"),
-        )
-
-
-def _renamed(case: Case, source: str, old: str, new: str) -> Iterator[Edit]:
-    """What names a source's column before its first rule has another name; the first rule gives it the old one back."""
-    spec = case.spec
-    yield Edit(kind="rename", place=("sources", source, "columns", old), value=new)
-    for index, check in enumerate(spec.validation.get(source, ())):
-        place = ("validation", source, index)
-        if getattr(check, "column", None) == old:
-            yield Edit(kind="set", place=(*place, "column"), value=new)
-        if old in getattr(check, "columns", ()):
-            columns = [new if column == old else column for column in check.reads]
-            yield Edit(kind="set", place=(*place, "columns"), value=columns)
-        if isinstance(check, ForeignKey) and old in check.on:
-            yield Edit(kind="rename", place=(*place, "on", old), value=new)
-        if isinstance(check, Expression) and old in names(check.expression):
-            expression = _with_name(check.expression, old, new)
-            yield Edit(kind="set", place=(*place, "expression"), value=expression)
-        if old in check.per:
-            yield Edit(kind="set", place=(*place, "per"), value=[new if c == old else c for c in check.per])
-    for dataset, index, key in spec.foreign_keys():
-        if key.dataset == source and old in key.on.values():
-            own = next(mine for mine, theirs in key.on.items() if theirs == old)
-            yield Edit(kind="set", place=("validation", dataset, index, "on", own), value=new)
-    rule = {"rule": "rename", "columns": {new: old}}
-    yield Edit(kind="prepend", place=("transformation", source), value=rule)
+    yield from renamings(case, source, facts)
 
 
 def _of_check(case: Case, dataset: str, check: str, told: dict[str, Any], name: str) -> Iterator[Change]:
@@ -166,44 +117,6 @@ def _free(case: Case, dataset: str, column: str) -> bool:
     expressions = [check for check in checks if isinstance(check, Expression) and column in names(check.expression)]
     keyed = [key for _, _, key in case.spec.foreign_keys() if key.dataset == dataset and column in key.on.values()]
     return not expressions and not keyed and not any(column in check.reads for check in typed)
-
-
-def _of_expressions(case: Case) -> Iterator[Change]:
-    """Expressions that mention a column which is not there, where one is that is called almost so."""
-    for stage, dataset, index, expression, absent, there in _ABSENT.findall(case.error):
-        near = process.extractOne(absent, there.split(", "), scorer=fuzz.ratio, score_cutoff=60)
-        for place, text in _expressions(case, stage, dataset, index):
-            if near and text == expression:
-                edit = Edit(kind="set", place=place, value=_with_name(text, absent, near[0]))
-                words = f"say {near[0]} for {absent} in `{'.'.join(map(str, place))}`, which is no column there"
-                yield Change(
-                    id=f"expression at {'.'.join(map(str, place))}", words=words, edits=(edit,), because=("error",)
-                )
-
-
-def _expressions(case: Case, stage: str, dataset: str, index: str) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    """Where expressions stand in the parts of a stage, and what they are."""
-    of: Any = getattr(case.spec, stage, {})
-    parts: Any = of.get(dataset, ()) if isinstance(of, dict) else ()
-    for number, part in enumerate(parts):
-        if index and number != int(index):
-            continue
-        place = (stage, dataset, number)
-        for key in ("expression", "where"):
-            if isinstance(getattr(part, key, None), str):
-                yield (*place, key), getattr(part, key)
-        columns = getattr(part, "columns", None)
-        for name, text in columns.items() if isinstance(columns, dict) and _derives(part) else ():
-            yield (*place, "columns", name), text
-
-
-def _derives(part: Rule) -> bool:
-    return getattr(part, "rule", "") == "derive"
-
-
-def _with_name(expression: str, old: str, new: str) -> str:
-    plain = new if re.fullmatch(r"[A-Za-z_]\w*", new) else f'"{new}"'
-    return re.sub(rf'"{re.escape(old)}"|(?<![\w"\'.]){re.escape(old)}(?![\w"\'])', lambda _: plain, expression)
 
 
 def _of_memory(case: Case) -> Iterator[Change]:

@@ -57,6 +57,12 @@ def _columns(source: str, declared: Source, schemas: list[Schema]) -> dict[str, 
     facts: dict[str, Any] = {f"{source}.missing": missing, f"{source}.new": new}
     if missing and new and len(schemas) == 1:
         facts[f"{source}.renamed"] = _renamed(list(declared.columns), missing, new, schemas[0])
+    elif missing and new:
+        known = dict.fromkeys(declared.columns, SchemaColumn())
+        # By their words alone, as the voters go who judge such a change.
+        facts[f"{source}.renamed_in_some"] = {
+            old: now for schema in schemas for old, now in renames(known, schema).items()
+        }
     return facts
 
 

@@ -9,9 +9,10 @@ from core.errors import InputError
 from core.spec import PipelineSpec
 from core.spec.document import parse
 from flows.investigation.case import Case
+from flows.investigation.change import Change
 from flows.investigation.edit import edited_values
 from flows.investigation.evidence import check_facts
-from flows.investigation.proposals import Change, proposals
+from flows.investigation.proposals import proposals
 from flows.investigation.routing import route_facts
 from flows.investigation.schema import readable, schema_facts
 from flows.investigation.trial import tried
@@ -97,10 +98,9 @@ def changed(case: Case, changes: list[Change]) -> PipelineSpec:
 
 
 def _trial(case: Case, changes: list[Change]) -> dict[str, Any]:
-    return {
-        "changes": [change.id for change in changes],
-        **tried(changed(case, changes), case.surroundings, case.settings),
-    }
+    names = {source: columns for change in changes for source, columns in change.names.items()}
+    surroundings = case.surroundings.model_copy(update={"names": {**case.surroundings.names, **names}})
+    return {"changes": [change.id for change in changes], **tried(changed(case, changes), surroundings, case.settings)}
 
 
 def _told(case: Case, known: Mapping[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
