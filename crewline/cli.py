@@ -17,6 +17,7 @@ from crewline.commands.approvals import approvals, approve, deny
 from crewline.commands.catalog import annotate, crawl, discover
 from crewline.commands.checks import check, replay
 from crewline.commands.cleaning import clean, profile, suggest
+from crewline.commands.deployment import deploy, submit, undeploy
 from crewline.commands.graphs import fork, graph, prune
 from crewline.commands.investigation import investigate
 from crewline.commands.mcp import mcp
@@ -25,7 +26,7 @@ from crewline.commands.orchestration import lineage, optimize, pipelines
 from crewline.commands.page import report
 from crewline.commands.planning import plan
 from crewline.commands.teams import team
-from crewline.terminal import BAD_INPUT, INTERRUPTED, Json, RunId, print_json, reported, stopped_by_signals
+from crewline.terminal import BAD_INPUT, INTERRUPTED, Json, RunId, named, print_json, reported, stopped_by_signals
 
 if TYPE_CHECKING:
     from core.report import RunReport
@@ -91,7 +92,9 @@ def resume(
 
 @app.command()
 def status(
-    run_id: Annotated[str | None, typer.Argument(metavar="[RUN]", help="One run, in detail.")] = None,
+    run_id: Annotated[
+        str | None, typer.Argument(metavar="[RUN]", help="One run, in detail; `newest` too.", callback=named)
+    ] = None,
     storage: Annotated[
         bool, typer.Option("--storage", help="Show instead how much room the checkpoints of graphs take.")
     ] = False,
@@ -165,6 +168,9 @@ def doctor(as_json: Json = False) -> None:
 
 app.command()(agents)
 app.command()(assemble)
+app.command()(deploy)
+app.command()(undeploy)
+app.command()(submit)
 app.command()(approvals)
 app.command()(approve)
 app.command()(deny)

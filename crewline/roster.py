@@ -18,9 +18,7 @@ _NOTHING = "-"
 
 def overview_table(found: Overview) -> RenderableType:
     """All agents, one a line."""
-    table = Table(
-        *("agent", "can do", "takes", "gives", "attempts", "done", "rows/s", "free"), box=None, pad_edge=False
-    )
+    table = Table(*("agent", "can do", "takes", "gives", "tasks", "done", "rows/s", "free"), box=None, pad_edge=False)
     for one in found.agents:
         definition, standing = one.definition, one.standing
         table.add_row(
@@ -28,7 +26,7 @@ def overview_table(found: Overview) -> RenderableType:
             ", ".join(_level(name, level) for name, level in definition.capabilities.items()),
             str(definition.input),
             str(definition.output),
-            f"{standing.attempts:,}",
+            f"{standing.tasks:,}",
             _percent(standing.success),
             _NOTHING if standing.throughput_rps is None else f"{standing.throughput_rps:,.0f}",
             _percent(standing.availability),

@@ -45,10 +45,12 @@ def restored(definition: Mapping[str, Any], workers: Sequence[Worker], make: "Ma
     if definition["graph"] == "parallel":
         return ParallelWorkflow(workers, options=options, review=definition["review"])
     if definition["graph"] == "adaptive":
-        from crews.dynamic import TemplateSpecifier
+        from crews.dynamic import Resources, TemplateSpecifier
         from graphs.adaptive.workflow import AdaptiveWorkflow
 
-        return AdaptiveWorkflow(TemplateSpecifier(), make or _unmade, options=options, review=definition["review"])
+        budget = Resources.model_validate(definition["budget"]) if "budget" in definition else None
+        specifier, review = TemplateSpecifier(), definition["review"]
+        return AdaptiveWorkflow(specifier, make or _unmade, options=options, review=review, budget=budget)
     raise InputError(
         f"The graph {definition['graph']} is none of Crewline's.",
         remedy="Resume and inspect its runs from Python, with the workflow that they were started with.",

@@ -10,6 +10,7 @@ from core.journal import Listener
 from core.run import Run
 from core.stop import Stop
 from core.store.database import Database
+from crews.deployment.jobs import DEPLOYMENT
 from graphs.adaptive.makers import default_maker
 from graphs.assembly.order import GRAPH
 from graphs.assembly.run import resume_assembly
@@ -45,6 +46,8 @@ def take_up(
         return GraphReport.model_validate(run.report)
     if run.pipeline == GRAPH:
         return resume_assembly(database, run_id, stop=stop, listener=listener).as_graph()
+    if run.pipeline == DEPLOYMENT:
+        raise InputError(f"Run {run_id} is a deployment, and has ended.", remedy="Deploy its agents anew.")
     context = ToolContext(agent="graph")
     workers = staff_for(run, known_workers(database, context))
     workflow = restored(run.spec, workers, default_maker(database, context))

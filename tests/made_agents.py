@@ -2,7 +2,9 @@
 
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
+from typing import ClassVar
 
 from core.task import Outcome, RowCount
 from crews.registry import AgentDefinition, Job
@@ -79,3 +81,13 @@ class Shaky(Keeper):
             Path(self.tried).touch()
             raise ConnectionError("the service is away")
         return super().perform(job)
+
+
+class Probed(Keeper):
+    """Says of itself whether it can work, by what the test puts into `says`."""
+
+    says: ClassVar[list[Callable[[], None]]] = []
+
+    def probe(self) -> None:
+        for say in self.says:
+            say()

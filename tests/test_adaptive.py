@@ -11,9 +11,11 @@ from core import journal
 from core.errors import InputError
 from core.store import Database
 from core.task import Outcome
-from crews.dynamic import TEMPLATES, AgentSpec, Template, TemplateSpecifier, record_of
+from crews.dynamic import TEMPLATES, AgentSpec, Resources, Template, TemplateSpecifier, creations, record_of
+from crews.dynamic.parameters import parameters_of
 from graphs import AdaptiveWorkflow, Attempt, Branch, FunctionWorker, Options, Result, default_maker, run
-from graphs.adaptive.makers import coordination, synthesis
+from graphs.adaptive.makers import coordination
+from graphs.adaptive.specialists import research, synthesis
 from tools.context import ToolContext
 
 KINDS = sorted(kind for template in TEMPLATES.values() for kind in template.capabilities)
@@ -86,6 +88,8 @@ def test_agents_are_spawned_from_specifications_that_the_state_holds(database: D
     assert {data["id"] for data in told} == {spec.id for spec in made}
     assert "performs analysis" in told[0]["reason"]
     assert record_of(database) == {"analysis": 1.0, "research": 1.0, "synthesis": 1.0, "coordination": 1.0}
+    counted = {one.template: (one.agents, one.runs, one.attempts) for one in creations(database)}
+    assert counted == {"analysis": (2, 1, 4), "research": (1, 1, 1), "synthesis": (1, 1, 1), "coordination": (1, 1, 1)}
 
 
 def test_a_synthesis_cites_whom_each_statement_is_from_and_says_what_it_left_out() -> None:
@@ -94,11 +98,78 @@ def test_a_synthesis_cites_whom_each_statement_is_from_and_says_what_it_left_out
         "poor": Outcome(task="poor", status="done", agent="p", result={"z": 2}, quality=0.2),
         "failed": Outcome(task="failed", status="failed"),
     }
-    done = synthesis(found, 2)
+    done = synthesis(found, parameters_of("synthesis", {"length": 2}))
     assert [(s["name"], s["from"]) for s in done.values["statements"]] == [("x", "good"), ("y", "good")]
     assert done.values["left_out"] == 1
     assert done.values["sources"] == ["good", "poor"]
     assert done.quality == pytest.approx((1.0 * 1.0 + 0.44 * 0.2) / 1.44)
+
+
+def test_a_synthesis_is_told_how_to_speak() -> None:
+    found = {"a": Outcome(task="a", status="done", agent="g", result={"mean_price": 12.3456, "rows": 7}, quality=1.0)}
+    told = {"style": "text", "audience": "managers", "citations": False}
+    values = synthesis(found, parameters_of("synthesis", told)).values
+    assert values["statements"] == [{"name": "mean_price", "value": 12.3}, {"name": "rows", "value": 7}]
+    assert values["text"] == "Mean price is 12.3. Rows is 7."
+
+
+def test_research_looks_at_more_sources_while_what_it_finds_is_worth_too_little() -> None:
+    """As long as there are more, and as often as it may; and it says where sources declare what their rows are not."""
+    asked: list[dict[str, Any]] = []
+    lies = {"name": "orders", "primary_key": ["id"], "whole": True, "measured_keys": [["no"]]}
+
+    def perform(of: Branch, attempt: Attempt) -> Result:
+        asked.append(of.payload)
+        notes = ("3 more datasets were not looked at",) if of.payload["max_datasets"] < 8 else ()
+        return Result({"datasets": [lies]}, quality=0.1 * of.payload["max_datasets"], notes=notes)
+
+    told = parameters_of("research", {"sources": 2, "depth": "schema", "iterations": 5})
+    done = research(perform, told)(branch("a", "research.technical"), None)  # type: ignore[arg-type]
+    assert asked == [{"rows": False, "max_datasets": n} for n in (2, 4, 8)]
+    assert isinstance(done, Result)
+    assert done.notes == ("orders: id is declared a key, and does not tell its rows apart",)
+    asked.clear()
+    research(perform, {**told, "iterations": 1})(branch("a", "research.technical", rows=True), None)  # type: ignore[arg-type]
+    assert asked == [{"rows": True, "max_datasets": 2}]
+
+
+def test_parameters_are_those_of_the_type_and_wrong_ones_are_named() -> None:
+    specifier = TemplateSpecifier(parameters={"analysis": {"confidence": 0.99, "time_s": 20}})
+    (spec,) = specifier.specify(["analysis"])
+    assert (spec.parameters["confidence"], spec.timeout_s, spec.parameters["methodology"]) == (0.99, 20, "inferential")
+    with pytest.raises(InputError, match=r"parameters of analysis are wrong: confidance: unknown argument"):
+        TemplateSpecifier(parameters={"analysis": {"confidance": 0.99}})
+    with pytest.raises(InputError, match="There is no template cooking"):
+        TemplateSpecifier(parameters={"cooking": {}})
+
+
+def test_agents_wait_for_resources_and_never_take_more_than_the_budget(database: Database) -> None:
+    """Failing branches too; in the end nothing is held, and the journal tells who waited."""
+    held: list[float] = []
+
+    def make(spec: AgentSpec) -> FunctionWorker:
+        def perform(of: Branch, attempt: Attempt) -> Result:
+            row = database.query("SELECT sum(cores) AS cores, count(*) AS n FROM resource_allocations")[0]
+            held.append(row["cores"])
+            attempt.stop.wait(0.1)
+            if of.key == "a3":
+                raise RuntimeError("it fails")
+            return Result({})
+
+        return FunctionWorker(spec.id, frozenset(spec.kinds), perform, spec.concurrent_tasks)
+
+    budget = Resources(cores=1, memory_mb=4096)
+    options = Options(concurrency=6, attempts=1)
+    workflow = AdaptiveWorkflow(TemplateSpecifier(), make, options=options, budget=budget)
+    report = run(workflow, [branch(f"a{n}", "analysis") for n in range(6)], database=database)
+    assert report.status == "partial"
+    assert {o.status for o in report.outcomes.values()} == {"done", "failed"}
+    assert held == [1.0] * 6
+    assert database.query("SELECT count(*) AS n FROM resource_allocations")[0]["n"] == 0
+    waits = journal.events(database, report.run_id, kind="resources.waited")
+    assert waits
+    assert creations(database)[0].waited_s == pytest.approx(sum(event.data["seconds"] for event in waits))
+    assert creations(database)[0].success == pytest.approx(5 / 6)
 
 
 def test_a_coordination_names_what_is_missing_and_where_branches_disagree() -> None:

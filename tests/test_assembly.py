@@ -164,8 +164,8 @@ def test_what_fails_by_what_is_outside_is_tried_again(database: Database, orders
     (failed,) = journal.events(database, report.run_id, kind="step.failed")
     assert failed.data["message"] == "the service is away"
     found = standings(database, ["shaky", "batch_processor"])
-    assert (found["shaky"].attempts, found["shaky"].success) == (2, 0.5)
-    assert (found["batch_processor"].attempts, found["batch_processor"].success) == (1, 1.0)
+    assert (found["shaky"].tasks, found["shaky"].success) == (1, 1.0)
+    assert (found["batch_processor"].tasks, found["batch_processor"].success) == (1, 1.0)
     assert found["batch_processor"].throughput_rps is not None
 
 
@@ -248,7 +248,7 @@ def test_the_commands_assemble_run_and_account(database: Database, orders: Path,
     assert ways.output.splitlines()[0] == "batch_processor -> aggregation_agent"
     listed = json.loads(runner.invoke(app, ["agents", "--json"]).stdout)
     measured = {one["definition"]["id"]: one["standing"] for one in listed["agents"]}
-    assert (measured["batch_processor"]["attempts"], measured["batch_processor"]["success"]) == (2, 1.0)
+    assert (measured["batch_processor"]["tasks"], measured["batch_processor"]["success"]) == (2, 1.0)
     assert "batch_processor" in runner.invoke(app, ["agents"]).output
 
 

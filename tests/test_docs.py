@@ -151,6 +151,13 @@ def test_the_page_on_delegation_lists_every_default_rule_and_every_verdict() -> 
     assert all(f"`{verdict}`" in page for verdict in Verdict if verdict is not Verdict.ALLOWED)
 
 
+def test_the_commands_of_the_page_on_crews_work(folder: Path) -> None:
+    (block,) = blocks((ROOT / "docs" / "crews.md").read_text(), "bash")
+    done = [warm.command(line, folder) for line in block.splitlines()]
+    assert [one.returncode for one in done] == [0] * 4, done
+    assert "account  balanced" in done[2].stdout
+
+
 def test_the_python_of_the_page_on_reasoning_prints_what_it_says(folder: Path) -> None:
     (code,) = blocks((ROOT / "docs" / "reasoning.md").read_text(), "python")
     keeps_its_word(code, folder)

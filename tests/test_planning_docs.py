@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from core.settings import Settings
-from tests.test_docs import ROOT, blocks, folder, keeps_its_word, run
+from tests import warm
+from tests.test_docs import ROOT, blocks, folder, keeps_its_word
 
 PAGE = (ROOT / "docs" / "planning.md").read_text()
 
@@ -15,7 +16,7 @@ __all__ = ["folder"]
 def test_the_commands_of_the_page_go_from_a_goal_to_a_published_dataset(folder: Path) -> None:
     (block,) = blocks(PAGE, "bash")
     for command in block.splitlines():
-        done = run(command, folder, shell=True)
+        done = warm.command(command, folder)
         assert done.returncode == 0, done.stderr
     assert "status   published" in done.stdout
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from core.errors import InputError, Refused, SpecError
@@ -57,6 +58,7 @@ def found(ask: Any, *arguments: Any) -> list[str]:
         return []
 
 
+@hypothesis_settings(max_examples=50)
 @given(known=agents(), order=st.randoms(use_true_random=False), schema=SCHEMAS)
 def test_the_indexes_agree_with_a_scan_in_any_order_of_registration(
     known: list[AgentDefinition], order: Any, schema: DataSchema
@@ -120,6 +122,7 @@ def agent(name: str, takes: str, gives: str, *capabilities: str, **more: Any) ->
     return made_agents.definition(name, "Keeper", capabilities=capabilities, input=takes, output=gives, **more)
 
 
+@hypothesis_settings(max_examples=50)
 @given(
     known=agents(6),
     capabilities=st.lists(st.sampled_from(CAPABILITIES), min_size=2, max_size=4),
@@ -128,7 +131,7 @@ def agent(name: str, takes: str, gives: str, *capabilities: str, **more: Any) ->
 def test_an_assembly_is_the_best_of_all_that_fit_together(
     known: list[AgentDefinition], capabilities: list[Capability], measured: dict[str, float]
 ) -> None:
-    standings = {name: Standing(attempts=10, success=share) for name, share in measured.items()}
+    standings = {name: Standing(tasks=10, success=share) for name, share in measured.items()}
     totals = [
         {score.agent: score.total for score in ranked([a for a in known if c in a.capabilities], c, standings)}
         for c in capabilities
@@ -151,14 +154,14 @@ def test_an_assembly_is_the_best_of_all_that_fit_together(
 
 
 def test_who_was_measured_to_do_better_is_chosen_and_who_is_busy_is_not() -> None:
-    """0.4 capability + 0.4 performance + 0.2 availability, what is unknown counting as five attempts of 0.5."""
+    """0.4 capability + 0.4 performance + 0.2 availability, what is unknown counting as five tasks of 0.5."""
     twins = [agent(name, "files", "records", "batch_processing") for name in ("first", "second")]
-    (best, other) = ranked(twins, Capability.BATCH_PROCESSING, {"second": Standing(attempts=15, success=1.0)})
+    (best, other) = ranked(twins, Capability.BATCH_PROCESSING, {"second": Standing(tasks=15, success=1.0)})
     assert (best.agent, best.performance, other.performance) == ("second", 0.875, 0.5)
     assert best.total == pytest.approx(0.4 + 0.4 * 0.875 + 0.2)
-    busy = {"second": Standing(attempts=15, success=1.0, availability=0.0)}
+    busy = {"second": Standing(tasks=15, success=1.0, availability=0.0)}
     assert ranked(twins, Capability.BATCH_PROCESSING, busy)[0].agent == "first"
-    fast = {name: Standing(attempts=15, success=1.0, throughput_rps=n) for name, n in (("first", 10), ("second", 40))}
+    fast = {name: Standing(tasks=15, success=1.0, throughput_rps=n) for name, n in (("first", 10), ("second", 40))}
     assert [score.performance for score in ranked(twins, Capability.BATCH_PROCESSING, fast)] == [0.9375, 0.5625]
 
 
@@ -171,7 +174,7 @@ def test_who_has_all_that_it_needs_is_chosen_before_a_better_one_that_has_not() 
         ]
     )
     capabilities = ["batch_processing", "data_aggregation"]
-    better = {"asking": Standing(attempts=100, success=1.0)}
+    better = {"asking": Standing(tasks=100, success=1.0)}
     assert assemble(registry, capabilities, standings=better).stages[0].agent.id == "willing"
     given = {"batch_processing": {"columns": {"a": "string"}}}
     plan = assemble(registry, capabilities, standings=better, overrides=given)

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import InputError, Interrupted, Refused
+from core.ledger import check_account
 from core.stop import Stop
 from core.store import Database
 from core.task import Outcome
@@ -147,6 +148,22 @@ def test_a_transformation_accounts_for_every_row_and_refers_to_its_files(worker:
     assert outcome.left is not None
     assert outcome.left.rows == outcome.rows.left == 3
     assert sum(outcome.leaving.values()) == 3
+
+
+def test_a_transformation_that_filters_groups_is_accounted_for_up_to_them(worker: DataWorker, tmp_path: Path) -> None:
+    """What became of the groups is in the result, as are the files: no reference to them fits the rows' account."""
+    rules = [
+        {"rule": "cast", "columns": {"amount": "integer"}},
+        {"rule": "aggregate", "group_by": ["amount"], "aggregates": {"n": "count(*)"}},
+        {"rule": "filter", "where": "amount > 3"},
+    ]
+    outcome = transformed(worker, tmp_path / "attempt", rules=rules)
+    check_account(outcome)
+    assert outcome.output is None
+    assert outcome.groups is not None
+    result = outcome.result or {}
+    assert 0 < result["records"] < outcome.groups
+    assert result["files"]
 
 
 def test_what_a_transformation_made_can_be_analysed_by_the_next_branch(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
@@ -9,19 +11,32 @@ import typer
 from core.errors import CrewlineError, InputError, Interrupted
 from crewline.terminal import BAD_INPUT, INTERRUPTED, Json, print_json, reported, stopped_by_signals
 
+# How often deployed agents are looked at, seconds.
+_WATCH_S = 2.0
+
 Documents = Annotated[
     list[str] | None,
     typer.Option("--agents", metavar="FILE", help="A YAML document with definitions of agents; once for each."),
 ]
 
 
-def agents(documents: Documents = None, as_json: Json = False) -> None:
+def agents(
+    documents: Documents = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Show the agents that are deployed, as they are checked, until stopped.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object; with --watch, one on a line each time.")
+    ] = False,
+) -> None:
     """List the agents that are registered: what they can do, take and give, and what was measured of them."""
     from crewline.facade import agents as facade
     from crewline.roster import overview_table
     from crewline.view import stdout
 
     with reported():
+        if watch:
+            return _watch(as_json)
         found = facade.agents(documents or ())
         if as_json:
             print_json(found.model_dump(mode="json", by_alias=True))
@@ -70,7 +85,7 @@ def assemble(
             return
         if out is not None and on is None:
             raise InputError("Nothing is published without data.", remedy="Say with --on what to run it on.")
-        given = _configuration(config, settings or ())
+        given = configuration(config, settings or ())
         plan = facade.assemble(capabilities, configuration=given, documents=documents or ())
         if on is None and as_json:
             print_json(plan.model_dump(mode="json", by_alias=True))
@@ -78,6 +93,22 @@ def assemble(
             stdout().print(plan_table(plan), *([""] if on is not None else []))
     if on is not None:
         _run(plan, on, out, timeout, as_json)
+
+
+def configuration(config: str | None, settings: list[str] | tuple[str, ...]) -> dict[str, dict[str, Any]]:
+    """Configuration by name, from a YAML document and texts such as `NAME.FIELD=VALUE`. Raises InputError."""
+    from core.spec.document import load_mapping, yaml_values
+
+    given = load_mapping(config) if config else {}
+    if wrong := [name for name, part in given.items() if not isinstance(part, dict)]:
+        raise InputError(f"{config}: {', '.join(map(str, wrong))}: give a mapping for each capability.", remedy="")
+    for setting in settings:
+        place, equals, value = setting.partition("=")
+        stage, dot, name = place.partition(".")
+        if not (equals and dot and stage and name):
+            raise InputError(f"'{setting}' sets nothing.", remedy="Say --set CAPABILITY.NAME=VALUE.")
+        given[stage] = {**given.get(stage, {}), name: yaml_values(value, f"--set {place}")}
+    return given
 
 
 def _run(plan: Any, on: str, out: str | None, timeout: float | None, as_json: bool) -> None:
@@ -111,16 +142,18 @@ def _run(plan: Any, on: str, out: str | None, timeout: float | None, as_json: bo
     raise typer.Exit(0 if report.status == "done" else 1)
 
 
-def _configuration(config: str | None, settings: list[str] | tuple[str, ...]) -> dict[str, dict[str, Any]]:
-    from core.spec.document import load_mapping, yaml_values
+def _watch(as_json: bool) -> None:
+    from core.stop import Stop
+    from crewline.facade import agents as facade
 
-    given = load_mapping(config) if config else {}
-    if wrong := [name for name, part in given.items() if not isinstance(part, dict)]:
-        raise InputError(f"{config}: {', '.join(map(str, wrong))}: give a mapping for each capability.", remedy="")
-    for setting in settings:
-        place, equals, value = setting.partition("=")
-        stage, dot, name = place.partition(".")
-        if not (equals and dot and stage and name):
-            raise InputError(f"'{setting}' sets nothing.", remedy="Say --set CAPABILITY.NAME=VALUE.")
-        given[stage] = {**given.get(stage, {}), name: yaml_values(value, f"--set {place}")}
-    return given
+    stop = Stop()
+    with stopped_by_signals(stop):
+        while not stop.requested:
+            found = facade.deployed()
+            if as_json:
+                print_json(found.model_dump(mode="json"))
+            else:
+                typer.echo(found.as_text())
+            sys.stdout.flush()
+            with suppress(Interrupted):
+                stop.wait(_WATCH_S)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +12,13 @@ from crewline.facade.store import database
 if TYPE_CHECKING:
     from core.journal import Listener
     from core.stop import Stop
+    from crews.deployment import Deployment, DeploymentReport, JobRecord
     from crews.registry import Plan, Registry, Suggestion
     from crews.registry.overview import Overview
     from graphs import AssemblyReport
+
+# How often who waits for a job looks at it, seconds.
+_LOOK_S = 0.1
 
 
 def agents(documents: Iterable[str | Path] = (), *, modules: Iterable[str] = ()) -> Overview:
@@ -95,6 +100,68 @@ def run_assembly(
     )
     with database() as store:
         return run(store, order, modules=modules, stop=stop, listener=listener)
+
+
+@contextmanager
+def deployment(
+    *,
+    documents: Iterable[str | Path] = (),
+    modules: Iterable[str] = (),
+    roots: Sequence[str] = (),
+    listener: Callable[[DeploymentReport], None] | None = None,
+) -> Iterator[Deployment]:
+    """A deployment of registered agents while the block runs: `deploy` lets one work, `run` gives them jobs until it is
+    stopped. They read what is below the working directory, and `roots` (URL prefixes, say).
+    """
+    from core.classification import Classification
+    from crews.deployment import Deployment
+    from tools.context import ToolContext
+
+    registry = _registry(documents, modules)
+    own = (str(Path.cwd()), "/", *roots)
+    context = ToolContext(agent="deployment", roots=own, clearance=Classification.RESTRICTED)
+    with database() as store, Deployment(store, registry, context, listener=listener) as deployed:
+        yield deployed
+
+
+def deployed() -> DeploymentReport:
+    """The agents that are deployed now, in all processes: their health, and what was measured of their jobs."""
+    from crews.deployment import report
+
+    with database() as store:
+        return report(store)
+
+
+def undeploy(agent: str) -> int:
+    """Ask all deployments that have the agent to let it go, once its jobs are done. Raises InputError if none has."""
+    from crews.deployment import undeploy as ask
+
+    with database() as store:
+        return ask(store, agent)
+
+
+def submit(agent: str, on: str | Path, *, dataset: str | None = None, wait_s: float = 0.0) -> JobRecord:
+    """Leave a job for an agent, deployed now or later: the data at `on`. Waits up to `wait_s` seconds for its end.
+
+    Raises InputError for an agent that is neither Crewline's nor deployed anywhere now.
+    """
+    import time
+
+    from crews.deployment import get, report
+    from crews.deployment import submit as leave
+    from crews.registry import default_registry
+    from graphs.assembly.order import named_after
+
+    source = str(on) if "://" in str(on) else str(Path(on).absolute())
+    with database() as store:
+        if agent not in {one.agent for one in report(store).agents}:
+            default_registry().get(agent)
+        job = leave(store, agent, source, dataset=dataset or named_after(source))
+        deadline = time.monotonic() + wait_s
+        while job.status in ("open", "running") and time.monotonic() < deadline:
+            time.sleep(_LOOK_S)
+            job = get(store, job.job)
+        return job
 
 
 def _registry(documents: Iterable[str | Path], modules: Iterable[str]) -> Registry:

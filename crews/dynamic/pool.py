@@ -10,7 +10,7 @@ has: its memory is not free either.
 
 import threading
 import uuid
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import NamedTuple
@@ -33,6 +33,11 @@ LOOK_S = 0.25
 
 # Sums of cores are of floats.
 _CORE = 1e-9
+
+
+# What this process has given up, and is perhaps still on record, by database: whoever comes next gives it back.
+_OWED: dict[str, set[uuid.UUID]] = defaultdict(set)
+_OWING = threading.Lock()
 
 
 class Allocation(NamedTuple):
@@ -89,8 +94,7 @@ class ResourcePool:
         self._changed = threading.Condition()
         self._waiting: deque[uuid.UUID] = deque()
         self._mine: set[uuid.UUID] = set()
-        # Given up, and perhaps still on record.
-        self._owed: set[uuid.UUID] = set()
+        self._owed = _OWED[database.url]
 
     def __enter__(self) -> "ResourcePool":
         return self
@@ -100,7 +104,7 @@ class ResourcePool:
 
     def close(self) -> None:
         """Release all that is still held through this pool."""
-        with self._changed:
+        with self._changed, _OWING:
             self._owed |= self._mine
             self._mine.clear()
         self._settle()
@@ -131,7 +135,7 @@ class ResourcePool:
                 self._waiting.remove(ticket)
                 self._changed.notify_all()
         if (waited := self._clock.now() - since) >= LOOK_S:
-            self._tell(agent, wanted, waited)
+            self.tell_wait(agent, wanted, waited)
         return found
 
     def try_allocate(self, agent: str, wanted: Resources) -> Allocation | None:
@@ -153,7 +157,7 @@ class ResourcePool:
                 self._mine.add(allocation.id)
         except BaseException:
             # It may be on record: the answer can have been lost.
-            with self._changed:
+            with self._changed, _OWING:
                 self._mine.discard(allocation.id)
                 self._owed.add(allocation.id)
             raise
@@ -161,7 +165,7 @@ class ResourcePool:
 
     def release(self, allocation: Allocation) -> bool:
         """Give back what was held. False if it was given back before."""
-        with self._changed:
+        with self._changed, _OWING:
             if allocation.id not in self._mine:
                 return False
             self._mine.discard(allocation.id)
@@ -178,6 +182,12 @@ class ResourcePool:
         finally:
             self.release(allocation)
 
+    def tell_wait(self, agent: str, wanted: Resources, waited: float) -> None:
+        """Put on record that an agent waited for resources, seconds."""
+        data = {**wanted.model_dump(), "seconds": round(waited, 3)}
+        event = journal.Event(run_id=self._run_id, kind="resources.waited", actor=agent, data=data)
+        self._database.transaction(lambda connection: journal.write(connection, event))
+
     def usage(self) -> Usage:
         """What is held on this machine now."""
 
@@ -192,7 +202,7 @@ class ResourcePool:
         return self._database.transaction(work)
 
     def _debts(self) -> set[uuid.UUID]:
-        with self._changed:
+        with _OWING:
             return set(self._owed)
 
     def _settle(self) -> None:
@@ -201,7 +211,7 @@ class ResourcePool:
         # Where it cannot, what is owed is given back with a later call, or by others once this process is dead.
         with suppress(StoreUnavailable):
             self._database.transaction(lambda connection: _give_back(connection, owed))
-            with self._changed:
+            with _OWING:
                 self._owed -= owed
         with self._changed:
             self._changed.notify_all()
@@ -260,11 +270,6 @@ class ResourcePool:
         ).fetchall()
         for process in [row["process"] for row in rows if dead(row["process"])]:
             connection.execute("DELETE FROM resource_allocations WHERE process = %s", (jsonb(process),))
-
-    def _tell(self, agent: str, wanted: Resources, waited: float) -> None:
-        data = {**wanted.model_dump(), "seconds": round(waited, 3)}
-        event = journal.Event(run_id=self._run_id, kind="resources.waited", actor=agent, data=data)
-        self._database.transaction(lambda connection: journal.write(connection, event))
 
 
 def _give_back(connection: Connection, allocations: set[uuid.UUID]) -> None:

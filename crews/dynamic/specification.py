@@ -9,10 +9,14 @@ import psutil
 from pydantic import BaseModel, ConfigDict
 
 from core.errors import InputError
+from crews.dynamic.parameters import parameters_of
 from crews.dynamic.template import TEMPLATES, Resources, Template
 
 # Tasks that one agent has at a time (systems C5).
 CONCURRENT = 3
+
+# How often a branch is tried again that failed (systems C5).
+RETRIES = 3
 
 # With more kinds of tasks than this, somebody has to bring together what they find (systems G2).
 UNCOORDINATED = 2
@@ -35,7 +39,7 @@ class AgentSpec(BaseModel):
     resources: Resources = Resources()
     concurrent_tasks: int = CONCURRENT
     timeout_s: float = 300.0
-    retries: int = 3
+    retries: int = RETRIES
     quality: float = 0.8
     parameters: dict[str, Any] = {}
     score: float
@@ -54,13 +58,30 @@ class Specifier(Protocol):
 
 
 class TemplateSpecifier:
-    """Agents by templates. `record` has each template's share of attempts that were done, as far as known."""
+    """Agents by templates. `record` has each template's share of attempts that were done, as far as known, and
+    `parameters` what its agents are told, where that is not as the template has it.
+
+    Raises InputError for wrong parameters.
+    """
 
     def __init__(
-        self, templates: Mapping[str, Template] = TEMPLATES, record: Mapping[str, float] | None = None
+        self,
+        templates: Mapping[str, Template] = TEMPLATES,
+        record: Mapping[str, float] | None = None,
+        *,
+        parameters: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
-        self._templates = templates
         self._record = record or {}
+        given = parameters or {}
+        if unknown := sorted(given.keys() - templates.keys()):
+            raise InputError(
+                f"There is no template {', '.join(unknown)}.", remedy=f"There are: {', '.join(sorted(templates))}."
+            )
+        told = {name: parameters_of(name, {**templates[name].parameters, **of}) for name, of in given.items()}
+        self._templates = {
+            name: template.model_copy(update={"parameters": told[name]}) if name in told else template
+            for name, template in templates.items()
+        }
 
     def specify(self, kinds: Sequence[str]) -> list[AgentSpec]:
         """For each kind the best template; of each as many agents as its tasks ask for and the cores bear.

@@ -4,6 +4,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from crews.dynamic.parameters import parameters_of
+
 
 class Resources(BaseModel):
     """What an agent takes of the machine while it works: cores, and megabytes of memory."""
@@ -35,46 +37,45 @@ class Template(BaseModel):
         return 0.5 if any(capability.partition(".")[0] == family for capability in self.capabilities) else 0.0
 
 
-# What every agent is told (systems C5).
-_ALL: dict[str, Any] = {"quality": 0.8, "time_s": 300, "iterations": 3}
-
 TEMPLATES: dict[str, Template] = {
     template.name: template
     for template in (
         Template(
             name="research",
-            capabilities=frozenset({"research.technical", "research.market", "research.competitive", "discovery"}),
-            parameters={**_ALL, "focus": "technical", "depth": "schema", "sources": 10, "fact_checking": True},
+            capabilities=frozenset(
+                {"research", "research.technical", "research.market", "research.competitive", "discovery"}
+            ),
+            parameters=parameters_of("research"),
         ),
         Template(
             name="analysis",
             capabilities=frozenset({"analysis"}),
             resources=Resources(cores=1.0, memory_mb=1024),
-            parameters={**_ALL, "methodology": "descriptive", "statistics": True, "charts": False, "confidence": 0.95},
+            parameters=parameters_of("analysis"),
         ),
         Template(
             name="synthesis",
             capabilities=frozenset({"synthesis"}),
             resources=Resources(cores=0.5, memory_mb=256),
-            parameters={**_ALL, "style": "plain", "audience": "engineers", "length": 20, "citations": True},
+            parameters=parameters_of("synthesis"),
         ),
         Template(
             name="validation",
             capabilities=frozenset({"quality"}),
             resources=Resources(cores=1.0, memory_mb=1024),
-            parameters=_ALL,
+            parameters=parameters_of("validation"),
         ),
         Template(
             name="monitoring",
             capabilities=frozenset({"monitoring"}),
             resources=Resources(cores=0.25, memory_mb=128),
-            parameters=_ALL,
+            parameters=parameters_of("monitoring"),
         ),
         Template(
             name="coordination",
             capabilities=frozenset({"coordination"}),
             resources=Resources(cores=0.25, memory_mb=128),
-            parameters=_ALL,
+            parameters=parameters_of("coordination"),
         ),
     )
 }

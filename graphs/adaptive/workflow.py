@@ -8,7 +8,9 @@ from typing import Any
 from langchain_core.runnables import RunnableConfig
 from langgraph.types import Send
 
-from crews.dynamic import UNCOORDINATED, AgentSpec, Specifier
+from crews.dynamic import UNCOORDINATED, AgentSpec, ResourcePool, Resources, Specifier
+from crews.dynamic.specification import RETRIES
+from graphs.adaptive.admission import Admission
 from graphs.branch import Branch
 from graphs.clock import Clock
 from graphs.parallel.nodes import QUESTIONS
@@ -57,6 +59,10 @@ class SpawnedWorker:
         return self.spec.concurrent_tasks
 
     @property
+    def timeout_s(self) -> float:
+        return self.spec.timeout_s
+
+    @property
     def perform(self) -> Callable[[Branch, Attempt], Answer | Any]:
         return self.made.perform
 
@@ -65,7 +71,9 @@ class AdaptiveWorkflow(ParallelWorkflow):
     """Works out which agents the queue needs, specifies them, and spawns them with `Send`, each with its branches.
 
     Branches of more than two kinds get a coordinator, which brings together what the others found. `specifier` says
-    which agents; `make` makes a worker of a specification. All else is as in a ParallelWorkflow.
+    which agents; `make` makes a worker of a specification. While an agent works, what its specification says that it
+    takes is its own: agents wait for it, and take no more than the machine has, or the run's `budget`, over all
+    processes. By default, what fails is tried up to three times more. All else is as in a ParallelWorkflow.
     """
 
     name = "adaptive"
@@ -81,14 +89,17 @@ class AdaptiveWorkflow(ParallelWorkflow):
         clock: Clock | None = None,
         review: Sequence[Review] = (),
         opener: Opener | None = None,
+        budget: Resources | None = None,
     ) -> None:
-        self._set_up((), options, clock, review, opener)
+        self._set_up((), options or Options(attempts=1 + RETRIES), clock, review, opener)
         self._specifier = specifier
         self._make = make
+        self._budget = budget
 
     @property
     def definition(self) -> dict[str, Any]:
-        return {**super().definition, "maker": self._make.__module__}
+        budget = {"budget": self._budget.model_dump()} if self._budget else {}
+        return {**super().definition, "maker": self._make.__module__, **budget}
 
     async def _analyze(self, state: ParallelState, config: RunnableConfig) -> dict[str, Any]:
         update = await super()._analyze(state, config)
@@ -105,11 +116,13 @@ class AdaptiveWorkflow(ParallelWorkflow):
 
     def _completed(self, binding: Binding) -> None:
         """Specify the agents; a coordinator among them gets a branch of its own, after all others."""
-        specs = self._specifier.specify([branch.kind for branch in binding.branches])
+        pool = self._pool(binding)
+        asked = self._specifier.specify([branch.kind for branch in binding.branches])
+        specs = [spec.model_copy(update={"resources": pool.fitted(spec.resources)}) for spec in asked]
         binding.extra["agents"] = [spec.model_dump(mode="json") for spec in specs]
-        asked = {branch.kind for branch in binding.branches}
+        kinds = {branch.kind for branch in binding.branches}
         coordinated = any(COORDINATION in spec.kinds for spec in specs)
-        if coordinated and len(asked) > UNCOORDINATED and COORDINATION not in asked:
+        if coordinated and len(kinds) > UNCOORDINATED and COORDINATION not in kinds:
             keys = tuple(branch.key for branch in binding.branches)
             binding.branches.append(Branch(key=COORDINATION, kind=COORDINATION, needs=keys, priority="high"))
 
@@ -121,6 +134,13 @@ class AdaptiveWorkflow(ParallelWorkflow):
 
     def _staff(self, binding: Binding) -> Staff:
         return Staff([SpawnedWorker(spec, self._make(spec)) for spec in _specs(binding)])
+
+    def _admission(self, binding: Binding) -> Admission:
+        return Admission(self._pool(binding), {spec.id: spec for spec in _specs(binding)}, binding.stop, self._clock)
+
+    def _pool(self, binding: Binding) -> ResourcePool:
+        lease = binding.ledger.lease
+        return ResourcePool(lease.database, run_id=lease.run_id, budget=self._budget)
 
     def _worker_nodes(self) -> dict[str, Callable[..., Any]]:
         return {"spawned_agent": self._attend_spawned}

@@ -70,7 +70,7 @@ class Attempts:
         expiring: asyncio.Future[str] = self._loop.create_future()
         self._expiring[branch.key] = expiring
         attempt = Attempt(self._recorder.ledger.lease.run_id, step.attempt, own, step.path, needed)
-        limit = branch.timeout_s or self._options.timeout_s
+        limit = branch.timeout_s or self._options.timeout_s or getattr(worker, "timeout_s", None)
         began = self._clock.now()
         timer = asyncio.create_task(self._time_out(expiring, limit)) if limit else None
         with self._stop.interrupting(lambda: own.request(self._stop.reason)):

@@ -2,8 +2,8 @@
 
 import asyncio
 import functools
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, ExitStack, nullcontext
 from typing import Any
 
 from core.errors import AccountingError
@@ -25,6 +25,7 @@ class Dispatch:
 
     A wave of them is sent; each of the graph's nodes attends one. A wave's turn ends when all of it has ended, or
     before that when something else could be done: then those still at work go on, and are attended again with the next.
+    `admitted` is entered while a worker is at work: it can let it wait, which is no part of a branch's time.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class Dispatch:
         clock: Clock,
         width: int,
         revisions: int,
+        admitted: Callable[[str], AbstractAsyncContextManager[Any]] | None = None,
     ) -> None:
         self.board = board
         self.staff = staff
@@ -51,6 +53,7 @@ class Dispatch:
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._slots = asyncio.Semaphore(width)
+        self._admitted = admitted or (lambda worker: nullcontext())
         self._desks = {name: asyncio.Semaphore(worker.capacity) for name, worker in staff.workers.items()}
         self._running: dict[str, asyncio.Task[None]] = {}
         self._since: dict[str, float] = {}
@@ -152,7 +155,7 @@ class Dispatch:
         load = self.staff.load[name]
         load.active += 1
         try:
-            async with self._desks[name], self._slots:
+            async with self._desks[name], self._slots, self._admitted(name):
                 self.stop.check()
                 step = await self._recorder.begin(key, name)
                 outcome = await self._attempts.made(branch, self.staff.workers[name], step, self._needed(branch))

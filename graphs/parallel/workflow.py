@@ -3,6 +3,7 @@
 import asyncio
 import functools
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Literal
 
 from langchain_core.runnables import RunnableConfig
@@ -219,6 +220,10 @@ class ParallelWorkflow:
     def _staff(self, binding: "Binding") -> Staff:
         return Staff(self.workers)
 
+    def _admission(self, binding: "Binding") -> Callable[[str], AbstractAsyncContextManager[Any]] | None:
+        """What a worker has to go through before it begins, see Dispatch; None for nothing."""
+        return None
+
     async def _attend(self, worker: str, sent: Sent, config: RunnableConfig) -> dict[str, Any]:
         outcomes = await (await self._dispatch(config)).attend(sent["keys"], worker)
         return {"arrivals": [[key, outcome.status] for key, outcome in outcomes.items()]} if outcomes else {}
@@ -276,7 +281,10 @@ class ParallelWorkflow:
         for number, revision in enumerate(revisions, start=1):
             board.revise(revision, number)
         staff = self._staff(binding)
-        return Dispatch(board, recorder, staff, self.options, binding.stop, self._clock, width, len(revisions))
+        admitted = self._admission(binding)
+        return Dispatch(
+            board, recorder, staff, self.options, binding.stop, self._clock, width, len(revisions), admitted
+        )
 
     async def _binding(self, config: RunnableConfig) -> "Binding":
         thread_id = str(config["configurable"]["thread_id"])

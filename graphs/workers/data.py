@@ -84,12 +84,13 @@ class DataWorker:
 def _outcome(key: str, request: TransformationRequest, done: Transformation) -> Outcome:
     """The account of the source's rows up to the first rule that makes other rows of them; the whole is in the result.
 
-    `output` refers to the files where one reference can: unpartitioned Parquet.
+    `output` refers to the files where one reference can: unpartitioned Parquet, of the rows that the account ends with.
     """
     first = done.account[0]
     values = done.model_dump(mode="json", exclude={"notes"}, exclude_none=True)
     told = bounded(values, done.quality.overall if done.quality else None, done.notes)
-    plain = request.output_format == "parquet" and not request.partition_by and done.files
+    ends = done.records == (first.rows_out if first.produced is None else first.produced)
+    plain = request.output_format == "parquet" and not request.partition_by and done.files and ends
     return Outcome(
         task=key,
         status="done",

@@ -15,7 +15,10 @@ _MAX_COLUMNS = 300
 
 
 class TechnicalRequest(Scope):
-    """Examine datasets: what they are made of, how large they are, and by what their rows are told apart."""
+    """Examine datasets: what they are made of, how large they are, and by what their rows are told apart; the latter
+    only where `rows` are read."""
+
+    rows: bool = True
 
 
 class Examined(BaseModel):
@@ -65,7 +68,7 @@ def examined(request: TechnicalRequest, inquiry: Inquiry) -> Technical:
     """Examine the datasets of a request. What cannot be read is told from what its source says alone."""
     datasets = inquiry.datasets(request.query, request.paths, request.max_datasets)
     shown = _MAX_COLUMNS // max(1, len(datasets))
-    found = [_examined(dataset, inquiry, shown) for dataset in datasets]
+    found = [_examined(dataset, inquiry, shown, request.rows) for dataset in datasets]
     known = [_known(dataset, one) for dataset, one in zip(datasets, found, strict=True)]
     return Technical(
         datasets=found,
@@ -74,8 +77,8 @@ def examined(request: TechnicalRequest, inquiry: Inquiry) -> Technical:
     )
 
 
-def _examined(dataset: Dataset, inquiry: Inquiry, shown: int) -> Examined:
-    described, keys = dataset.description, _keys(dataset, inquiry)
+def _examined(dataset: Dataset, inquiry: Inquiry, shown: int, read: bool) -> Examined:
+    described, keys = dataset.description, _keys(dataset, inquiry) if read else None
     counted = keys.rows if keys and keys.whole else None
     return Examined(
         location=described.location,

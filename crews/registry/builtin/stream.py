@@ -16,6 +16,7 @@ from crews.registry.builtin import offsets
 from crews.registry.builtin.batch import BATCH
 from crews.registry.builtin.record_stream import Message, stream_at
 from crews.registry.job import Job
+from tools.context import ToolContext
 from tools.engine.engine import Engine, written
 from tools.engine.rowid import ROW, first_row, unreadable_row
 from tools.quality.departure import count, record, unreadable
@@ -69,6 +70,12 @@ class StreamProcessor(BaseModel):
             notes=notes,
             result={"stream": stream.name, "from": began, "to": positions, "batches": len(reading.files)},
         )
+
+    def has_new(self, source: str, context: ToolContext, database: Database) -> bool:
+        """Whether there is something in the stream that this reader has not got to. Raises SourceError, Refused."""
+        stream = stream_at(source, context)
+        messages, lost = stream.since(offsets.of(database, stream.name, self.reader), 1)
+        return bool(messages or lost)
 
     def confirm(self, database: Database, outcome: Outcome) -> None:
         """Put on record where this reader has got to. Harmless to do twice."""
