@@ -67,10 +67,11 @@ def policy(rules: int = 1_000, agents: int = 10_000, decisions: int = 50_000) ->
             "scope": "stage",
             "resources": {"cpu": rng.randint(1, 110), "memory": 8},
         }
-        began = time.perf_counter()
+        # It waits for nothing: what other processes take of the machine is not its cost.
+        began = time.thread_time()
         decision = decide(delegator, delegate, task_type, context, held=held, asked=asked)
-        took[decision.verdict].append(time.perf_counter() - began)
-    print(f"policy: {rules} rules, {agents} agents, {decisions} decisions; microseconds")
+        took[decision.verdict].append(time.thread_time() - began)
+    print(f"policy: {rules} rules, {agents} agents, {decisions} decisions; microseconds of processor time")
     for verdict, seconds in sorted(took.items()):
         _tell(verdict, [1e6 * each for each in seconds])
     every = [1e6 * each for seconds in took.values() for each in seconds]

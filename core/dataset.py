@@ -8,7 +8,7 @@ class DatasetRef(BaseModel):
 
     `paths` are absolute; `rows` is how many rows there are; `columns` maps name to Ibis type text, in file order.
     `without` are Parquet files too: whoever stands in one of them, by `_row`, has left, and is none of the rows.
-    `ids`, if there are any, are files with the `_row`s of the rows, in their order: then `paths` have none.
+    `ids`, if there are any, are files with the `_row`s of the rows: then `paths` have none.
     """
 
     model_config = ConfigDict(frozen=True)

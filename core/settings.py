@@ -80,6 +80,11 @@ class Settings(BaseSettings):
             ) from error
 
     @property
+    def engine_threads(self) -> int:
+        """`threads`, or the machine's cores."""
+        return self.threads or psutil.cpu_count() or 1
+
+    @property
     def engine_memory_mb(self) -> int:
         """`memory_mb`, or the share of the machine's memory that engines get without it."""
         return self.memory_mb or round(psutil.virtual_memory().total / 2**20 * ENGINE_SHARE_OF_MEMORY)

@@ -56,7 +56,8 @@ class Task(BaseModel):
 
     `round` is 0 on the first pass and grows with each enhancement of the data, which makes a new task of the same
     place. `inputs` are the keys of the tasks whose output this one continues, `context` maps other datasets to the
-    keys of the tasks whose output it only looks at.
+    keys of the tasks whose output it only looks at. An `aligned` task continues the same shard of the stage before:
+    its input has its rows and no others.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -68,6 +69,7 @@ class Task(BaseModel):
     round: int = 0
     priority: Literal["low", "medium", "high"] = "medium"
     repair: bool = False
+    aligned: bool = False
     inputs: tuple[str, ...] = ()
     context: dict[str, tuple[str, ...]] = Field(default_factory=dict)
 

@@ -19,7 +19,7 @@ from crews.skills.stages import STAGE_PROFILES
 from tools.engine.engine import Engine
 from tools.engine.limits import Limits
 from tools.engine.rowid import ROW, unreadable_row
-from tools.engine.shard import shard
+from tools.engine.shard import count_shard, shard
 from tools.orchestration.columns import keys
 from tools.quality.checks import testable
 from tools.quality.departure import count, record, remaining, unreadable
@@ -161,8 +161,8 @@ def validate_dataset(engine: Engine, task: Task, work: Work) -> Outcome:
 
 def apply_rules(engine: Engine, task: Task, work: Work) -> Outcome:
     """Apply the dataset's rules of the task's stage to the shard's rows."""
-    rows = shard(engine, work.inputs, task.shard, task.shards)
-    rows_in = sum(ref.rows for ref in work.inputs) if task.shards == 1 else engine.count(rows)
+    cut = (0, 1) if task.aligned else (task.shard, task.shards)
+    rows, rows_in = shard(engine, work.inputs, *cut), count_shard(engine, work.inputs, *cut)
     stage_rules = work.spec.transformation if task.stage == Stage.TRANSFORMATION else work.spec.enrichment
     others = {dataset: engine.read(refs) for dataset, refs in work.context.items()}
 
@@ -220,7 +220,7 @@ def _for_target(engine: Engine, rows: Table, columns: list[str], path: Path) -> 
     ordered = rows.order_by(ROW)
     output = engine.write(ordered.select(*columns), path / "output.parquet")
     own = [name for name in rows.columns if name == ROW or name.startswith(FOUND)]
-    ids = engine.write(ordered.select(*own), path / "ids.parquet")
+    ids = engine.write(rows.select(*own), path / "ids.parquet")
     if ids.rows != output.rows:
         raise AccountingError(f"{output.rows} rows are on file, but {ids.rows} ids, at {path}.")
     return output.model_copy(update={"ids": ids.paths}), engine.read([ids])

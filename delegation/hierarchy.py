@@ -1,6 +1,6 @@
 """Hierarchy: a coordinator takes a task apart, workers do the parts, the coordinator puts together what they did."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -10,6 +10,7 @@ from core import journal
 from core.errors import InputError
 from core.store import Database
 from delegation.clock import Clock, SystemClock
+from delegation.decision import Decision, events
 from delegation.gathering import Answer, gather, patience
 
 # From this complexity on a task is taken apart once, and from that on twice: its parts are taken apart again.
@@ -103,7 +104,8 @@ class Part(BaseModel):
 
 class Whole(BaseModel):
     """What came of a task: `done` if all parts are and nothing is wrong with the whole; `invalid` if something is, as
-    `problems` says; `partial` if parts are missing; `failed` if all are, and then there is no `result`."""
+    `problems` says, or it could not be put together; `partial` if parts are missing; `failed` if all are, and then
+    there is no `result`."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -145,30 +147,33 @@ class Coordinator:
 
         Each part goes to the worker with the fewest parts so far among those that can do it and may be handed it; among
         equals to the first by id. A hand-over for which a person must agree first is refused. All that came of the
-        parts, failures too, is in the result, and in the journal. Raises InputError if two parts have one id.
+        parts, failures too, is in the result, and in the journal with the decisions on the hand-overs. Raises
+        InputError if two parts have one id.
         """
         levels = levels_of(work.complexity)
         tree = self._tree(work, levels)
         leaves = tree.leaves()
         if len({leaf.id for leaf in leaves}) < len(leaves):
             raise InputError(f"Two parts of {work.id} have one id.", remedy="Name each by an id of its own.")
-        outcomes = self._performed(leaves)
+        rulings: list[Ruling] = []
+        outcomes = self._performed(leaves, rulings)
         parts = [self._outcome(branch, outcomes) for branch in tree.branches or [tree]]
         whole = self._whole(work, levels, parts)
         event = journal.Event(run_id=run_id, kind="hierarchy.closed", actor=self.id, data=_told(whole))
-        self._database.transaction(lambda connection: journal.write(connection, event))
+        decisions = events([ruling for ruling in rulings if isinstance(ruling, Decision)], run_id)
+        self._database.transaction(lambda connection: journal.write(connection, *decisions, event))
         return whole
 
     def _tree(self, work: Work, levels: int) -> "_Tree":
         parts = self._plan.parts(work) if levels else ()
         return _Tree(work, [self._tree(part, levels - 1) for part in parts])
 
-    def _performed(self, leaves: Sequence[Work]) -> dict[str, Part]:
+    def _performed(self, leaves: Sequence[Work], rulings: list[Ruling]) -> dict[str, Part]:
         """What came of the parts that are not taken apart, all done at once."""
         given: dict[str, Worker] = {}
         outcomes: dict[str, Part] = {}
         for leaf in leaves:
-            worker, refusal = self._handed_over(leaf, [other.id for other in given.values()])
+            worker, refusal = self._handed_over(leaf, [other.id for other in given.values()], rulings)
             if worker:
                 given[leaf.id] = worker
             else:
@@ -180,16 +185,21 @@ class Coordinator:
         types = {leaf.id: leaf.task_type for leaf in leaves}
         return outcomes | {name: _ended(name, types[name], given[name], answer) for name, answer in answers.items()}
 
-    def _handed_over(self, part: Work, busy: Sequence[str]) -> tuple[Worker | None, str]:
+    def _handed_over(self, part: Work, busy: Sequence[str], rulings: list[Ruling]) -> tuple[Worker | None, str]:
         """Who gets the part; or nobody, and why those who could do it may not. `busy` names who got parts so far."""
         able = [worker for worker in self._workers if part.task_type in worker.task_types]
         refusals = []
         for worker in sorted(able, key=lambda worker: (busy.count(worker.id), worker.id)):
             ruling = self._policy.can_delegate(self.id, worker.id, part.task_type, part.context)
+            rulings.append(ruling)
             if ruling.allowed and not ruling.approval:
                 return worker, ""
             refusals.append(f"{worker.id}: {ruling.reason}{', once a person agrees' if ruling.allowed else ''}")
         return None, "; ".join(refusals)
+
+    def _called(self, function: Callable[..., Any], *arguments: Any) -> Answer[Any]:
+        """What the plan says of work that is done: where it fails, the work is not lost."""
+        return gather({"plan": partial(function, *arguments)}, timeout_s=self._timeout_s, clock=self._clock)["plan"]
 
     def _outcome(self, tree: "_Tree", outcomes: Mapping[str, Part]) -> Part:
         """What came of a part; if it was taken apart, of its own parts together."""
@@ -214,8 +224,10 @@ class Coordinator:
         if not results:
             return Whole(id=work.id, status="failed", levels=levels, parts=tuple(parts))
         # A task that was not taken apart is its own only part, and there is nothing to put together.
-        result = self._plan.whole(work, results) if levels else results[work.id]
-        problems = tuple(self._plan.problems(work, result))
+        put = self._called(self._plan.whole, work, results) if levels else Answer(results[work.id])
+        result = put.value
+        found: Answer[Any] = put if put.failure else self._called(lambda: tuple(self._plan.problems(work, result)))
+        problems: tuple[str, ...] = (found.failure,) if found.failure else found.value or ()
         status = "partial" if len(results) < len(parts) else "invalid" if problems else "done"
         return Whole(id=work.id, status=status, levels=levels, parts=tuple(parts), result=result, problems=problems)
 

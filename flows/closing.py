@@ -1,5 +1,6 @@
 """The end of a run: its evidence, its account, and, if the gate lets it, its publication."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from core import run as runs
@@ -30,11 +31,16 @@ def publish_run(session: Session, plan: Plan, tasks: list[Task], outcomes: dict[
     if recorded is not None:
         return Closing.model_validate(recorded)
     step = ledger.begin("publish", actor="flow")
-    with _engine(session, step) as engine:
+    refs = outputs(last_stage(tasks, session.spec.result), outcomes)
+    version = f"{session.run_id}-{step.attempt}-{session.lease.token}"
+    with ThreadPoolExecutor(1) as beside, _engine(session, step) as engine:
+        # Files that are published as they are, are copied while the engine is at work on the evidence.
+        copied = beside.submit(_copied, session, refs, version) if all(ref.ids for ref in refs) else None
         evidence = write_evidence(engine, histories(plan, tasks, outcomes, result=session.spec.result), step.path)
         records = account(session.spec.result, tasks, outcomes, evidence)
         check_records(records)
-        folder = _staged(engine, session, tasks, outcomes, f"{session.run_id}-{step.attempt}-{session.lease.token}")
+        folder = copied.result() if copied else _written(engine, session, refs, version)
+        _check_staged(folder, refs)
     closing = Closing(records=records, left=evidence.left, repairs=evidence.repairs, version=str(folder))
     ledger.commit(
         step,
@@ -151,22 +157,23 @@ def _engine(session: Session, step: Step) -> Engine:
     return Engine(session.limits, step.path, session.stop, session.spec.engine)
 
 
-def _staged(engine: Engine, session: Session, tasks: list[Task], outcomes: dict[str, Outcome], version: str) -> Path:
-    spec = session.spec
-    refs = outputs(last_stage(tasks, spec.result), outcomes)
-    if all(ref.ids for ref in refs):
-        folder = stage_files([Path(path) for ref in refs for path in ref.paths], session.target, version)
-    else:
-        rows = engine.read(refs)
-        order = list(spec.aggregation.group_by) if spec.aggregation else [ROW]
-        visible = [column for column in rows.columns if not column.startswith("_")]
-        if absent := [name for name in spec.target.partition_by if name not in visible]:
-            raise TargetError(
-                f"The result has no column {', '.join(absent)} to partition by; it has {', '.join(visible)}.",
-                remedy="Correct `target.partition_by`.",
-            )
-        folder = stage(engine, rows.order_by(order).select(visible), session.target, version, spec.target.partition_by)
+def _copied(session: Session, refs: list[DatasetRef], version: str) -> Path:
+    return stage_files([Path(path) for ref in refs for path in ref.paths], session.target, version)
+
+
+def _written(engine: Engine, session: Session, refs: list[DatasetRef], version: str) -> Path:
+    spec, rows = session.spec, engine.read(refs)
+    order = list(spec.aggregation.group_by) if spec.aggregation else [ROW]
+    visible = [column for column in rows.columns if not column.startswith("_")]
+    if absent := [name for name in spec.target.partition_by if name not in visible]:
+        raise TargetError(
+            f"The result has no column {', '.join(absent)} to partition by; it has {', '.join(visible)}.",
+            remedy="Correct `target.partition_by`.",
+        )
+    return stage(engine, rows.order_by(order).select(visible), session.target, version, spec.target.partition_by)
+
+
+def _check_staged(folder: Path, refs: list[DatasetRef]) -> None:
     staged, expected = count_rows(folder), sum(ref.rows for ref in refs)
     if staged != expected:
         raise AccountingError(f"The result has {expected} rows, but {staged} are on file at {folder}.")
-    return folder

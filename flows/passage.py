@@ -3,6 +3,9 @@
 from core.task import Outcome, Task
 from flows.approval import answer, shown
 from flows.gate import Route, Verdict, judge, settle
+from flows.planning import planned
+from flows.replanning.changes import Changes
+from flows.replanning.replan import replan
 from flows.session import Session
 from flows.state import Checkpoint, PipelineState
 
@@ -21,14 +24,20 @@ def passed(
     if recorded is None:
         gate = session.spec.gate
         verdict = judge(gate, tasks, outcomes)
+        recovery, agents = state.error_recovery, state.team_assignments
+        kinds = failures(outcomes)
+        changes = replan(session, planned(session), recovery, agents, tasks, outcomes) if kinds else None
         route, reason = settle(
             gate,
             verdict,
-            state.error_recovery,
-            failures=failures(outcomes),
+            recovery,
+            failures=kinds,
             repairable=bool(_repairable(verdict, checkpoint)),
             approvable=approved_by is not None,
+            change=changes.possible if changes else None,
         )
+        if changes:
+            tell(session, changes, route)
         approval = None
         if route == Route.WAIT:
             last = ledger.recorded(f"gate/{checkpoint.passes - 1}") or {}
@@ -37,6 +46,7 @@ def passed(
             route, reason, approval = answer(session, seen, reason, approved_by=approved_by, waited_for=waited_for)
         step = ledger.begin(key, actor="gate")
         recorded = {"verdict": verdict.model_dump(mode="json"), "route": route, "approval": approval}
+        recorded |= {"changes": changes.model_dump(mode="json")} if changes else {}
         told = {
             "route": route,
             "reason": reason,
@@ -47,6 +57,25 @@ def passed(
         }
         ledger.commit(step, recorded, actor="gate", told=told)
     return Verdict.model_validate(recorded["verdict"]), Route(recorded["route"])
+
+
+def tell(session: Session, changes: Changes, route: Route) -> None:
+    """Put the trace of a replan into the journal: why each task failed, and what the next round changes."""
+    ledger = session.ledger
+    for analysis in changes.analyses:
+        ledger.tell("replan.analysed", step=analysis.task, failure=analysis.kind, reason=analysis.reason)
+    if route == Route.RETRY:
+        for change in changes.told:
+            ledger.tell("replan.made", change=change)
+    else:
+        spent = ["the retries are spent"] if changes.possible else changes.unmet
+        ledger.tell("replan.refused", reason="; ".join(spent))
+
+
+def changes_of(session: Session, checkpoint: Checkpoint) -> Changes:
+    """What the last passage decided to change before the next round."""
+    recorded = session.ledger.recorded(f"gate/{checkpoint.passes - 1}") or {}
+    return Changes.model_validate(recorded.get("changes") or {})
 
 
 def failures(outcomes: dict[str, Outcome]) -> set[str]:

@@ -26,7 +26,7 @@ def _made(session: Session, approved_by: str | None) -> Plan:
     # What fits on one engine fits on the other, and Spark would take seconds for each stage.
     with Engine(session.limits, step.path, session.stop) as engine:
         inspections = examine(engine, session.spec, surroundings)
-    plan = make_plan(session.spec, inspections).model_copy(update=changed._asdict())
+    plan = make_plan(session.spec, inspections, threads=session.threads).model_copy(update=changed._asdict())
     register(session.lease.database, session.spec, plan, base_dir=session.surroundings.base_dir, by="flow")
     told = {
         "level": plan.level,

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-import psutil
-
 from core import run as runs
 from core.errors import RunFinished, SpecChanged
 from core.journal import Event, Listener
@@ -100,7 +98,7 @@ def open_session(
         ledger=ledger,
         stop=stop,
         surroundings=Surroundings(base_dir=run.base_dir, database_url=database.url),
-        threads=settings.threads or psutil.cpu_count() or 1,
+        threads=settings.engine_threads,
         memory_mb=settings.engine_memory_mb,
         began=run.created_at,
         rules=rules,

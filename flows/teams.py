@@ -54,7 +54,8 @@ def assigner_for(session: Session, loads: Loads, tell: Tell, approve: Approve) -
         return terms_of(session, task)
 
     if session.spec.assignment == "auction":
-        auction = AuctionAssigner(session.lease.database, cards=known, run_id=session.run_id)
+        busy = {agent: load.tasks for agent, load in loads.items()}
+        auction = AuctionAssigner(session.lease.database, cards=known, loads=busy, run_id=session.run_id)
         return Permitted(auction, policy, terms, tell, approve)
     if session.spec.assignment == "optimizer":
         return OptimizerAssigner(session, policy, terms, tell, approve, loads)

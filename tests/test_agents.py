@@ -62,12 +62,13 @@ class Shop:
         shard: int = 0,
         shards: int = 1,
         repair: bool = False,
+        aligned: bool = False,
     ) -> Outcome:
         """What the stage's agent makes of a task, checked to balance and to lie where it should."""
         self._attempts += 1
         path = self.folder / f"attempt-{self._attempts}"
         path.mkdir(parents=True)
-        task = Task(stage=stage, dataset=dataset, shard=shard, shards=shards, repair=repair)
+        task = Task(stage=stage, dataset=dataset, shard=shard, shards=shards, repair=repair, aligned=aligned)
         agent = next(agent for agent in AGENTS.values() if stage in agent.stages)
         work = Work(
             spec=self.spec,
@@ -202,6 +203,11 @@ def test_sharded_stages_come_to_the_same_rows_as_unsharded_ones(shop: Shop, n: i
     enriched = shop.perform(Stage.ENRICHMENT, "orders", transformed, context=context)
     shards = shop.shards(n, Stage.ENRICHMENT, "orders", *sharded, context=context)
     same(enriched, shards)
+    continued = [
+        shop.perform(Stage.ENRICHMENT, "orders", one, context=context, shard=i, shards=n, aligned=True)
+        for i, one in enumerate(sharded)
+    ]
+    same(enriched, continued)
     for name in context:
         assert set(ids(*(outcome.used[name] for outcome in shards))) == set(ids(enriched.used[name]))
     grouped, once_more = (

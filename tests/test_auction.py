@@ -275,6 +275,18 @@ def test_tasks_are_assigned_by_auction_and_spread_over_equals(database: Database
         AuctionAssigner(database).assign([Task(stage=Stage.AGGREGATION, dataset="o")], agents)
 
 
+def test_who_has_all_it_may_have_is_not_asked_where_another_can_do_the_task(database: Database) -> None:
+    """And who is busy asks for more. Where there is no other, it is for the policy to say what follows."""
+    tasks = [Task(stage=Stage.VALIDATION, dataset="orders", shard=shard) for shard in range(2)]
+    agents = {name: frozenset({Stage.VALIDATION}) for name in ("ann", "bob")}
+    given = AuctionAssigner(database, loads={"ann": 10}).assign(tasks, agents)
+    assert [assignment.agent for assignment in given] == ["bob", "bob"]
+    given = AuctionAssigner(database, loads={"ann": 4}).assign(tasks, agents)
+    assert [assignment.agent for assignment in given] == ["bob", "bob"]
+    given = AuctionAssigner(database, loads={"ann": 10, "bob": 12}).assign(tasks, agents)
+    assert [assignment.agent for assignment in given] == ["ann", "ann"]
+
+
 def test_what_an_agent_was_measured_to_do_comes_from_the_run_store(
     database: Database, run_id: str, tmp_path: Path
 ) -> None:

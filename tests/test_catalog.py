@@ -18,7 +18,7 @@ from core.store import Database
 from tools.discovery import annotate, catalog, crawl, pieces
 from tools.discovery.adapters.files import FilesAdapter
 from tools.discovery.dataset import SourceType
-from tools.discovery.search import CAP, Filters, Hits, left_out, search
+from tools.discovery.search import CAP, Filters, Hits, _marks, left_out, search
 from tools.discovery.vocabulary import understand
 
 
@@ -296,18 +296,22 @@ def test_of_very_many_only_the_cap_is_looked_at_and_the_answer_says_so(database:
     assert (hits.found, hits.capped, len(hits.best)) == (CAP, True, 10)
 
 
-def test_a_filter_by_sources_leaves_the_same_whether_they_are_known_to_be_common_or_not(
-    lake: Path, database: Database
+def test_a_filter_leaves_the_same_whether_what_passes_it_is_known_to_be_common_or_not(
+    lake: Path, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Before ANALYZE the index has to find them, after it they are looked at one by one."""
     crawl(str(lake), database)
-    for analyzed in (False, True):
-        if analyzed:
-            pieces.settle(database, many=True)
-        for words, kinds, expected in (
-            ("order", [SourceType.DATA_LAKE], {"orders"}),
-            ("order", [SourceType.DATA_LAKE, SourceType.FILE_SYSTEMS], {"orders", "returns"}),
-            ("*", [SourceType.FILE_SYSTEMS], {"returns"}),
-            ("order", [SourceType.STREAMING], set()),
+    for common in (2.0, 0.0):
+        monkeypatch.setattr("tools.discovery.search._COMMON", common)
+        # What was known before is forgotten.
+        _marks.cache_clear()
+        for words, kinds, domains, expected in (
+            ("order", [SourceType.DATA_LAKE], [], {"orders"}),
+            ("order", [SourceType.DATA_LAKE, SourceType.FILE_SYSTEMS], [], {"orders", "returns"}),
+            ("*", [SourceType.FILE_SYSTEMS], [], {"returns"}),
+            ("order", [SourceType.STREAMING], [], set()),
+            ("id", [], ["orders"], {"orders"}),
+            ("id", [], ["customer", "returned orders", "the"], {"customers"}),
+            ("*", [SourceType.DATA_LAKE], ["orders", "returns"], {"orders"}),
         ):
-            assert set(names(found(database, words, Filters(source_types=kinds)))) == expected
+            assert set(names(found(database, words, Filters(source_types=kinds, domains=domains)))) == expected

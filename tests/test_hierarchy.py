@@ -10,7 +10,9 @@ import pytest
 from core import journal
 from core.errors import InputError
 from core.store import Database
+from delegation import AgentCard, Authority, Policy, load_rules
 from delegation.hierarchy import Coordinator, Work, levels_of
+from delegation.load import Load, Loads
 from tests.hand import TurnedClock, answered
 
 
@@ -154,6 +156,40 @@ def test_a_part_that_hangs_is_late_and_the_others_count(database: Database) -> N
 def test_a_result_that_is_wrong_is_invalid_and_says_how(database: Database) -> None:
     whole = Coordinator(database, "boss", [Doing("a", lambda part: 1)], Rules(), Halves()).coordinate(task(0.5))
     assert (whole.status, whole.problems) == ("invalid", ("2 is not the sum",))
+
+
+@pytest.mark.parametrize("fails", ["whole", "problems"])
+def test_a_plan_that_fails_on_what_was_done_loses_none_of_it(
+    database: Database, monkeypatch: pytest.MonkeyPatch, fails: str
+) -> None:
+    def failing(*given: Any) -> Any:
+        raise ValueError("no way\nto say")
+
+    plan = Halves()
+    monkeypatch.setattr(plan, fails, failing)
+    whole = Coordinator(database, "chief", [Doing("a", total)], Rules(), plan).coordinate(task(0.5))
+    assert (whole.status, whole.problems) == ("invalid", ("ValueError: no way to say",))
+    assert [part.result for part in whole.parts] == [6, 22]
+
+
+def test_the_decisions_of_the_policy_on_the_parts_are_in_the_journal(database: Database) -> None:
+    cards = [
+        AgentCard(id="chief", authority=Authority.STAGE_COORDINATOR),
+        AgentCard(id="a", authority=Authority.PIPELINE_COLLABORATOR, capacity=0),
+        AgentCard(id="b", authority=Authority.PIPELINE_COLLABORATOR),
+    ]
+
+    class Sums(Halves):
+        def parts(self, work: Work) -> Sequence[Work]:
+            context = {"scope": "stage", "quality_threshold": 0.9}
+            changed = {"task_type": "data_validation", "context": context}
+            return [part.model_copy(update=changed) for part in super().parts(work)]
+
+    workers = [Doing(name, total, frozenset({"data_validation"})) for name in ("a", "b")]
+    policy = Policy(load_rules(), cards, Loads({"a": Load(agent="a", capacity=0), "b": Load(agent="b", capacity=10)}))
+    assert Coordinator(database, "chief", workers, policy, Sums()).coordinate(task(0.5)).status == "done"
+    told = [(e.kind, e.data["delegate"]) for e in journal.events(database, None, kind="delegation.")]
+    assert told == [("delegation.refused", "a"), ("delegation.allowed", "b")] * 2
 
 
 def test_inner_parts_are_put_together_before_the_whole(database: Database) -> None:

@@ -340,5 +340,6 @@ def test_edits_of_the_text_are_edits_of_its_values_and_touch_no_other_line(made:
     made = [edit for edit in made if edit.kind != "rename"] + renames[:1]
     text = edited_text(SPEC, made)
     assert yaml_values(text, "text") == edited_values(yaml_values(SPEC, "text"), made)
+    assert edited_text(SPEC.replace("\n", "\r\n"), made) == text.replace("\n", "\r\n")
     for comment in ("# The pipeline of the shop's orders.", "# as the shop sends them", "# one order, one row"):
         assert comment in text

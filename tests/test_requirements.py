@@ -94,6 +94,46 @@ def test_a_stage_that_must_see_its_dataset_whole_is_not_sharded(tmp_path: Path) 
     assert len(plan.tasks) == 15
 
 
+@pytest.mark.parametrize(
+    ("rows", "threads", "complexity", "shards"),
+    [
+        (4_000, 8, "auto", (1, 1)),
+        (400_000, 8, "auto", (1, 1)),
+        (1_000_000, 2, "auto", (2, 2)),
+        (6_000_000, 2, "auto", (2, 2)),
+        (6_000_000, 8, "auto", (4, 4)),
+        (12_000_000, 2, "auto", (4, 4)),
+        (60_000_000, 2, "auto", (7, 6)),
+        (4_000, 8, "complex", (7, 6)),
+    ],
+)
+def test_a_level_that_was_picked_is_spent_on_shards_that_are_worth_a_task(
+    rows: int, threads: int, complexity: str, shards: tuple[int, int]
+) -> None:
+    """As many as run at a time, if each has rows enough, and more where each has more than a pass; one that is asked
+    for is spent whole. Shards of enrichment go on with those of the transformation, where there are as many."""
+    rules = [{"rule": "trim", "columns": ["x"]}]
+    spec = parse(
+        {
+            "name": "one",
+            "complexity": complexity,
+            "sources": {"a": {"kind": "csv", "path": "a", "columns": {"x": "string"}}},
+            "transformation": {"a": rules},
+            "enrichment": {"a": rules},
+            "target": {"path": "out"},
+        }
+    )
+    plan = make_plan(spec, {"a": _found(rows)}, threads=threads)
+    before, after = (
+        [task for task in plan.tasks if task.stage == stage] for stage in (Stage.TRANSFORMATION, Stage.ENRICHMENT)
+    )
+    assert (len(before), len(after)) == shards
+    keys = tuple(task.key for task in before)
+    aligned = len(before) == len(after) > 1
+    assert [task.aligned for task in after] == [aligned] * len(after)
+    assert [task.inputs for task in after] == ([(key,) for key in keys] if aligned else [keys] * len(after))
+
+
 @pytest.mark.parametrize(("rows", "level"), [(10, "standard"), (4_999_000, "standard"), (5_000_000, "complex")])
 def test_auto_picks_the_level_by_size(rows: int, level: str) -> None:
     """Three sources are no longer simple."""

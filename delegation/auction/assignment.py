@@ -21,21 +21,29 @@ class AuctionAssigner:
     """Puts up each task, one after another, to agents that bid by rules; second-price.
 
     `cards` say how well each agent can do a stage; one without a card can do its stages fully. What an agent was
-    measured to do in earlier runs counts, and so do the tasks that it has got from this assigner already. The auctions
+    measured to do in earlier runs counts, and so do the tasks that it has by `loads` and that it has got from this
+    assigner already. One that has all it may have by `loads` is not asked, where another can do the task. The auctions
     are on record and in the journal of the run.
     """
 
     def __init__(
-        self, database: Database, *, cards: Mapping[str, AgentCard] | None = None, run_id: str | None = None
+        self,
+        database: Database,
+        *,
+        cards: Mapping[str, AgentCard] | None = None,
+        loads: Mapping[str, int] | None = None,
+        run_id: str | None = None,
     ) -> None:
         self._database = database
         self._cards = cards or {}
+        self._loads = loads or {}
         self._run_id = run_id
 
     def assign(self, tasks: Sequence[Task], agents: Mapping[str, frozenset[Stage]]) -> list[Assignment]:
         """An assignment for each task, in order. Raises InputError if a task finds no agent."""
+        agents = self._asked(agents)
         known = {agent: measured(self._database, agent) for agent in agents}
-        loads: Counter[str] = Counter()
+        loads = Counter(self._loads)
         assignments = []
         for task in tasks:
             of_stage = [known[agent][task.stage] for agent in agents if task.stage in known[agent]]
@@ -55,6 +63,15 @@ class AuctionAssigner:
             loads[result.winner] += 1
             assignments.append(Assignment(task=task.place, agent=result.winner, reason=_reason(result)))
         return assignments
+
+    def _asked(self, agents: Mapping[str, frozenset[Stage]]) -> dict[str, frozenset[Stage]]:
+        """Who bids for what stages: full agents only for those that no other can do."""
+        free = {
+            agent for agent, stages in agents.items() if self._loads.get(agent, 0) < self._card(agent, stages).capacity
+        }
+        covered = frozenset().union(*(agents[agent] for agent in free))
+        asked = {agent: stages if agent in free else stages - covered for agent, stages in agents.items()}
+        return {agent: stages for agent, stages in asked.items() if stages or not agents[agent]}
 
     def _card(self, agent: str, stages: frozenset[Stage]) -> AgentCard:
         """The agent's card, with the skills for stages that it performs."""

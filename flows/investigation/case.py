@@ -121,8 +121,8 @@ def _fresh(database: Database, run: runs.Run, settings: Settings) -> bool:
 
 
 def text_of(path: str) -> str:
-    """The text of a document. Raises InputError."""
+    """The text of a document, its line ends as they are. Raises InputError."""
     try:
-        return Path(path).read_text(encoding="utf-8")
+        return Path(path).read_bytes().decode()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"The document {path} cannot be read: {error}.", remedy="Bring it back.") from error

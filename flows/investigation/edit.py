@@ -62,9 +62,12 @@ def edited_text(text: str, edits: Iterable[Edit]) -> str:
 
     Raises InputError where the text is written in a way that cannot be edited in its place.
     """
+    windows = "\r\n" in text
+    if windows:
+        text = text.replace("\r\n", "\n")
     for edit in edits:
         text = _edited(text, edit)
-    return text
+    return text.replace("\n", "\r\n") if windows else text
 
 
 def _edited(text: str, edit: Edit) -> str:

@@ -144,13 +144,14 @@ def _diff(case: Case, changes: list[Change]) -> str:
 def _apply(case: Case, diff: str, changes: list[Change]) -> None:
     """Write the changed document, whole or not at all, if it still is what the change was made from."""
     assert case.document is not None, "there is a change of it"
-    path = Path(case.document)
+    # Where the document is a link, it stays one.
+    path = Path(case.document).resolve()
     text = text_of(case.document)
     if _diff(case, changes) != diff:
         raise InputError(f"{path} was changed while it was looked into.", remedy="Investigate once more.")
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        draft.write_text(edited_text(text, [edit for change in changes for edit in change.edits]), encoding="utf-8")
+        draft.write_bytes(edited_text(text, [edit for change in changes for edit in change.edits]).encode())
         draft.chmod(path.stat().st_mode)
         os.replace(draft, path)
     except OSError as error:

@@ -107,10 +107,13 @@ class ReAct:
     async def _run(self, first: Start, url: str, thread: str) -> Reasoning:
         config: Any = {"configurable": {"thread_id": thread}, "recursion_limit": self._most_steps * _NODES + 1}
         async with Checkpoints(url) as checkpoints:
-            graph = self.graph(checkpoints.saver())
+            saver = checkpoints.saver()
+            graph = self.graph(saver)
             before = await graph.aget_state(config)
             if before.next or not before.values:
                 await graph.ainvoke(None if before.values else first, config, durability="sync")
+                # Nobody goes back to a loop that has ended: its last checkpoint has all that it came to.
+                await saver.aprune([thread], strategy="keep_latest")
             values = (await graph.aget_state(config)).values
         steps = _steps(values)
         return Reasoning(

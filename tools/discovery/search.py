@@ -1,7 +1,9 @@
 """The search: what the catalog has for some words, filtered, ranked, and counted."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from core.classification import Classification
@@ -15,8 +17,12 @@ from tools.discovery.vocabulary import Word
 # page to be read, and their number is most of what a search costs.
 CAP = 1000
 
-# The share of all datasets from which on a filter by sources leaves the index alone.
-_COMMON = 0.2
+# The share of all datasets from which on a filter is not left to the index: it is quicker then to look at each
+# candidate than to have the index intersect the words with such long lists.
+_COMMON = 0.1
+
+# What is known of these shares is looked up anew after so many seconds. A mistake costs time, and changes no count.
+_KNOWN_S = 60
 
 
 class Filters(NamedTuple):
@@ -48,18 +54,27 @@ class Hits(NamedTuple):
 
 def search(database: Database, words: Sequence[Word], filters: Filters, limit: int, *, every: bool = True) -> Hits:
     """Datasets with these words: all of them, or any unless `every`. Without words, all that the filters leave."""
-    domains = _domains(database, filters.domains)
-    marked = () if _common(database, filters.source_types) else filters.source_types
+    marks = _marks(database, tuple(filters.domains), tuple(filters.source_types), int(time.monotonic() // _KNOWN_S))
     meant = (" & " if every else " | ").join(_alternatives(word) for word in words)
+    query = _all(meant, *marks.rare)
+    conditions = {
+        "search @@ %(query)s::tsquery": query,
+        "search @@ %(common)s::tsquery": marks.common,
+        "source_type = ANY (%(sources)s::text[])": filters.source_types,
+        "(quality >= %(quality)s OR quality IS NULL)": filters.quality,
+        "updated_at >= %(since)s": filters.changed_since,
+        _WITHIN: filters.roots is not None,
+    }
     row = _one(
         database,
-        _SEARCH,
+        _SEARCH.format(" AND ".join(["gone_at IS NULL", *(sql for sql, holds in conditions.items() if holds)])),
         {
-            "query": _query(meant, marked, domains) or None,
+            "query": query,
+            "common": marks.common,
             "sources": list(filters.source_types),
             "words": meant or None,
-            "domains": list(domains),
-            "domain_queries": list(domains.values()),
+            "domains": list(marks.domains),
+            "domain_queries": list(marks.domains.values()),
             "quality": filters.quality,
             "since": filters.changed_since,
             "roots": None if filters.roots is None else [root.rstrip("/") for root in filters.roots],
@@ -67,6 +82,7 @@ def search(database: Database, words: Sequence[Word], filters: Filters, limit: i
             "limit": limit,
             "cap": CAP,
         },
+        indexed=bool(query),
     )
     counts = row["counts"]
     found = counts["measured"] + counts["unknown"]
@@ -84,7 +100,7 @@ def search(database: Database, words: Sequence[Word], filters: Filters, limit: i
 
 def left_out(database: Database, words: Sequence[Word], filters: Filters) -> dict[str, int]:
     """How many datasets with all of these words each filter leaves out by itself, as far as the cap reaches."""
-    domains = _domains(database, filters.domains)
+    domains = {name: _together(marks) for name, marks in _lexemes(database, filters.domains).items()}
     meant = " & ".join(_alternatives(word) for word in words)
     row = _one(
         database,
@@ -103,48 +119,77 @@ def left_out(database: Database, words: Sequence[Word], filters: Filters) -> dic
     return {name: count for name, count in row.items() if count}
 
 
-def _one(database: Database, sql: str, parameters: dict[str, Any]) -> dict[str, Any]:
+def _one(database: Database, sql: str, parameters: dict[str, Any], *, indexed: bool = False) -> dict[str, Any]:
+    """The one row of a statement. One that is `indexed` is planned once: so that the index finds what matches."""
+    # The pages are nearly always in memory; to have them fetched by the server's reading processes, as it would, takes
+    # longer than to read them, and on a busy machine ten times the search.
+    settings = {"effective_io_concurrency": "0"}
+    if indexed:
+        # To plan takes as long as to search. But a plan for any words at all would read the whole table, if it could.
+        settings |= {"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off"}
+    setting = "SELECT " + ", ".join(f"set_config('{name}', '{value}', true)" for name, value in settings.items())
+
     def work(connection: Connection) -> dict[str, Any]:
-        # The pages are nearly always in memory; to have them fetched by the server's reading processes, as it would,
-        # takes longer than to read them, and on a busy machine ten times the search.
-        connection.execute("SET LOCAL effective_io_concurrency = 0")
-        # Never prepared: a plan for any words at all would read the whole table.
-        return connection.execute(sql.encode(), parameters, prepare=False).fetchall()[0]
+        connection.execute(setting.encode())
+        return connection.execute(sql.encode(), parameters, prepare=indexed).fetchall()[0]
 
     return database.transaction(work)
 
 
-def _domains(database: Database, domains: Sequence[str]) -> dict[str, str]:
-    """The domains with what finds their datasets in the index."""
+class _Marks(NamedTuple):
+    """Filters by sources and domains as queries: `rare` ones are for the index; `common` is the one by domains, if that
+    is not for it. And the domains, each with its own.
+    """
+
+    rare: list[str]
+    common: str | None
+    domains: dict[str, str]
+
+
+@lru_cache(maxsize=256)
+def _marks(database: Database, domains: tuple[str, ...], sources: tuple[SourceType, ...], _: int) -> _Marks:
+    lexemes = _lexemes(database, domains)
+    of_domains, of_sources = list(lexemes.values()), [[SOURCE_MARK + source] for source in sources]
+    shares = _shares(database, [mark for marks in (*of_domains, *of_sources) for mark in marks])
+
+    def many(filter_: list[list[str]]) -> bool:
+        return sum(min(shares.get(mark, 0.0) for mark in marks) for marks in filter_) >= _COMMON
+
+    return _Marks(
+        # What source a dataset is of, its row says too.
+        rare=[_any(map(_together, filter_)) for filter_ in (of_domains, of_sources) if filter_ and not many(filter_)],
+        common=_any(map(_together, of_domains)) if many(of_domains) else None,
+        domains={domain: _together(marks) for domain, marks in lexemes.items()},
+    )
+
+
+def _lexemes(database: Database, domains: Sequence[str]) -> dict[str, list[str]]:
+    """The domains with the marks in the index that their datasets have, all of them."""
     if not domains:
         return {}
     rows = database.query(
         "SELECT d, tsvector_to_array(to_tsvector('english', d)) AS lexemes FROM unnest(%s::text[]) AS d",
         (list(domains),),
     )
-    return {
-        row["d"]: " & ".join(_quoted(DOMAIN_MARK + lexeme) for lexeme in row["lexemes"])
-        for row in rows
-        if row["lexemes"]
-    }
+    return {row["d"]: [DOMAIN_MARK + lexeme for lexeme in row["lexemes"]] for row in rows if row["lexemes"]}
 
 
-def _common(database: Database, sources: Sequence[SourceType]) -> bool:
-    """Whether so many datasets are of these sources, as far as the planner knows, that it is quicker to look at each
-    candidate's than to have the index intersect its words with such long lists."""
-    if not sources:
-        return False
-    (found,) = database.query(_SHARE, (list(sources),))
-    return bool(found["share"] >= _COMMON)
+def _shares(database: Database, marks: list[str]) -> dict[str, float]:
+    """The shares of datasets that have these marks, as far as the planner knows: those that few have are not told."""
+    return {row["mark"]: row["share"] for row in database.query(_SHARES, (marks,))} if marks else {}
 
 
-def _query(words: str, sources: Sequence[SourceType], domains: dict[str, str]) -> str:
-    wanted = [
-        words,
-        " | ".join(_quoted(SOURCE_MARK + source) for source in sources),
-        " | ".join(f"({lexemes})" for lexemes in domains.values()),
-    ]
-    return " & ".join(f"({part})" for part in wanted if part)
+def _all(*queries: str) -> str | None:
+    """What all of these find; None if there are none."""
+    return " & ".join(f"({query})" for query in queries if query) or None
+
+
+def _any(queries: Iterable[str]) -> str:
+    return " | ".join(f"({query})" for query in queries)
+
+
+def _together(marks: Iterable[str]) -> str:
+    return " & ".join(map(_quoted, marks))
 
 
 def _alternatives(word: Word) -> str:
@@ -157,8 +202,7 @@ def _quoted(lexeme: str) -> str:
 
 # All that is of a source within a root is within it: what an API's document describes may lie beside the document.
 # Which sources these are is found once; only what is of others is compared with the roots, dataset by dataset.
-_WITHIN = """(%(roots)s::text[] IS NULL
-    OR source = ANY (ARRAY(
+_WITHIN = """(source = ANY (ARRAY(
         SELECT s.source FROM catalog_sources s, unnest(%(roots)s::text[]) AS root
         WHERE s.source = root OR starts_with(s.source, root || '/')))
     OR EXISTS (
@@ -176,11 +220,11 @@ _COUNTS = ", ".join(
     f'count(*) FILTER (WHERE {condition}) AS "{name}"' for name, condition in (*_SOURCES.items(), *_LEVELS.items())
 )
 
-_SHARE = """
-SELECT coalesce(sum(share), 0) AS share
-FROM pg_stats, unnest(most_common_vals::text::text[], most_common_freqs) AS known (source_type, share)
-WHERE schemaname = current_schema() AND tablename = 'catalog_datasets' AND attname = 'source_type' AND inherited
-    AND source_type = ANY (%s)
+_SHARES = """
+SELECT mark, share
+FROM pg_stats, unnest(most_common_elems::text::text[], most_common_elem_freqs) AS known (mark, share)
+WHERE schemaname = current_schema() AND tablename = 'catalog_datasets' AND attname = 'search' AND inherited
+    AND mark = ANY (%s)
 """
 
 _SEARCH = f"""
@@ -188,10 +232,7 @@ WITH candidates AS MATERIALIZED (
     SELECT location, source, source_type, domain, annotations, quality, schema_completeness, updated_at,
         classification, search
     FROM catalog_datasets
-    WHERE gone_at IS NULL AND (%(query)s::tsquery IS NULL OR search @@ %(query)s::tsquery)
-        AND (cardinality(%(sources)s::text[]) = 0 OR source_type = ANY (%(sources)s::text[]))
-        AND (quality >= %(quality)s OR quality IS NULL)
-        AND (%(since)s::timestamptz IS NULL OR updated_at >= %(since)s) AND {_WITHIN}
+    WHERE {{}}
     LIMIT %(cap)s
 ), weighed AS MATERIALIZED (
     SELECT *, {FRESHNESS_SQL} AS freshness, {WEIGHT_SQL} AS source_weight,
@@ -231,7 +272,7 @@ SELECT
 FROM (
     SELECT source_type, quality, updated_at, search FROM catalog_datasets
     WHERE gone_at IS NULL AND (%(query)s::tsquery IS NULL OR search @@ %(query)s::tsquery)
-        AND classification <= %(clearance)s AND {_WITHIN}
+        AND classification <= %(clearance)s AND (%(roots)s::text[] IS NULL OR {_WITHIN})
     LIMIT %(cap)s
 ) AS candidates
 """

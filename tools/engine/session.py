@@ -1,6 +1,5 @@
 """An engine for work that belongs to no run."""
 
-import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +15,6 @@ from tools.engine.limits import Limits
 def session(limits: Limits | None = None, stop: Stop | None = None) -> Iterator[tuple[Engine, Path]]:
     """An engine, and a folder for what it reads, removed in the end. Without `limits`, those of the settings hold."""
     own = settings()
-    limits = limits or Limits(threads=own.threads or os.cpu_count() or 1, memory_mb=own.engine_memory_mb)
+    limits = limits or Limits(threads=own.engine_threads, memory_mb=own.engine_memory_mb)
     with tempfile.TemporaryDirectory(prefix="crewline-") as folder, Engine(limits, Path(folder), stop) as engine:
         yield engine, Path(folder)

@@ -30,6 +30,21 @@ def shard(engine: Engine, refs: Sequence[DatasetRef], index: int, of: int) -> Ta
     return engine.read(refs, *bounds[index : index + 2])
 
 
+def count_shard(engine: Engine, refs: Sequence[DatasetRef], index: int, of: int) -> int:
+    """How many rows a shard has: those that stand in its files, less those of them that have left.
+
+    Who left stands in the files once, or the account of the step that let him go had not balanced; so nobody needs to
+    be looked for among the rows.
+    """
+    if of == 1:
+        return sum(ref.rows for ref in refs)
+    bounds = [None, *_bounds(engine, refs, of), None][index : index + 2]
+    there = [ref.model_copy(update={"without": ()}) for ref in refs]
+    gone = [ref.model_copy(update={"paths": ref.without, "without": ()}) for ref in refs if ref.without]
+    counts = [engine.count(engine.read(given, *bounds)) if given else 0 for given in (there, gone)]
+    return counts[0] - counts[1]
+
+
 def _bounds(engine: Engine, refs: Sequence[DatasetRef], of: int) -> list[int]:
     """The ids at which all shards but the first begin."""
     # Odd, so that it does not go with rules that take every second row or so.

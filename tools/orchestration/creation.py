@@ -7,6 +7,7 @@ import yaml
 from pydantic import BaseModel
 
 from core.errors import SpecError
+from core.settings import settings
 from core.spec import PipelineSpec, loads
 from core.spec.source import PostgresSource
 from core.store.database import Database
@@ -62,7 +63,7 @@ def create(
         Engine(context.limits, Path(scratch), stop) as engine,
     ):
         inspections = examine(engine, found, surroundings)
-    plan = make_plan(found, inspections)
+    plan = make_plan(found, inspections, threads=settings().engine_threads)
     new = register(database, found, plan, base_dir=folder, by=context.agent)
     pipeline = find(database, f"{found.name}@{found.fingerprint}").pipeline()
     return Creation(created=new, pipeline=pipeline, notes=plan.notes)

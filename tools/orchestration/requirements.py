@@ -27,6 +27,12 @@ HIGH_PRIORITY = 3
 STANDARD = {"rows": 1_000, "sources": 2, "rules": 10}
 COMPLEX = {"rows": 5_000_000, "sources": 6, "rules": 60}
 
+# Where nobody asked for a number of tasks, a dataset's rows are cut for those that can run at a time, into shards of so
+# many at least: with fewer, beginning and ending a task costs more than it saves. Only what is more than an engine does
+# well in one pass is cut further. Files are shards by themselves.
+LEAST_ROWS = 250_000
+PASS_ROWS = 3_000_000
+
 # An engine session does not come up with less.
 _MIN_MEMORY_MB = 128
 
@@ -73,18 +79,22 @@ class Plan(BaseModel):
         return PROFILES[self.level]
 
 
-def make_plan(spec: PipelineSpec, inspections: dict[str, Inspection]) -> Plan:
-    """Tasks for a spec over sources as they were found.
+def make_plan(spec: PipelineSpec, inspections: dict[str, Inspection], *, threads: int = 1) -> Plan:
+    """Tasks for a spec over sources as they were found, on a machine with so many threads.
 
     The profile's number of tasks is a budget: each stage of each dataset that has work gets one task, and what is left
     is spread round-robin over the stages, as further shards of their largest dataset. A stage that must see a dataset
-    whole (validation, rows to be merged, groups) is never sharded.
+    whole (validation, rows to be merged, groups) is never sharded. A level that the spec asks for is spent whole; one
+    that was picked here only on shards that are worth it.
     """
     rows = {name: found.rows for name, found in inspections.items()}
     level = _level(spec, rows)
     units = list(units_of(spec))
     shards = dict.fromkeys(units, 1)
     bound = {unit: _most_shards(spec, *unit, inspections) for unit in units}
+    if spec.complexity == "auto":
+        cut = {unit: most for unit, most in bound.items() if unit[0] != Stage.INGESTION}
+        bound |= {unit: min(most, _worth(rows[unit[1]], branches(threads))) for unit, most in cut.items()}
     spare = PROFILES[level].tasks - len(units)
     while spare > 0:
         given = 0
@@ -226,6 +236,11 @@ def _most_shards(spec: PipelineSpec, stage: Stage, dataset: str, inspections: di
     return 1 if any(rule.whole for rule in rules[dataset]) else max(1, found.rows)
 
 
+def _worth(rows: int, at_once: int) -> int:
+    """How many shards of a dataset are worth a task each, of which so many run at a time."""
+    return max(1, min(at_once, rows // LEAST_ROWS), rows // PASS_ROWS)
+
+
 def _tasks(spec: PipelineSpec, shards: dict[Unit, int]) -> list[Task]:
     latest: dict[str, tuple[str, ...]] = {}
     tasks: list[Task] = []
@@ -236,13 +251,17 @@ def _tasks(spec: PipelineSpec, shards: dict[Unit, int]) -> list[Task]:
             looked_up = {other: latest[other] for other in sorted(referred)}
         if stage == Stage.ENRICHMENT:
             looked_up = {join.dataset: latest[join.dataset] for owner, _, join in spec.joins() if owner == dataset}
+        before = latest.get(dataset, ())
+        # As many shards as the stage before had are the same ones: nobody waits for others, or looks where to cut.
+        aligned = stage == Stage.ENRICHMENT and n == len(before) > 1
         made = [
             Task(
                 stage=stage,
                 dataset=dataset,
                 shard=shard,
                 shards=n,
-                inputs=latest.get(dataset, ()),
+                aligned=aligned,
+                inputs=before[shard : shard + 1] if aligned else before,
                 context=looked_up,
             )
             for shard in range(n)
