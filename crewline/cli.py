@@ -27,7 +27,7 @@ from crewline.commands.orchestration import lineage, optimize, pipelines
 from crewline.commands.page import report
 from crewline.commands.planning import plan
 from crewline.commands.teams import team
-from crewline.terminal import BAD_INPUT, INTERRUPTED, Json, RunId, print_json, reported, stopped_by_signals
+from crewline.terminal import BAD_INPUT, INTERRUPTED, Json, RunId, named, print_json, reported, stopped_by_signals
 
 if TYPE_CHECKING:
     from core.report import RunReport
@@ -93,7 +93,9 @@ def resume(
 
 @app.command()
 def status(
-    run_id: Annotated[str | None, typer.Argument(metavar="[RUN]", help="One run, in detail.")] = None,
+    run_id: Annotated[
+        str | None, typer.Argument(metavar="[RUN]", help="One run, in detail; `newest` too.", callback=named)
+    ] = None,
     storage: Annotated[
         bool, typer.Option("--storage", help="Show instead how much room the checkpoints of graphs take.")
     ] = False,

@@ -24,13 +24,14 @@ def passed(
     if recorded is None:
         gate = session.spec.gate
         verdict = judge(gate, tasks, outcomes)
-        plan, recovery = planned(session), state.error_recovery
-        changes = replan(session, plan, recovery, tasks, outcomes) if failures(outcomes) else None
+        recovery, agents = state.error_recovery, state.team_assignments
+        kinds = failures(outcomes)
+        changes = replan(session, planned(session), recovery, agents, tasks, outcomes) if kinds else None
         route, reason = settle(
             gate,
             verdict,
             recovery,
-            failures=failures(outcomes),
+            failures=kinds,
             repairable=bool(_repairable(session, verdict, checkpoint)),
             approvable=approved_by is not None,
             change=changes.possible if changes else None,

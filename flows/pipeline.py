@@ -13,7 +13,7 @@ from typing import Any
 
 from core import run as runs
 from core.crashpoint import reached
-from core.errors import InputError
+from core.errors import InputError, Refused
 from core.journal import Listener
 from core.report import Closing, Quality, RunReport, TaskCount
 from core.settings import Settings, settings
@@ -25,7 +25,7 @@ from core.telemetry import quiet
 from crews import Agent
 from delegation import Assigner, Rules, Workload, load_rules
 from flows.approval import confirm
-from flows.assignment import assigned
+from flows.assignment import assigned, handed_over
 from flows.closing import publish_run, write_off
 from flows.experience import alone_at_once, pause, reflect_on, taught
 from flows.formation import told
@@ -297,9 +297,9 @@ class DataPipelineFlow(Flow[PipelineState]):
             pause(self._session, planned(self._session), changes.pause_s, first=recovery.retries == 0)
             recovery.alone = recovery.alone or changes.alone
             recovery.pieces = changes.pieces
-            for place, agent in changes.agents.items():
-                recovery.tried.setdefault(place, []).append(self.state.team_assignments[place])
-                self.state.team_assignments[place] = agent
+            for task in self._tasks():
+                if task.place in changes.agents:
+                    self._hand_over(task, changes.agents[task.place])
         else:
             self._repair()
         recovery.retries += 1
@@ -322,6 +322,18 @@ class DataPipelineFlow(Flow[PipelineState]):
         write_off(self._session, planned(self._session), self._tasks(), self._outcomes(), checkpoint.passes)
         self.state.pipeline_status = "waiting" if checkpoint.route[-1] == Route.WAIT else "failed"
         self._next("end")
+
+    def _hand_over(self, task: Task, agent: str) -> None:
+        """Another agent does the task, if the policy lets it; whoever has tried is not asked again."""
+        tried = self.state.error_recovery.tried.setdefault(task.place, [])
+        tried.append(self.state.team_assignments[task.place])
+        try:
+            handed_over(self._session, self._workload, task, agent, self._approved_by)
+        except (Refused, InputError) as error:
+            tried.append(agent)
+            self._session.ledger.tell("replan.refused", step=task.key, reason=error.what)
+        else:
+            self.state.team_assignments[task.place] = agent
 
     def _tasks(self) -> list[Task]:
         return tasks_of(planned(self._session), self.state.checkpoint_data.repaired)
