@@ -230,6 +230,19 @@ def test_a_correction_that_would_harm_other_rows_is_not_taken(bench: Bench, mode
     assert "rows that need no correction" in bench.told("crew.refused")[0].data["reason"]
 
 
+def test_a_correction_that_the_rules_cannot_work_with_is_told_and_not_kept(bench: Bench, model: ScriptedModel) -> None:
+    rules = '[{rule: cast, columns: {amount: integer}}, {rule: derive, columns: {area: "amount * amount"}}]'
+    (bench.folder / "orders.csv").write_text("id,size,amount,product\no-1,S,1,p1\no-2,M,much,p2\n")
+    bench.spec = loads(SPEC.replace('[{rule: cast, columns: {amount: "decimal(10,2)"}}]', rules))
+    bench.raw = bench.perform(Stage.INGESTION, "orders")
+    valid = bench.perform(Stage.VALIDATION, "orders", bench.raw, crew=False)
+    model.says("Try.").calls("correct_cells", column="amount", values=[{"name": "much", "value": "9" * 18}])
+    model.calls("correct_cells", column="amount", values=[{"name": "much", "value": "7"}]).says("Done.")
+    outcome = bench.perform(Stage.TRANSFORMATION, "orders", valid)
+    assert model.answers[0]["error"]["kind"] in ("DataError", "RuleError", "EngineError")
+    assert [repair["after"] for repair in rows(outcome.repairs)] == ["7"]
+
+
 def test_a_crew_rescues_rows_of_rules_and_joins_but_makes_no_key_another(bench: Bench, model: ScriptedModel) -> None:
     valid = bench.perform(Stage.VALIDATION, "orders", bench.raw, crew=False)
     model.says("Euros.").calls("correct_cells", column="amount", values=[{"name": "30 euros", "value": "30.00"}])
