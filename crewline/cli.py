@@ -18,6 +18,7 @@ from crewline.commands.catalog import annotate, crawl, discover
 from crewline.commands.checks import check, replay
 from crewline.commands.cleaning import clean, profile, suggest
 from crewline.commands.deployment import deploy, submit, undeploy
+from crewline.commands.experience import experience
 from crewline.commands.graphs import fork, graph, prune
 from crewline.commands.investigation import investigate
 from crewline.commands.mcp import mcp
@@ -194,6 +195,7 @@ app.command()(profile)
 app.command()(suggest)
 app.command()(plan)
 app.command()(team)
+app.command()(experience)
 
 
 def main() -> None:
