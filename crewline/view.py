@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tools.quality.report import QualityReport
 
 # What of an event's data goes into the timeline.
-_TOLD = ("route", "reason", "message", "attempt", "seconds", "error")
+_TOLD = ("route", "reason", "message", "attempt", "seconds", "error", "failure", "change")
 
 _COLOUR = {
     "published": "green",

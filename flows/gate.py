@@ -139,6 +139,7 @@ def settle(
     failures: set[str],
     repairable: bool,
     approvable: bool,
+    change: bool | None = None,
 ) -> tuple[Route, str]:
     """The verdict's route if it is open, and why; otherwise fail, or wait for approval, as the spec says.
 
@@ -147,14 +148,17 @@ def settle(
 
     Enhance and retry must be within their quotas, and must change something: `failures` are the kinds of failure among
     the failed tasks, of which a permanent one would fail the same way again; `repairable` says whether there is a
-    dataset that repair was not tried on. Work undone cannot be approved.
+    dataset that repair was not tried on. `change` says whether a replan changes something about what failed; None,
+    that nobody has looked. Work undone cannot be approved.
     """
     if verdict.route == Route.PUBLISH:
         return (Route.WAIT if gate.approval else Route.PUBLISH), verdict.reason
-    if verdict.route == Route.FAIL:
+    if verdict.route == Route.FAIL and not change:
         return verdict.route, verdict.reason
     if verdict.failed:
-        if "permanent" in failures or not failures:
+        if change is False and "permanent" not in failures:
+            return Route.FAIL, f"{verdict.reason}, and nothing is left to change about that"
+        if not change and ("permanent" in failures or not failures):
             return Route.FAIL, f"{verdict.reason}, and would fail the same way again"
         if spent.retries >= gate.retries:
             return Route.FAIL, f"{verdict.reason}, and the retries ({gate.retries}) are spent"

@@ -10,6 +10,7 @@ from crews import Agent, Work
 from delegation import Claim, Workload
 from flows.assignment import BUSY_S, WAITS
 from flows.executors import executors
+from flows.pieces import in_pieces
 from flows.session import Session
 from flows.terms import limits_of
 from graphs import Attempt, Branch, SyncPoint
@@ -20,7 +21,8 @@ from tools.orchestration.requirements import Plan
 class AgentWorker:
     """An agent as a worker: its branches are those whose tasks were given to it.
 
-    With `alone`, a task gets the whole machine: for tasks that failed for want of memory, one at a time.
+    With `alone`, a task gets the whole machine: for tasks that failed for want of memory, one at a time. `pieces` are
+    those that its rows are worked on in, by its place.
     """
 
     agent: Agent
@@ -30,6 +32,7 @@ class AgentWorker:
     alone: bool
     capacity: int
     workload: Workload
+    pieces: Mapping[str, int]
 
     @property
     def name(self) -> str:
@@ -44,7 +47,8 @@ class AgentWorker:
         task = self.tasks[branch.key]
         claim = self._claimed(task, attempt)
         try:
-            return self.agent.perform(task, self._work(task, attempt))
+            work, pieces = self._work(task, attempt), self.pieces.get(task.place, 1)
+            return in_pieces(self.agent, task, work, pieces) if pieces > 1 else self.agent.perform(task, work)
         finally:
             self.workload.release(claim)
 
@@ -86,6 +90,7 @@ def workers_for(
     *,
     alone: bool,
     width: int,
+    pieces: Mapping[str, int],
 ) -> list[AgentWorker]:
     """A worker for each agent that was given some of the tasks. `agents` maps a task's place to the agent's id.
 
@@ -100,7 +105,7 @@ def workers_for(
                 f"Tasks of run {session.run_id} were given to {name}, and there is no such agent here.",
                 remedy="Go on with it where the agent is installed, or give it to the run (`agents=`).",
             )
-    return [AgentWorker(known[name], session, plan, by_key, alone, width, workload) for name in given]
+    return [AgentWorker(known[name], session, plan, by_key, alone, width, workload, pieces) for name in given]
 
 
 def branches_for(tasks: Sequence[Task], agents: Mapping[str, str]) -> tuple[list[Branch], list[SyncPoint]]:

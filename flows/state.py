@@ -11,9 +11,12 @@ Step = Literal["initiate", "orchestrate_teams", "execute", "quality_gate", "publ
 
 
 class Recovery(Spent):
-    """How often enhancing and retrying were tried, and whether tasks now run alone on the machine."""
+    """How often enhancing and retrying were tried, and what was changed since: whether tasks run alone on the machine,
+    in how many pieces a task's rows are worked on, and which agents have tried it before, both by its place."""
 
     alone: bool = False
+    pieces: dict[str, int] = Field(default_factory=dict)
+    tried: dict[str, list[str]] = Field(default_factory=dict)
 
 
 class Checkpoint(BaseModel):

@@ -10,9 +10,13 @@ from graphs.planning.term import Term, shown
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A decomposition that was chosen: of a task, by a method (its name), as part of an earlier choice, if of any."""
+    """A decomposition that was chosen: of a task, by a method (its name), as part of an earlier choice, if of any.
+
+    `at` is its place among the plan's choices and steps together, in the order in which they are come by.
+    """
 
     number: int
+    at: int
     task: Term
     method: str
     parent: int | None
@@ -25,10 +29,11 @@ class PlanStep:
     """Something to do. `choice` is the decomposition that it is part of, `after` are the steps that must be done
     before, by number: those that make true what it needs, or need what it makes untrue. All others may run beside it.
 
-    `needs` are the facts that must hold when it is done, `unless` those that must not.
+    `needs` are the facts that must hold when it is done, `unless` those that must not. For `at`, see Choice.
     """
 
     number: int
+    at: int
     task: Term
     choice: int | None
     after: tuple[int, ...]
@@ -112,12 +117,12 @@ def made(path: Sequence[Taken], tasks: Sequence[Term]) -> tuple[list[PlanStep], 
     steps: list[PlanStep] = []
     choices: list[Choice] = []
     order = _Order()
-    for rule, binding in path:
+    for at, (rule, binding) in enumerate(path):
         task, parent = agenda.pop()
         success, cause = rule.chance(binding), rule.cause(binding)
         if not isinstance(rule, Action):
             agenda += [(subtask, len(choices)) for subtask in reversed(rule.tasks(binding))]
-            choices.append(Choice(len(choices), task, rule.name, parent, success, cause))
+            choices.append(Choice(len(choices), at, task, rule.name, parent, success, cause))
             continue
         seconds, resources = rule.effort(binding)
         needs = tuple(template.filled(binding) for template in rule.needed)
@@ -127,6 +132,7 @@ def made(path: Sequence[Taken], tasks: Sequence[Term]) -> tuple[list[PlanStep], 
         steps.append(
             PlanStep(
                 number=number,
+                at=at,
                 task=task,
                 choice=parent,
                 after=order.placed(number, (*needs, *unless), (*adds, *removes)),

@@ -1,0 +1,1 @@
+"""What a run changes before it tries again what failed."""
