@@ -38,8 +38,7 @@ class Stop:
 def passages(database: Database, run_id: str, course: Course) -> tuple[list[Stop], int]:
     """The stops of a run in order, and how many of them were left out from the middle."""
     rows = database.query(
-        "SELECT at, kind, step, data FROM journal WHERE run_id = %s AND (kind IN ('round.started', 'spec.changed')"
-        " OR kind = 'run.claimed' OR kind = ANY(%s) OR starts_with(kind, 'source.') OR starts_with(kind, 'replan.')"
+        "SELECT at, kind, step, data FROM journal WHERE run_id = %s AND (kind = ANY(%s) OR starts_with(kind, 'source.')"
         " OR (kind = 'step.committed' AND (step IN ('plan', 'assignment', 'publish') OR starts_with(step, 'gate/'))))"
         " ORDER BY seq",
         (run_id, [*_RUN, *_OTHERS]),
