@@ -8,7 +8,7 @@ import sys
 import threading
 import uuid
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -316,8 +316,15 @@ def test_jobs_that_were_taken_by_an_answer_that_was_lost_are_found_again(databas
     assert take(database, "d", ["keeper"], 5, [job.job for job in jobs]) == []
 
 
+@contextmanager
+def stopped_soon(stop: Stop) -> Iterator[None]:
+    """Lets a command look once."""
+    threading.Timer(0.5, stop.request, ["the test wants it"]).start()
+    yield
+
+
 def test_the_commands_deploy_watch_submit_and_end_by_sigterm(
-    database: Database, configuration: Settings, tmp_path: Path
+    database: Database, configuration: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In processes of their own; the one that watches sees the health of the one that works."""
     command = [sys.executable, "-m", "crewline"]
@@ -342,6 +349,9 @@ def test_the_commands_deploy_watch_submit_and_end_by_sigterm(
         assert runner.invoke(app, ["undeploy", "keeper"]).exit_code == 2
         assert runner.invoke(app, ["deploy", "nobody"]).exit_code == 2
         assert report(database).agents[0].done == 1
+        monkeypatch.setattr("crewline.commands.agents.stopped_by_signals", stopped_soon)
+        (watched,) = runner.invoke(app, ["agents", "--watch", "--json"]).stdout.splitlines()
+        assert json.loads(watched)["agents"][0]["health"] == "healthy"
     finally:
         working.send_signal(signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
