@@ -13,7 +13,8 @@ import pytest
 from flows import DataPipelineFlow, RunReport
 from flows.audit import Audit, audit
 from tests import retail
-from tests.conftest import configured, fresh_database, opened
+from tests.conftest import configured, opened
+from tests.databases import fresh_database
 
 UNREADABLE = {"ragged", "encoding", "truncated_tail"}
 REPAIRED = {"date_format", "case_space", "number_format"}
@@ -47,7 +48,8 @@ def finished(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     folder = tmp_path_factory.mktemp("retail") / "retail"
     with (
         fresh_database(server_url) as url,
-        configured(url, folder.parent / "home") as configuration,
+        pytest.MonkeyPatch.context() as patch,
+        configured(url, folder.parent / "home", patch) as configuration,
         opened(configuration) as database,
     ):
         if request.param == "committed":
