@@ -18,6 +18,7 @@ from crewline.commands.catalog import annotate, crawl, discover
 from crewline.commands.checks import check, replay
 from crewline.commands.cleaning import clean, profile, suggest
 from crewline.commands.deployment import deploy, submit, undeploy
+from crewline.commands.experience import experience
 from crewline.commands.graphs import fork, graph, prune
 from crewline.commands.investigation import investigate
 from crewline.commands.mcp import mcp
@@ -194,6 +195,7 @@ app.command()(profile)
 app.command()(suggest)
 app.command()(plan)
 app.command()(team)
+app.command()(experience)
 
 
 def main() -> None:
@@ -248,6 +250,8 @@ def _work(kickoff: Callable[..., RunReport | GraphReport], as_json: bool) -> Non
         typer.echo(words, err=True)
         if resumable:
             typer.echo(f"Nothing is lost. Go on with: crewline resume {shown.run_id}", err=True)
+        if isinstance(error, InputError) and shown.run_id is not None:
+            typer.echo(f"Why, and what to change: crewline investigate {shown.run_id}", err=True)
         raise typer.Exit(_exit_code(error, resumable)) from None
     if as_json:
         typer.echo(report.as_json())

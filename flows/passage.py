@@ -32,7 +32,7 @@ def passed(
             verdict,
             recovery,
             failures=kinds,
-            repairable=bool(_repairable(verdict, checkpoint)),
+            repairable=bool(_repairable(session, verdict, checkpoint)),
             approvable=approved_by is not None,
             change=changes.possible if changes else None,
         )
@@ -87,9 +87,11 @@ def repairable(session: Session, checkpoint: Checkpoint) -> list[str]:
     """The datasets that the last passage found worth repairing, and that repair was not tried on yet."""
     recorded = session.ledger.recorded(f"gate/{checkpoint.passes - 1}")
     assert recorded is not None, "the gate was passed, so its decision is on record"
-    return sorted(_repairable(Verdict.model_validate(recorded["verdict"]), checkpoint))
+    return sorted(_repairable(session, Verdict.model_validate(recorded["verdict"]), checkpoint))
 
 
-def _repairable(verdict: Verdict, checkpoint: Checkpoint) -> set[str]:
+def _repairable(session: Session, verdict: Verdict, checkpoint: Checkpoint) -> set[str]:
     given = {name for names in checkpoint.repaired for name in names}
+    # Where earlier runs taught it, the first round repaired already.
+    given |= {task.dataset for task in planned(session).tasks if task.repair}
     return {violation.dataset for violation in verdict.violations if not violation.handled} - given

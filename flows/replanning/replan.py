@@ -15,7 +15,7 @@ from graphs.planning.term import Term
 from tools.orchestration.requirements import Plan
 
 # A retry waits twice as long as the one before, but no longer than this.
-_MOST_PAUSE_S = 30.0
+MOST_PAUSE_S = 30.0
 
 # Rows are worked on in at most so many pieces; with each replan in twice as many.
 _MOST_PIECES = 16
@@ -60,7 +60,7 @@ def replan(
         kind = next(why.kind for task, why in zip(failed, analyses, strict=True) if task == place)
         changed["told"].append(f"{_words(name, place, value)}, as it failed for want of {_WANT[kind]}")
         if name == "pause":
-            changed["pause_s"] = min(2.0**recovery.retries, _MOST_PAUSE_S)
+            changed["pause_s"] = min(2.0**recovery.retries, MOST_PAUSE_S)
         if name in ("pause", "run alone"):
             changed["alone"] = True
         if name == "work in pieces":
