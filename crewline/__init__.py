@@ -15,12 +15,13 @@ puts the datasets of sources into the catalog, `discover` finds them there, `ann
 `deny`; `monitor` tells once of what calls for attention. `form_team` says who is best for a task, and why. `agents`
 lists the agents that are registered, `assemble` makes a pipeline of them, and `run_assembly` runs it. `report` writes
 all that is on record of a run as an HTML page, `investigate` explains why one failed or took a detour, and what to
-change. `plan` makes a pipeline of a goal in words.
+change. `plan` makes a pipeline of a goal in words. `experience` tells what runs taught those after them.
 """
 
 from crewline.facade.agents import agents, assemble, run_assembly
 from crewline.facade.approvals import approvals, approve, deny
 from crewline.facade.catalog import annotate, crawl, discover
+from crewline.facade.experience import experience
 from crewline.facade.files import check, clean, profile, suggest_checks
 from crewline.facade.graphs import fork, history, prune
 from crewline.facade.investigation import investigate
@@ -43,6 +44,7 @@ __all__ = [
     "crawl",
     "deny",
     "discover",
+    "experience",
     "fork",
     "form_team",
     "history",

@@ -18,6 +18,7 @@ from crewline.commands.catalog import annotate, crawl, discover
 from crewline.commands.checks import check, replay
 from crewline.commands.cleaning import clean, profile, suggest
 from crewline.commands.deployment import deploy, submit, undeploy
+from crewline.commands.experience import experience
 from crewline.commands.graphs import fork, graph, prune
 from crewline.commands.investigation import investigate
 from crewline.commands.mcp import mcp
@@ -26,7 +27,7 @@ from crewline.commands.orchestration import lineage, optimize, pipelines
 from crewline.commands.page import report
 from crewline.commands.planning import plan
 from crewline.commands.teams import team
-from crewline.terminal import BAD_INPUT, INTERRUPTED, Json, RunId, print_json, reported, stopped_by_signals
+from crewline.terminal import BAD_INPUT, INTERRUPTED, Json, RunId, named, print_json, reported, stopped_by_signals
 
 if TYPE_CHECKING:
     from core.report import RunReport
@@ -92,7 +93,9 @@ def resume(
 
 @app.command()
 def status(
-    run_id: Annotated[str | None, typer.Argument(metavar="[RUN]", help="One run, in detail.")] = None,
+    run_id: Annotated[
+        str | None, typer.Argument(metavar="[RUN]", help="One run, in detail; `newest` too.", callback=named)
+    ] = None,
     storage: Annotated[
         bool, typer.Option("--storage", help="Show instead how much room the checkpoints of graphs take.")
     ] = False,
@@ -192,6 +195,7 @@ app.command()(profile)
 app.command()(suggest)
 app.command()(plan)
 app.command()(team)
+app.command()(experience)
 
 
 def main() -> None:
@@ -246,6 +250,8 @@ def _work(kickoff: Callable[..., RunReport | GraphReport], as_json: bool) -> Non
         typer.echo(words, err=True)
         if resumable:
             typer.echo(f"Nothing is lost. Go on with: crewline resume {shown.run_id}", err=True)
+        if isinstance(error, InputError) and shown.run_id is not None:
+            typer.echo(f"Why, and what to change: crewline investigate {shown.run_id}", err=True)
         raise typer.Exit(_exit_code(error, resumable)) from None
     if as_json:
         typer.echo(report.as_json())

@@ -153,6 +153,10 @@ def told(event: Event) -> list[str]:
         return [f"team: {', '.join(member['agent'] for member in data['members'])}, {data['reason']}"]
     if event.kind == "workload.waits":
         return [f"waiting: {data['agent']} has all the tasks that it may have at a time"]
+    if event.kind == "experience.applied":
+        return [f"experience: {data['decision']}, as {data['reason']}"]
+    if event.kind == "experience.failed":
+        return [f"experience: nothing was learned, {data['reason']}"]
     if event.kind == "replan.made":
         return [f"replan: {data['change']}"]
     if event.kind in ("replan.refused", "replan.unmet"):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from core.errors import CrewlineError
+from core.errors import CrewlineError, InputError
 
 if TYPE_CHECKING:
     from core.stop import Stop
@@ -21,7 +21,29 @@ BAD_INPUT = 2
 INTERRUPTED = 130
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output, and nothing else.")]
-RunId = Annotated[str, typer.Argument(metavar="RUN", help="The id of a run, as `crewline status` shows it.")]
+
+# What stands for the id of the run that began last.
+NEWEST = "newest"
+
+
+def named(run_id: str | None) -> str | None:
+    """The id itself, or that of the newest run, where that is asked for."""
+    if run_id != NEWEST:
+        return run_id
+    from core import run as runs
+    from crewline.facade.store import database
+
+    with reported(), database() as store:
+        found = runs.newest(store, 1)
+        if not found:
+            raise InputError("There is no run yet.", remedy="Start one with: crewline run PIPELINE")
+        return found[0].run_id
+
+
+RunId = Annotated[
+    str,
+    typer.Argument(metavar="RUN", help="The id of a run, as `crewline status` shows it, or `newest`.", callback=named),
+]
 
 
 @contextmanager

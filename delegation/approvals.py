@@ -35,6 +35,9 @@ LONGEST_S = 10 * 365 * 86_400.0
 
 LONGEST_REASON = 10_000
 
+# Of what is seen, as JSON: more than anybody reads.
+LONGEST_SEEN = 1_000_000
+
 # How often a request that is waited for is looked at, seconds.
 POLL_S = 0.5
 
@@ -94,7 +97,9 @@ def fingerprint(seen: Mapping[str, Any]) -> str:
         if not isinstance(seen, Mapping):
             raise TypeError(f"it is no mapping, but of type {type(seen).__name__}")
         content = json.dumps(dict(seen), sort_keys=True, allow_nan=False)
-    except (TypeError, ValueError) as error:
+        if len(content) > LONGEST_SEEN:
+            raise ValueError(f"it has {len(content):,} characters, and can have {LONGEST_SEEN:,}")
+    except (TypeError, ValueError, RecursionError) as error:
         raise InputError(
             f"What is to be approved cannot be shown: {error}.", remedy="Give names and plain values."
         ) from error

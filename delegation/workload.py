@@ -15,12 +15,13 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from core import journal
-from core.errors import AtCapacity, StoreUnavailable
+from core.errors import AtCapacity, InputError, StoreUnavailable
 from core.holder import dead, this_process
 from core.store.database import Connection, Database
 from core.store.value import jsonb
 from delegation.card import AgentCard
 from delegation.load import Claim, Loads, load_of, unknown
+from delegation.rules.condition import ABSURD, kind
 
 
 class Workload:
@@ -32,11 +33,13 @@ class Workload:
                 ...
 
     Closing it releases what it still has. It may be used by several threads. A process silent for `lease_s` seconds
-    loses its claims; the others may then claim in its place.
+    loses its claims; the others may then claim in its place. Raises InputError for a lease that is none.
     """
 
     def __init__(self, database: Database, *, lease_s: float = 15.0) -> None:
         self._database = database
+        if kind(lease_s) != "number" or not 0 < lease_s <= ABSURD:
+            raise InputError(f"A lease of {lease_s!r:.40} s is none.", remedy="Give more than 0 s.")
         self._lease_s = lease_s
         self._holder = uuid.uuid4()
         self._done = threading.Event()

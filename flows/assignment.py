@@ -69,6 +69,23 @@ def assigned(
             return Staffing(team, found)
 
 
+def handed_over(session: Session, workload: Workload, task: Task, agent: str, approved_by: str | None = None) -> None:
+    """Hand a task that another could not do to this agent, as the policy allows, with its decisions on record.
+
+    Raises Refused, InputError where it does not; AwaitingApproval as `assigned` does.
+    """
+    decisions: list[Decision] = []
+
+    def approve(asking: Mapping[str, Decision]) -> None:
+        _approve(session, asking, approved_by)
+
+    chosen = assigner_for(session, workload.loads(), decisions.extend, approve)
+    try:
+        chosen.assign([task], {agent: session.staff.agents[agent].stages})
+    finally:
+        _record(session, decisions)
+
+
 def _approve(session: Session, asking: Mapping[str, Decision], approved_by: str | None) -> None:
     """Return once a person has approved the hand-overs, all together. Raises AwaitingApproval, Refused.
 

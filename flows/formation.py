@@ -6,6 +6,7 @@ from typing import Any
 from core.task import Stage, Task
 from crews import Level, Need, Team, candidates, form
 from delegation.load import Loads
+from flows.experience import taught
 from flows.planning import planned
 from flows.session import Session
 from tools.orchestration.requirements import Level as Complexity
@@ -36,7 +37,10 @@ def formed(session: Session, tasks: Sequence[Task], loads: Loads) -> Team:
     profiles = {agent.id: agent.profile for agent in staff.agents.values()}
     performs = {agent.id: frozenset(map(str, agent.stages)) for agent in staff.agents.values()}
     database = session.lease.database
-    team = form(needs(tasks, planned(session).level), candidates(database, profiles, performs=performs, loads=loads))
+    plan = planned(session)
+    factor = taught(plan).factor
+    pool = candidates(database, profiles, performs=performs, loads=loads, factor=factor)
+    team = form(needs(tasks, plan.level), pool)
     return team.without(staff.left_out)
 
 

@@ -24,14 +24,15 @@ def passed(
     if recorded is None:
         gate = session.spec.gate
         verdict = judge(gate, tasks, outcomes)
-        plan, recovery = planned(session), state.error_recovery
-        changes = replan(session, plan, recovery, tasks, outcomes) if failures(outcomes) else None
+        recovery, agents = state.error_recovery, state.team_assignments
+        kinds = failures(outcomes)
+        changes = replan(session, planned(session), recovery, agents, tasks, outcomes) if kinds else None
         route, reason = settle(
             gate,
             verdict,
             recovery,
-            failures=failures(outcomes),
-            repairable=bool(_repairable(verdict, checkpoint)),
+            failures=kinds,
+            repairable=bool(_repairable(session, verdict, checkpoint)),
             approvable=approved_by is not None,
             change=changes.possible if changes else None,
         )
@@ -86,9 +87,11 @@ def repairable(session: Session, checkpoint: Checkpoint) -> list[str]:
     """The datasets that the last passage found worth repairing, and that repair was not tried on yet."""
     recorded = session.ledger.recorded(f"gate/{checkpoint.passes - 1}")
     assert recorded is not None, "the gate was passed, so its decision is on record"
-    return sorted(_repairable(Verdict.model_validate(recorded["verdict"]), checkpoint))
+    return sorted(_repairable(session, Verdict.model_validate(recorded["verdict"]), checkpoint))
 
 
-def _repairable(verdict: Verdict, checkpoint: Checkpoint) -> set[str]:
+def _repairable(session: Session, verdict: Verdict, checkpoint: Checkpoint) -> set[str]:
     given = {name for names in checkpoint.repaired for name in names}
+    # Where earlier runs taught it, the first round repaired already.
+    given |= {task.dataset for task in planned(session).tasks if task.repair}
     return {violation.dataset for violation in verdict.violations if not violation.handled} - given

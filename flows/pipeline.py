@@ -13,7 +13,7 @@ from typing import Any
 
 from core import run as runs
 from core.crashpoint import reached
-from core.errors import InputError
+from core.errors import InputError, Refused
 from core.journal import Listener
 from core.report import Closing, Quality, RunReport, TaskCount
 from core.settings import Settings, settings
@@ -25,8 +25,9 @@ from core.telemetry import quiet
 from crews import Agent
 from delegation import Assigner, Rules, Workload, load_rules
 from flows.approval import confirm
-from flows.assignment import assigned
+from flows.assignment import assigned, handed_over
 from flows.closing import publish_run, write_off
+from flows.experience import alone_at_once, pause, reflect_on, taught
 from flows.formation import told
 from flows.gate import Route
 from flows.passage import changes_of, failures, passed, repairable
@@ -168,6 +169,7 @@ class DataPipelineFlow(Flow[PipelineState]):
             if report.status == "published":
                 passes = range(self.state.checkpoint_data.passes)
                 await keep_latest(database.url, [f"{self.run_id}/{n}" for n in passes])
+            await asyncio.to_thread(reflect_on, self._session, report)
             await asyncio.to_thread(conclude, self._session, report)
             return report
 
@@ -210,6 +212,8 @@ class DataPipelineFlow(Flow[PipelineState]):
         }
         self.state.resource_allocation = {str(stage): share for stage, share in SHARES.items()}
         self.state.task_queue = [task.key for task in plan.tasks]
+        self.state.error_recovery.alone = alone_at_once(self._session, plan)
+        self.state.error_recovery.enhancements = int(any(task.repair for task in plan.tasks))
         self._next("orchestrate_teams")
 
     @listen(or_("at_orchestrate_teams", initiate))
@@ -278,7 +282,8 @@ class DataPipelineFlow(Flow[PipelineState]):
     def enhance(self) -> str:
         """Repair the datasets that want it, and do again what builds on them."""
         self._repair()
-        self.state.error_recovery.alone = False
+        plan = planned(self._session)
+        self.state.error_recovery.alone = bool(taught(plan).alone(plan.tasks))
         self.state.error_recovery.enhancements += 1
         self._next("execute")
         return "again"
@@ -289,12 +294,12 @@ class DataPipelineFlow(Flow[PipelineState]):
         recovery = self.state.error_recovery
         if failures(self._outcomes()):
             changes = changes_of(self._session, self.state.checkpoint_data)
-            self._session.stop.wait(changes.pause_s)
+            pause(self._session, planned(self._session), changes.pause_s, first=recovery.retries == 0)
             recovery.alone = recovery.alone or changes.alone
             recovery.pieces = changes.pieces
-            for place, agent in changes.agents.items():
-                recovery.tried.setdefault(place, []).append(self.state.team_assignments[place])
-                self.state.team_assignments[place] = agent
+            for task in self._tasks():
+                if task.place in changes.agents:
+                    self._hand_over(task, changes.agents[task.place])
         else:
             self._repair()
         recovery.retries += 1
@@ -317,6 +322,18 @@ class DataPipelineFlow(Flow[PipelineState]):
         write_off(self._session, planned(self._session), self._tasks(), self._outcomes(), checkpoint.passes)
         self.state.pipeline_status = "waiting" if checkpoint.route[-1] == Route.WAIT else "failed"
         self._next("end")
+
+    def _hand_over(self, task: Task, agent: str) -> None:
+        """Another agent does the task, if the policy lets it; whoever has tried is not asked again."""
+        tried = self.state.error_recovery.tried.setdefault(task.place, [])
+        tried.append(self.state.team_assignments[task.place])
+        try:
+            handed_over(self._session, self._workload, task, agent, self._approved_by)
+        except (Refused, InputError) as error:
+            tried.append(agent)
+            self._session.ledger.tell("replan.refused", step=task.key, reason=error.what)
+        else:
+            self.state.team_assignments[task.place] = agent
 
     def _tasks(self) -> list[Task]:
         return tasks_of(planned(self._session), self.state.checkpoint_data.repaired)

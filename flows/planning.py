@@ -1,6 +1,7 @@
 """The plan of a run: made once, when the sources were looked at; recorded, and the same ever after."""
 
 from flows.change import settled
+from flows.experience import informed
 from flows.session import Session
 from tools.engine.engine import Engine
 from tools.orchestration.examination import examine
@@ -27,6 +28,7 @@ def _made(session: Session, approved_by: str | None) -> Plan:
     with Engine(session.limits, step.path, session.stop) as engine:
         inspections = examine(engine, session.spec, surroundings)
     plan = make_plan(session.spec, inspections, threads=session.threads).model_copy(update=changed._asdict())
+    plan = informed(session, plan)
     register(session.lease.database, session.spec, plan, base_dir=session.surroundings.base_dir, by="flow")
     told = {
         "level": plan.level,
@@ -35,5 +37,12 @@ def _made(session: Session, approved_by: str | None) -> Plan:
         "rows": plan.rows,
         "notes": plan.notes,
     }
+    for source, parts in plan.parts.items():
+        for part in parts:
+            if part.dialect:
+                how = " and ".join(f"{name} {value!r}" for name, value in part.dialect.items())
+                ledger.tell(
+                    "replan.made", change=f"{part.path} of {source} is read with {how}: else it lacks declared columns"
+                )
     ledger.commit(step, plan.model_dump(mode="json"), actor="flow", told=told)
     return plan

@@ -20,7 +20,9 @@ from delegation.auction.bidder import measured
 from delegation.handover import TASK_TYPES, Approve, Terms, refusal
 from delegation.load import Loads
 from delegation.optimizer import Candidate, PendingTask
+from flows.experience import taught
 from flows.formation import SKILLS
+from flows.planning import planned
 from flows.session import Session
 from flows.terms import classification_of, terms_of
 
@@ -159,11 +161,15 @@ class OptimizerAssigner:
             found = [of[stage] for of in known if stage in of and of[stage].done]
             done = sum(one.done for one in found)
             hours[stage] = max(1.0, sum(one.seconds for one in found) / done if done else 0.0) / 3600
+        plan = planned(self._session)
+        lessons = taught(plan)
+        expected = {task.place: lessons.task_s(task, plan.rows[task.dataset]) for task in tasks}
         return [
             PendingTask(
                 id=task.place,
                 task_type=str(task.stage),
-                hours=hours[task.stage],
+                # What the pipeline's own runs took is nearer than what the agents' tasks took anywhere.
+                hours=max(1.0, seconds) / 3600 if (seconds := expected[task.place]) else hours[task.stage],
                 priority=Priority[task.priority.upper()],
                 classification=classification_of(self._session),
             )

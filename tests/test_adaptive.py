@@ -11,7 +11,16 @@ from core import journal
 from core.errors import InputError
 from core.store import Database
 from core.task import Outcome
-from crews.dynamic import TEMPLATES, AgentSpec, Resources, Template, TemplateSpecifier, creations, record_of
+from crews.dynamic import (
+    TEMPLATES,
+    AgentSpec,
+    Requirement,
+    Resources,
+    Template,
+    TemplateSpecifier,
+    creations,
+    record_of,
+)
 from crews.dynamic.parameters import parameters_of
 from graphs import AdaptiveWorkflow, Attempt, Branch, FunctionWorker, Options, Result, default_maker, run
 from graphs.adaptive.makers import coordination
@@ -141,6 +150,21 @@ def test_parameters_are_those_of_the_type_and_wrong_ones_are_named() -> None:
         TemplateSpecifier(parameters={"analysis": {"confidance": 0.99}})
     with pytest.raises(InputError, match="There is no template cooking"):
         TemplateSpecifier(parameters={"cooking": {}})
+
+
+def test_an_agent_gets_what_the_most_demanding_of_its_tasks_requires() -> None:
+    required = [
+        Requirement(kind="research.market", resources=Resources(cores=0.5, memory_mb=2000), quality=0.9),
+        Requirement(kind="research.technical", resources=Resources(cores=2, memory_mb=100), timeout_s=20),
+    ]
+    specifier = TemplateSpecifier(requirements=required)
+    (spec,) = specifier.specify(["research.market", "research.technical"])
+    assert (spec.resources, spec.timeout_s, spec.quality) == (Resources(cores=2, memory_mb=2000), 20, 0.9)
+    assert (spec.parameters["quality"], spec.parameters["time_s"]) == (0.9, 20)
+    (other,) = specifier.specify(["analysis"])
+    assert (other.resources, other.timeout_s) == (TEMPLATES["analysis"].resources, 300)
+    with pytest.raises(InputError, match="two requirements of one kind"):
+        TemplateSpecifier(requirements=[required[0], required[0]])
 
 
 def test_agents_wait_for_resources_and_never_take_more_than_the_budget(database: Database) -> None:

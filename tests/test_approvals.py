@@ -29,6 +29,13 @@ def asked(database: Database, subject: str = "publish x", **options: Any) -> App
     return ask(database, subject, **given)
 
 
+def nested(depth: int) -> list[Any]:
+    lists: list[Any] = []
+    for _ in range(depth):
+        lists = [lists]
+    return lists
+
+
 def told(database: Database) -> list[str]:
     return [event.kind for event in journal.events(database, None, kind="approval.")]
 
@@ -218,6 +225,8 @@ def test_a_request_that_is_not_there_is_named(database: Database) -> None:
         ({"seen": {"share": float("nan")}}, "cannot be shown"),
         ({"seen": {"one": object()}}, "cannot be shown"),
         ({"seen": None}, "it is no mapping"),
+        ({"seen": {"nested": nested(100_000)}}, "cannot be shown"),
+        ({"seen": {"text": "x" * 1_000_000}}, "can have 1,000,000"),
         ({"run_id": "nowhere-1"}, "no run 'nowhere-1'"),
         ({"timeout_s": 0}, "0 s"),
         ({"timeout_s": -1}, "-1 s"),

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 import crewline
 from core import journal
 from core import run as runs
-from core.errors import InputError, Interrupted, Refused
+from core.errors import InputError, Interrupted, Refused, TargetError
 from core.settings import Settings
 from core.stop import Stop
 from core.store import Database
@@ -114,6 +114,20 @@ def test_stages_hand_on_whatever_their_agents_have_in_common(database: Database,
     assert set(groups) == {"toy", "tool", None}
 
 
+def test_groups_are_files_again_for_those_who_take_files(database: Database, orders: Path) -> None:
+    plan = planned(
+        *("batch_processing", "data_aggregation", "data_transformation"),
+        data_aggregation={"group_by": ["region"]},
+        data_transformation={"rules": [{"rule": "filter", "where": "rows > 4"}]},
+    )
+    report = run_assembly(database, order(plan, orders))
+    assert [(stage.rows_in, stage.rows_out, stage.groups) for stage in report.stages] == [
+        *((201, 200, None), (200, 200, 3), (3, 2, None))
+    ]
+    (file,) = report.output
+    assert {row["region"] for row in pq.ParquetFile(file).read().to_pylist()} == {"north", "south"}
+
+
 def test_an_agent_that_loses_rows_unseen_ends_the_run_and_nothing_is_published(
     database: Database, orders: Path
 ) -> None:
@@ -152,6 +166,10 @@ def test_an_agent_with_nothing_to_show_and_one_that_cannot_be_made_are_named(dat
         run_assembly(database, order(replaced(plan, made_agents.definition("idle", "Idle")), orders), modules=MODULES)
     with pytest.raises(InputError, match="aggregation_agent needs group_by"):
         run_assembly(database, order(planned("batch_processing", "data_aggregation"), orders))
+    foreign = orders.parent / "foreign"
+    foreign.mkdir()
+    with pytest.raises(TargetError, match="Crewline did not publish it"):
+        run_assembly(database, order(planned("batch_processing", "data_validation"), orders, out=str(foreign)))
     assert len(runs.newest(database)) == before
 
 
@@ -167,6 +185,24 @@ def test_what_fails_by_what_is_outside_is_tried_again(database: Database, orders
     assert (found["shaky"].tasks, found["shaky"].success) == (1, 1.0)
     assert (found["batch_processor"].tasks, found["batch_processor"].success) == (1, 1.0)
     assert found["batch_processor"].throughput_rps is not None
+
+
+def test_a_try_whose_time_is_up_is_on_record_as_failed(database: Database, orders: Path, tmp_path: Path) -> None:
+    """And the stage waits for the next one, which a stop ends."""
+    slow = made_agents.definition("slow", "Slow", configuration={"done": str(tmp_path / "done")})
+    plan = replaced(planned("batch_processing", "data_validation"), slow)
+    stop = Stop()
+
+    def listen(event: journal.Event) -> None:
+        if event.kind == "step.failed" and event.actor == "slow":
+            stop.request("the test wants it")
+
+    with pytest.raises(Interrupted):
+        run_assembly(
+            database, order(plan, orders, timeout_s=4), modules=MODULES, run_id="late-1", stop=stop, listener=listen
+        )
+    failed = journal.events(database, "late-1", kind="step.failed")[-1]
+    assert (failed.actor, failed.data["error"], failed.data["kind"]) == ("slow", "TimedOut", "transient")
 
 
 def work_on(environment: dict[str, str], asked: str, run_id: str) -> None:

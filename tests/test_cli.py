@@ -292,6 +292,20 @@ def test_the_example_runs_from_a_clean_home(own_server: Path, tmp_path: Path) ->
     assert audit.returncode == 0, audit.stdout
 
 
+def test_the_newest_run_needs_no_id(run_id: str) -> None:
+    """One that is in nobody's shell history yet, too."""
+    shown = call("status", "newest")
+    assert shown.exit_code == 0
+    assert run_id in shown.stdout
+    assert shown.stdout == call("status", run_id).stdout
+
+
+def test_the_newest_of_no_runs_is_none(configuration: Settings) -> None:
+    told = call("audit", "newest")
+    assert told.exit_code == 2
+    assert "There is no run yet" in told.stderr
+
+
 @pytest.mark.parametrize("module", ["crewline", "crewline.cli"])
 def test_the_command_is_its_modules_too(module: str) -> None:
     done = subprocess.run([sys.executable, "-m", module, "--help"], capture_output=True, text=True, check=False)

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 from core import journal
 from core.dataset import DatasetRef
-from core.errors import InputError, SpecError
+from core.errors import BudgetSpent, InputError, SpecError
 from core.ledger import check_account
 from core.llm import Llm
 from core.settings import Settings, settings
 from core.spec import PipelineSpec, loads
+from core.spec.crew import CrewBudget
 from core.stop import Stop
 from core.store import Database
 from core.task import Outcome, Stage, Task
@@ -229,6 +230,19 @@ def test_a_correction_that_would_harm_other_rows_is_not_taken(bench: Bench, mode
     assert "rows that need no correction" in bench.told("crew.refused")[0].data["reason"]
 
 
+def test_a_correction_that_the_rules_cannot_work_with_is_told_and_not_kept(bench: Bench, model: ScriptedModel) -> None:
+    rules = '[{rule: cast, columns: {amount: integer}}, {rule: derive, columns: {area: "amount * amount"}}]'
+    (bench.folder / "orders.csv").write_text("id,size,amount,product\no-1,S,1,p1\no-2,M,much,p2\n")
+    bench.spec = loads(SPEC.replace('[{rule: cast, columns: {amount: "decimal(10,2)"}}]', rules))
+    bench.raw = bench.perform(Stage.INGESTION, "orders")
+    valid = bench.perform(Stage.VALIDATION, "orders", bench.raw, crew=False)
+    model.says("Try.").calls("correct_cells", column="amount", values=[{"name": "much", "value": "9" * 18}])
+    model.calls("correct_cells", column="amount", values=[{"name": "much", "value": "7"}]).says("Done.")
+    outcome = bench.perform(Stage.TRANSFORMATION, "orders", valid)
+    assert model.answers[0]["error"]["kind"] in ("DataError", "RuleError", "EngineError")
+    assert [repair["after"] for repair in rows(outcome.repairs)] == ["7"]
+
+
 def test_a_crew_rescues_rows_of_rules_and_joins_but_makes_no_key_another(bench: Bench, model: ScriptedModel) -> None:
     valid = bench.perform(Stage.VALIDATION, "orders", bench.raw, crew=False)
     model.says("Euros.").calls("correct_cells", column="amount", values=[{"name": "30 euros", "value": "30.00"}])
@@ -346,6 +360,60 @@ def test_tool_calls_count_across_resumes(bench: Bench, model: ScriptedModel, by_
     assert same(bench.validated(), by_rules)
     (called,) = bench.told("crew.called")
     assert (called.actor, called.data["tool"]) == ("data_steward", "correct_cells")
+
+
+class Told:
+    """A journal in memory: what a budget tells, and what the next one reads of it."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[str, dict[str, Any]]] = []
+
+    def tell(self, kind: str, *, actor: str = "", step: str | None = None, **data: Any) -> None:
+        self.events.append((kind, data))
+
+    def query(self, *_: Any) -> list[dict[str, Any]]:
+        tokens = sum(data.get("tokens", 0) for _, data in self.events)
+        seconds = sum(data["seconds"] for _, data in self.events)
+        return [{"tokens": tokens, "seconds": seconds, "tool_calls": sum(k == "crew.called" for k, _ in self.events)}]
+
+
+ASKED = st.tuples(st.just("ask"), st.integers(1, 60), st.integers(0, 80))
+
+
+@given(st.lists(ASKED | st.just(("call", 0, 0)) | st.just(("restart", 0, 0)), max_size=12))
+def test_a_budget_begins_nothing_beyond_its_limits_in_any_process(does: list[tuple[str, int, int]]) -> None:
+    """The model of it: plain sums. What an answer takes is known when it is there; it can be the last one."""
+    told, limits = Told(), CrewBudget(tokens=100, tool_calls=3)
+    budget = Budget(limits, told, "r", told.tell)  # type: ignore[arg-type]
+    tokens = calls = 0
+    for what, asked, answered in does:
+        allowed = tokens + asked <= 100 if what == "ask" else calls < 3
+        try:
+            if what == "ask":
+                with budget.asking("m", "t", asked) as answer:
+                    answer.tokens = answered
+                tokens += answered or asked
+            elif what == "call":
+                with budget.calling("m", "t", "tool"):
+                    calls += 1
+            else:
+                budget = Budget(limits, told, "r", told.tell)  # type: ignore[arg-type]
+                continue
+        except BudgetSpent:
+            assert not allowed
+        else:
+            assert allowed
+        assert (budget.used["tokens"], budget.used["tool_calls"]) == (tokens, calls)
+
+
+def test_what_is_under_way_counts_for_those_who_ask_beside_it() -> None:
+    told = Told()
+    budget = Budget(CrewBudget(tokens=100), told, "r", told.tell)  # type: ignore[arg-type]
+    with budget.asking("m", "a", 60):
+        with pytest.raises(BudgetSpent, match="100 tokens"), budget.asking("m", "b", 60):
+            pass
+        with budget.asking("m", "b", 40):
+            pass
 
 
 TEXTS = st.text(alphabet="aä-1 0A", max_size=4)

@@ -8,7 +8,7 @@ import sys
 import threading
 import uuid
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from core.stop import Stop
 from core.store import Database
 from crewline.cli import app
 from crews.deployment import Deployment, JobRecord, get, report, submit, undeploy
-from crews.deployment.deployment import HEALTH_S, MOST_AGENTS
+from crews.deployment.deployment import HEALTH_S
 from crews.deployment.jobs import MOST_ATTEMPTS, take
 from crews.deployment.streams import STREAMS
 from crews.registry import Registry, default_registry, standings
@@ -121,7 +121,6 @@ def test_health_is_checked_every_ten_seconds_with_measured_times(
 ) -> None:
     """What takes time answers late; what raises is told with its words; what hangs is not waited for."""
     hung = threading.Event()
-    monkeypatch.setattr("crews.deployment.deployment.ANSWER_S", 0.2)
     monkeypatch.setattr(Probed, "says", [])
     deployment.deploy("probed")
 
@@ -140,8 +139,10 @@ def test_health_is_checked_every_ten_seconds_with_measured_times(
     clock.advance(HEALTH_S)
     assert checked() == ("unhealthy", 0.0, "ValueError: its disk is full")
     Probed.says[:] = [lambda: hung.wait(20) and None]
-    clock.advance(HEALTH_S)
-    assert checked() == ("unhealthy", None, "it did not answer within 0.2 s")
+    with monkeypatch.context() as impatient:
+        impatient.setattr("crews.deployment.deployment.ANSWER_S", 0.2)
+        clock.advance(HEALTH_S)
+        assert checked() == ("unhealthy", None, "it did not answer within 0.2 s")
     hung.set()
     Probed.says.clear()
     clock.advance(HEALTH_S)
@@ -169,11 +170,15 @@ def test_an_agent_that_reads_a_stream_reads_on_and_its_trouble_is_told(
     until(lambda: deployment.tick() or not report(database).agents[0].running)
     (folder / "a.jsonl").unlink()
     folder.rmdir()
-    for _ in range(2):
+
+    def unhealthy() -> bool:
         clock.advance(HEALTH_S)
         deployment.tick()
+        return report(database).agents[0].health == "unhealthy"
+
+    until(unhealthy)
     (one,) = report(database).agents
-    assert (one.health, one.done, one.failed) == ("unhealthy", 2, 0)
+    assert (one.done, one.failed) == (2, 0)
     assert one.reason is not None
     assert "it is no folder" in one.reason
 
@@ -196,7 +201,10 @@ def test_no_more_jobs_are_under_way_than_there_are_streams(
     assert database.query("SELECT count(*) AS n FROM resource_allocations")[0]["n"] == 0
 
 
-def test_what_cannot_be_deployed_is_told(database: Database, deployment: Deployment, tmp_path: Path) -> None:
+def test_what_cannot_be_deployed_is_told(
+    database: Database, deployment: Deployment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("crews.deployment.deployment.MOST_AGENTS", 3)
     deployment.deploy("batch_processor")
     for words, arguments, more in (
         ("There is no agent 'nobody'", ("nobody",), {}),
@@ -214,12 +222,12 @@ def test_what_cannot_be_deployed_is_told(database: Database, deployment: Deploym
         get(database, "x")
     with pytest.raises(InputError, match="There is no job"):
         get(database, uuid.uuid4())
-    for number in range(MOST_AGENTS - 1):
+    for number in range(2):
         deployment._registry.register(made_agents.definition(f"keeper{number}", "Keeper"))
         deployment.deploy(f"keeper{number}")
-    with pytest.raises(InputError, match=f"{MOST_AGENTS} agents are deployed here"):
+    with pytest.raises(InputError, match="3 agents are deployed here"):
         deployment.deploy("keeper")
-    assert len(deployment.check().agents) == MOST_AGENTS
+    assert len(deployment.check().agents) == 3
     assert report(database).healthy == 1
 
 
@@ -309,8 +317,15 @@ def test_jobs_that_were_taken_by_an_answer_that_was_lost_are_found_again(databas
     assert take(database, "d", ["keeper"], 5, [job.job for job in jobs]) == []
 
 
+@contextmanager
+def stopped_soon(stop: Stop) -> Iterator[None]:
+    """Lets a command look once: its first wait ends it."""
+    stop.wait = lambda seconds: stop.request("the test wants it")  # type: ignore[method-assign]
+    yield
+
+
 def test_the_commands_deploy_watch_submit_and_end_by_sigterm(
-    database: Database, configuration: Settings, tmp_path: Path
+    database: Database, configuration: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In processes of their own; the one that watches sees the health of the one that works."""
     command = [sys.executable, "-m", "crewline"]
@@ -335,6 +350,9 @@ def test_the_commands_deploy_watch_submit_and_end_by_sigterm(
         assert runner.invoke(app, ["undeploy", "keeper"]).exit_code == 2
         assert runner.invoke(app, ["deploy", "nobody"]).exit_code == 2
         assert report(database).agents[0].done == 1
+        monkeypatch.setattr("crewline.commands.agents.stopped_by_signals", stopped_soon)
+        (watched,) = runner.invoke(app, ["agents", "--watch", "--json"]).stdout.splitlines()
+        assert json.loads(watched)["agents"][0]["health"] == "healthy"
     finally:
         working.send_signal(signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):

@@ -89,6 +89,14 @@ def test_what_is_no_payload_is_refused_and_so_is_a_time_that_is_none(hub: Hub, w
     assert hub.send("a", cast(str, None), REQUEST).status == "nobody"
 
 
+@pytest.mark.parametrize(
+    "option", [{"redelivery_s": 0}, {"redelivery_s": float("nan")}, {"deliveries": 0}, {"deliveries": 1.5}]
+)
+def test_a_hub_that_could_deliver_nothing_is_refused(database: Database, option: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=r"to confirm is none|deliveries are none"):
+        Hub(database, **option)
+
+
 def test_a_message_that_is_not_confirmed_comes_again_and_is_a_dead_letter_at_last(hub: Hub, database: Database) -> None:
     sent = hub.send("a", "b", REQUEST)
     for delivery in (1, 2, 3):

@@ -15,6 +15,7 @@ from core.run import Run
 from core.spec import PipelineSpec, loads
 from core.store import Database
 from core.task import Failure, Outcome, RowCount, Stage, Task
+from crews.experience import Memory
 from flows import DataPipelineFlow
 from tests import shop
 from tools.context import ToolContext
@@ -312,6 +313,9 @@ def test_too_few_runs_are_no_history_and_enough_of_them_are(tmp_path: Path, data
     document = shop.build(tmp_path / "shop")
     for _ in range(LEAST_RUNS - 1):
         DataPipelineFlow(document, database=database).kickoff()
+        # Else they would repair at once, as the first one taught them.
+        for dataset in ("orders", "products"):
+            Memory(database).undo(f"repair:shop/{dataset}")
     context = ToolContext(roots=(str(tmp_path),))
     early = optimize(database, context, "shop")
     assert (early.enough, early.bottleneck, early.advice, early.units) == (False, None, [], [])

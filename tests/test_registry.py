@@ -180,6 +180,8 @@ def test_who_has_all_that_it_needs_is_chosen_before_a_better_one_that_has_not() 
     plan = assemble(registry, capabilities, standings=better, overrides=given)
     assert (plan.stages[0].agent.id, plan.stages[0].overrides) == ("asking", given["batch_processing"])
     plan.check_complete()
+    # Whoever names an agent wants that one.
+    assert assemble(registry, capabilities, overrides={"asking": {}}).stages[0].agent.id == "asking"
 
 
 def test_what_cannot_be_assembled_is_told_with_what_each_side_takes_and_gives() -> None:

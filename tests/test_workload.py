@@ -194,6 +194,12 @@ def test_a_process_that_is_only_busy_keeps_its_claims(database: Database, worklo
     assert workload.load("a") == 0
 
 
+@pytest.mark.parametrize("lease_s", [0, -1, float("nan"), "15"])
+def test_a_lease_that_is_none_is_refused(database: Database, lease_s: Any) -> None:
+    with pytest.raises(InputError, match="lease of"):
+        Workload(database, lease_s=lease_s)
+
+
 def test_a_claim_is_held_while_its_block_runs_also_when_that_fails(workload: Workload) -> None:
     workload.register(cards(a=1))
     with suppress(RuntimeError), workload.held(Claim(agent="a", task="t")):

@@ -55,7 +55,10 @@ def _needs(found: Team) -> RenderableType:
     if found.analysis is None:
         return table
     asked = found.analysis
-    head = f"{asked.complexity} task by {asked.analyst}, expected to take {asked.duration_s:,} s"
+    reached = ", ".join(f"{dimension} {share:.1%}" for dimension, share in asked.quality.items())
+    head = (
+        f"{asked.complexity} task by {asked.analyst}, expected to take {asked.duration_s:,} s; to be reached: {reached}"
+    )
     return Group(Text(head), *(Text(note, style="yellow") for note in asked.notes), Text(""), table)
 
 

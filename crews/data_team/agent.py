@@ -17,7 +17,15 @@ from typing import TYPE_CHECKING, Any
 import ibis
 import pyarrow as pa
 
-from core.errors import BudgetSpent, CrewlineError, ModelError, Refused
+from core.errors import (
+    BudgetSpent,
+    CrewlineError,
+    Interrupted,
+    LeaseLost,
+    ModelError,
+    Refused,
+    StoreUnavailable,
+)
 from core.llm import Llm
 from core.task import Outcome, Stage, Task
 from crews.agents import Agent, Work
@@ -37,6 +45,9 @@ if TYPE_CHECKING:
     from crews.data_team.crew import DataTeam
 
 CREW = "data_team"
+
+# These are about the run, not about what a crew said.
+ABOUT_THE_RUN = (Interrupted, LeaseLost, StoreUnavailable)
 
 # How often a crew at work is looked after, seconds.
 _LOOK_S = 0.2
@@ -104,10 +115,15 @@ class CrewedAgent:
         texts = {column: waiting.texts(column) for column in waiting.columns}
         corrections = Corrections(texts, _keys(task, work, waiting.columns))
         self._ask(task, work, waiting, corrections)
-        cells = waiting.needed(corrections.cells(waiting.rows))
-        if not cells.num_rows:
-            raise _NotTaken("crew.answered", "it corrected no cell that lets a row pass")
-        return self._corrected(task, work, waiting, cells, by_rules)
+        try:
+            cells = waiting.needed(corrections.cells(waiting.rows))
+            if not cells.num_rows:
+                raise _NotTaken("crew.answered", "it corrected no cell that lets a row pass")
+            return self._corrected(task, work, waiting, cells, by_rules)
+        except (_NotTaken, *ABOUT_THE_RUN):
+            raise
+        except CrewlineError as error:
+            raise _NotTaken("crew.refused", f"its corrections cannot be worked with: {_short(error)}") from error
 
     def _ask(self, task: Task, work: Work, waiting: Waiting, corrections: Corrections) -> None:
         """Let a crew fill in the corrections. Raises _NotTaken if it does not come to an end, or may not begin."""

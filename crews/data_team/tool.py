@@ -1,11 +1,12 @@
 """The tools of a crew: each call is taken out of the crew's purse, and none reaches beyond the task's own data."""
 
+import threading
 from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, Field, PrivateAttr
 
-from core.errors import BudgetSpent
+from core.errors import BudgetSpent, CrewlineError
 from crews.data_team.budget import Purse
 from crews.data_team.correction import Corrections
 from crews.data_team.waiting import Waiting
@@ -80,6 +81,7 @@ class CorrectCellsTool(Tool):
 
     _corrections: Corrections = PrivateAttr()
     _waiting: Waiting = PrivateAttr()
+    _one_at_a_time: threading.Lock = PrivateAttr(default_factory=threading.Lock)
 
     @classmethod
     def of(cls, context: ToolContext, corrections: Corrections, waiting: Waiting) -> "CorrectCellsTool":
@@ -89,8 +91,16 @@ class CorrectCellsTool(Tool):
         return tool
 
     def act(self, request: Correction) -> CorrectionAnswer:
-        refused = self._corrections.propose(request.column, request.values)
-        trial = self._waiting.trial(self._corrections.cells(self._waiting.rows))
+        # A model may call it several times at once.
+        with self._one_at_a_time:
+            before = {column: dict(values) for column, values in self._corrections.made.items()}
+            refused = self._corrections.propose(request.column, request.values)
+            try:
+                trial = self._waiting.trial(self._corrections.cells(self._waiting.rows))
+            except CrewlineError:
+                # What the rules cannot work with is told, and not kept.
+                self._corrections.made = before
+                raise
         return CorrectionAnswer(
             rows=self._waiting.rows.num_rows,
             passing=len(trial.passing),

@@ -107,7 +107,7 @@ class Deployment:
         made = self._registry.instantiate(agent, overrides)
         if source is not None and not hasattr(made, "has_new"):
             raise InputError(f"{agent} reads no stream.", remedy="Leave out the source, and submit jobs to it.")
-        self._workers[agent] = Worker(definition, made, source, self._clock, self._streams.start)
+        self._workers[agent] = Worker(definition, made, source, self._clock, self._streams.start, self._feed)
         self._write(
             "INSERT INTO deployed_agents (run_id, agent, source, status) VALUES (%s, %s, %s, 'starting')"
             " ON CONFLICT (run_id, agent) DO UPDATE SET status = 'starting', leaving = false, reason = NULL,"
@@ -145,7 +145,8 @@ class Deployment:
         if self._checked_at is None or now - self._checked_at >= HEALTH_S:
             self._checked_at = now
             self.check()
-        self._feed()
+        for worker in self._workers.values():
+            worker.look()
         if free := self._streams.free:
             for job in jobs.take(self._database, self.run_id, list(self._workers), free, self._streams.jobs):
                 worker = self._workers[job.agent]
@@ -187,21 +188,21 @@ class Deployment:
         if rows[0]["status"] != status:
             self._ledger.tell(f"agent.{status}", actor=agent, reason=reason, response_s=response_s)
 
-    def _feed(self) -> None:
-        """A job for each agent that reads a stream in which something is new."""
-        for agent, worker in self._workers.items():
-            if worker.source is None or jobs.unfinished(self._database, agent, worker.source):
-                continue
-            try:
-                new = worker.agent.has_new(worker.source, self._context, self._database)  # type: ignore[attr-defined]
-            except StoreUnavailable:
-                raise
-            except CrewlineError as error:
-                worker.trouble = str(error)
-                continue
+    def _feed(self, worker: Worker) -> None:
+        """A job for an agent that reads a stream in which something is new."""
+        agent, source = worker.definition.id, worker.source or ""
+        try:
+            if jobs.unfinished(self._database, agent, source):
+                return
+            new = worker.agent.has_new(source, self._context, self._database)  # type: ignore[attr-defined]
+            if new and not self._stop.requested:
+                jobs.submit(self._database, agent, source, dataset=agent)
+        except StoreUnavailable as lost:
+            self._request(str(lost))
+        except CrewlineError as error:
+            worker.trouble = str(error)
+        else:
             worker.trouble = None
-            if new:
-                jobs.submit(self._database, agent, worker.source, dataset=agent)
 
     def _left(self, agent: str) -> None:
         self._write(

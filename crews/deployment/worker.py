@@ -29,7 +29,11 @@ class Check:
 
 
 class Worker:
-    """An agent at work until it is told to leave. `start_job` is called with each job, and must not block."""
+    """An agent at work until it is told to leave.
+
+    `start_job` is called with each job, and must not block. `look` is called when it is to look whether its source has
+    something new: on this agent's thread, so that others do not wait for a source that is slow.
+    """
 
     def __init__(
         self,
@@ -38,6 +42,7 @@ class Worker:
         source: str | None,
         clock: Clock,
         start_job: Callable[["Worker", JobRecord], None],
+        look: Callable[["Worker"], None],
     ) -> None:
         self.definition = definition
         self.agent = agent
@@ -46,7 +51,9 @@ class Worker:
         self.running = 0
         self._clock = clock
         self._start_job = start_job
-        self._inbox: queue.SimpleQueue[Check | JobRecord | None] = queue.SimpleQueue()
+        self._look = look
+        self._looking = threading.Event()
+        self._inbox: queue.SimpleQueue[Check | JobRecord | threading.Event | None] = queue.SimpleQueue()
         # A daemon: a probe that hangs must not keep the process from ending.
         self._thread = threading.Thread(target=self._work, name=f"agent-{definition.id}", daemon=True)
         self._thread.start()
@@ -54,6 +61,12 @@ class Worker:
     def give(self, job: JobRecord) -> None:
         """Put a job into its inbox."""
         self._inbox.put(job)
+
+    def look(self) -> None:
+        """Have it look at its source, if it has one, and is not about to."""
+        if self.source is not None and not self._looking.is_set():
+            self._looking.set()
+            self._inbox.put(self._looking)
 
     def ask(self) -> Check:
         """Put a check into its inbox."""
@@ -71,6 +84,11 @@ class Worker:
             if isinstance(item, JobRecord):
                 self._start_job(self, item)
                 continue
+            if item is self._looking:
+                self._look(self)
+                self._looking.clear()
+                continue
+            assert isinstance(item, Check), "nothing else is put there"
             reason = self._probed()
             item.answer = Answer(self._clock.now() - item.asked_at, reason)
             item.answered.set()

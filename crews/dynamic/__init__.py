@@ -3,7 +3,7 @@ the machine while they work."""
 
 from crews.dynamic.creation import Creation, creations, record_of
 from crews.dynamic.pool import ResourcePool, machine
-from crews.dynamic.specification import UNCOORDINATED, AgentSpec, Specifier, TemplateSpecifier
+from crews.dynamic.specification import UNCOORDINATED, AgentSpec, Requirement, Specifier, TemplateSpecifier
 from crews.dynamic.template import TEMPLATES, Resources, Template
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "UNCOORDINATED",
     "AgentSpec",
     "Creation",
+    "Requirement",
     "ResourcePool",
     "Resources",
     "Specifier",

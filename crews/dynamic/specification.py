@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import psutil
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from core.errors import InputError
 from crews.dynamic.parameters import parameters_of
@@ -46,6 +46,18 @@ class AgentSpec(BaseModel):
     reason: str
 
 
+class Requirement(BaseModel):
+    """What tasks of a kind require of whoever does them: resources, seconds that a try may take, what results should be
+    worth. What is left out is as the template has it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    kind: str = Field(min_length=1)
+    resources: Resources | None = None
+    timeout_s: float | None = Field(default=None, gt=0)
+    quality: float | None = Field(default=None, ge=0, le=1)
+
+
 class Specifier(Protocol):
     """Works out which agents a queue of tasks needs."""
 
@@ -59,9 +71,10 @@ class Specifier(Protocol):
 
 class TemplateSpecifier:
     """Agents by templates. `record` has each template's share of attempts that were done, as far as known, and
-    `parameters` what its agents are told, where that is not as the template has it.
+    `parameters` what its agents are told, where that is not as the template has it. `requirements` are of tasks: an
+    agent for several kinds gets what the most demanding of them requires.
 
-    Raises InputError for wrong parameters.
+    Raises InputError for wrong parameters, and for a kind that is required of twice.
     """
 
     def __init__(
@@ -70,8 +83,12 @@ class TemplateSpecifier:
         record: Mapping[str, float] | None = None,
         *,
         parameters: Mapping[str, Mapping[str, Any]] | None = None,
+        requirements: Sequence[Requirement] = (),
     ) -> None:
         self._record = record or {}
+        self._required = {requirement.kind: requirement for requirement in requirements}
+        if len(self._required) < len(requirements):
+            raise InputError("There are two requirements of one kind of tasks.", remedy="Give one for each kind.")
         given = parameters or {}
         if unknown := sorted(given.keys() - templates.keys()):
             raise InputError(
@@ -123,14 +140,22 @@ class TemplateSpecifier:
         score = max(self._score(template, kind) for kind in kinds)
         success = self._record.get(template.name)
         record = "no record yet" if success is None else f"{success:.0%} of its attempts done"
+        required = [self._required[kind] for kind in kinds if kind in self._required]
+        resources = [one.resources for one in required if one.resources] or [template.resources]
+        told = parameters_of(template.name, template.parameters)
+        times = [one.timeout_s for one in required if one.timeout_s] or [told["time_s"]]
+        qualities = [one.quality for one in required if one.quality is not None] or [told["quality"]]
+        told |= {"time_s": max(times), "quality": max(qualities)}
         return AgentSpec(
             id=f"{template.name}_{number}",
             template=template.name,
             kinds=kinds,
-            resources=template.resources,
-            timeout_s=template.parameters.get("time_s", 300),
-            quality=template.parameters.get("quality", 0.8),
-            parameters=template.parameters,
+            resources=Resources(
+                cores=max(one.cores for one in resources), memory_mb=max(one.memory_mb for one in resources)
+            ),
+            timeout_s=told["time_s"],
+            quality=told["quality"],
+            parameters=told,
             score=round(score, 4),
             reason=f"performs {', '.join(kinds)}; {record}",
         )

@@ -1,6 +1,6 @@
 """Candidates: agents as formation sees them, each with what it states and what was measured of it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -50,17 +50,20 @@ def candidates(
     *,
     performs: Mapping[str, Iterable[str]] | None = None,
     loads: Loads | None = None,
+    factor: Callable[[str], float] = lambda agent: 1.0,
 ) -> list[Candidate]:
     """The agents with these profiles, with what the store knows of them now; in the order of their ids.
 
-    `performs` limits agents to needs by name. `loads` are read from the workload, if not given.
+    `performs` limits agents to needs by name. `loads` are read from the workload, if not given. `factor` is what an
+    agent's performance counts for in this team, 0 to 1.
     """
     known = Workload(database).loads(sorted(profiles)) if loads is None else loads
     measured = records(database, profiles)
-    return [
-        _candidate(measured[agent], profiles[agent], known.get(agent), performs.get(agent) if performs else None)
-        for agent in sorted(profiles)
+    found = [
+        _candidate(each, profiles[each.agent], known.get(each.agent), performs.get(each.agent) if performs else None)
+        for each in (measured[agent] for agent in sorted(profiles))
     ]
+    return [each.model_copy(update={"performance": each.performance * factor(each.agent)}) for each in found]
 
 
 def _candidate(record: Record, profile: Profile, load: Load | None, performs: Iterable[str] | None) -> Candidate:

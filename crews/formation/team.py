@@ -86,9 +86,11 @@ class Team(_Told):
 
     @property
     def reason(self) -> str:
-        """Why it was chosen, in a sentence."""
+        """Why it was chosen, in a sentence: its scores, and by what it is before the next."""
         how = self.formation
-        told = f"worth {self.score:.4f}, of {how.considered:,} team{'s' * (how.considered != 1)} considered"
+        scores = ", ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in self.components.items())
+        teams = f"{how.considered:,} team{'s' * (how.considered != 1)} considered"
+        told = f"worth {self.score:.4f} ({scores}), of {teams}"
         if not how.runners_up:
             return f"{told}: no other covers all needs"
         other = how.runners_up[0]

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from crews.registry.definition import AgentDefinition, Capability, DataSchema, load_definitions
     from crews.registry.job import DataAgent, Job
     from crews.registry.registry import Registry, default_registry
-    from crews.registry.selection import Standing, standings
+    from crews.registry.selection import Score, Standing, ranked, standings
     from crews.registry.suggestion import Suggestion, suggest
 
 # The engine takes a second to import, which nobody needs who only looks at definitions.
@@ -21,11 +21,13 @@ _HOMES = {
     "Job": "crews.registry.job",
     "Plan": "crews.registry.assembly",
     "Registry": "crews.registry.registry",
+    "Score": "crews.registry.selection",
     "Standing": "crews.registry.selection",
     "Suggestion": "crews.registry.suggestion",
     "assemble": "crews.registry.assembly",
     "default_registry": "crews.registry.registry",
     "load_definitions": "crews.registry.definition",
+    "ranked": "crews.registry.selection",
     "standings": "crews.registry.selection",
     "suggest": "crews.registry.suggestion",
 }
@@ -38,11 +40,13 @@ __all__ = [
     "Job",
     "Plan",
     "Registry",
+    "Score",
     "Standing",
     "Suggestion",
     "assemble",
     "default_registry",
     "load_definitions",
+    "ranked",
     "standings",
     "suggest",
 ]

@@ -60,8 +60,10 @@ def assemble(
 
     Of all agents that have the capabilities, and each of which takes what the one before gives, those are chosen that
     have everything they need, as far as can be, and then the greatest sum of scores (see Score); of equals, the first
-    by their ids. Raises InputError for fewer than two, a capability that nobody has, one whose agents take nothing
-    that the one before gives, or overrides for nobody.
+    by their ids. An agent that is configured by its id is preferred to those that are not, whatever its score.
+
+    Raises InputError for fewer than two, a capability that nobody has, one whose agents take nothing that the one
+    before gives, or overrides for nobody.
     """
     if len(capabilities) < 2:
         raise InputError("A pipeline is assembled of at least two capabilities.", remedy="Name another one.")
@@ -89,6 +91,7 @@ def _layer(
     registry: Registry, name: str, given: Mapping[str, Mapping[str, Any]], standings: Mapping[str, Standing]
 ) -> list[_Candidate]:
     able = registry.with_capability(name)
+    able = [one for one in able if one.id in given] or able
     capability = Capability(name)
     by_id = {one.id: one for one in able}
     return [

@@ -18,6 +18,7 @@ from delegation.messages.draft import drafted
 from delegation.messages.message import COLUMNS, Message, Receipt, of_row
 from delegation.messages.payload import Payload
 from delegation.name import LONGEST, named
+from delegation.rules.condition import ABSURD, kind
 
 # How long a recipient has to confirm a message before it is delivered again, seconds; and how often it is delivered.
 REDELIVERY_S = 30.0
@@ -40,11 +41,16 @@ class Hub:
     A message is delivered at least once: to one recipient at a time, until it is confirmed. Unconfirmed for
     `redelivery_s`, it is delivered again; after so many `deliveries`, it is a dead letter. Within a conversation, a
     recipient gets messages in the order in which they were sent, each after the one before was confirmed or given up.
-    Methods can be called from any thread. All raise StoreUnavailable when the database went away.
+    Methods can be called from any thread. All raise StoreUnavailable when the database went away. Raises InputError for
+    a time or a number that is none.
     """
 
     def __init__(self, database: Database, *, redelivery_s: float = REDELIVERY_S, deliveries: int = DELIVERIES) -> None:
         self._database = database
+        if kind(redelivery_s) != "number" or not 0 < redelivery_s <= ABSURD:
+            raise InputError(f"A time of {redelivery_s!r:.40} s to confirm is none.", remedy="Give more than 0 s.")
+        if type(deliveries) is not int or not 0 < deliveries <= ABSURD:
+            raise InputError(f"{deliveries!r:.40} deliveries are none.", remedy="Give a number of at least 1.")
         self._redelivery_s = redelivery_s
         self._deliveries = deliveries
         self._doorbell: Doorbell | None = None

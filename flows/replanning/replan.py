@@ -15,7 +15,7 @@ from graphs.planning.term import Term
 from tools.orchestration.requirements import Plan
 
 # A retry waits twice as long as the one before, but no longer than this.
-_MOST_PAUSE_S = 30.0
+MOST_PAUSE_S = 30.0
 
 # Rows are worked on in at most so many pieces; with each replan in twice as many.
 _MOST_PIECES = 16
@@ -28,20 +28,28 @@ _DATA = {
 
 
 def replan(
-    session: Session, plan: Plan, recovery: Recovery, tasks: Iterable[Task], outcomes: Mapping[str, Outcome]
+    session: Session,
+    plan: Plan,
+    recovery: Recovery,
+    agents: Mapping[str, str],
+    tasks: Iterable[Task],
+    outcomes: Mapping[str, Outcome],
 ) -> Changes:
-    """What the next round changes for the tasks that failed; what is done stays done.
+    """What the next round changes for the tasks that failed; what is done stays done. `agents` has who tried, by place.
 
     Not `possible`, if some task failed as it would in any round.
     """
     failed = {task.place: task for task in tasks if (one := outcomes.get(task.key)) and one.failure}
     analyses = [analysed(outcomes[task.key]) for task in failed.values()]
-    facts = [
-        fact
-        for task, why in zip(failed.values(), analyses, strict=True)
-        for fact in _facts(session, plan, recovery, task, why)
-    ]
-    facts += [("alone",)] if recovery.alone else []
+    facts: list[Term] = [("alone",)] if recovery.alone else []
+    for task, why in zip(failed.values(), analyses, strict=True):
+        facts.append(("failed", task.place, why.kind))
+        following = 2 * recovery.pieces.get(task.place, 1)
+        if following <= divisible(session, plan, task):
+            facts.append(("pieces", task.place, following))
+        tried = (*recovery.tried.get(task.place, []), agents.get(task.place))
+        able = [agent.id for agent in session.staff.agents.values() if task.stage in agent.stages]
+        facts += [("able", task.place, agent) for agent in able if agent not in tried]
     try:
         found = make_plan(find(NAME), [("rescue", place) for place in failed], facts)
     except Unsolvable as error:
@@ -52,7 +60,7 @@ def replan(
         kind = next(why.kind for task, why in zip(failed, analyses, strict=True) if task == place)
         changed["told"].append(f"{_words(name, place, value)}, as it failed for want of {_WANT[kind]}")
         if name == "pause":
-            changed["pause_s"] = min(2.0**recovery.retries, _MOST_PAUSE_S)
+            changed["pause_s"] = min(2.0**recovery.retries, MOST_PAUSE_S)
         if name in ("pause", "run alone"):
             changed["alone"] = True
         if name == "work in pieces":
@@ -86,18 +94,6 @@ def divisible(session: Session, plan: Plan, task: Task) -> int:
     if rules is None or any(rule.whole for rule in rules[task.dataset]):
         return 1
     return max(1, min(_MOST_PIECES, plan.rows[task.dataset] // task.shards))
-
-
-def _facts(session: Session, plan: Plan, recovery: Recovery, task: Task, why: Analysis) -> list[Term]:
-    found: list[Term] = [("failed", task.place, why.kind)]
-    following = 2 * recovery.pieces.get(task.place, 1)
-    if following <= divisible(session, plan, task):
-        found.append(("pieces", task.place, following))
-    tried = recovery.tried.get(task.place, [])
-    for agent in session.staff.agents.values():
-        if task.stage in agent.stages and agent.id not in tried:
-            found.append(("able", task.place, agent.id))
-    return found
 
 
 _WANT: dict[Kind, str] = {

@@ -22,6 +22,8 @@ from graphs.checkpoints import Checkpoints
 from graphs.checkpoints.retention import keep_latest
 from graphs.loop import concluded
 from graphs.staged.record import PipelineRun
+from tools.publication.target import check_target
+from tools.transformation.transformation import target_place
 
 
 def run_assembly(
@@ -35,13 +37,16 @@ def run_assembly(
 ) -> AssemblyReport:
     """Run an assembled pipeline on its data. `modules` may be imported from besides those of the settings.
 
-    Raises InputError for a plan that cannot be run yet, an agent that cannot be made, a run id that is taken; Refused
-    for a module that is not allowed; Interrupted when the stop was requested; StoreUnavailable, LeaseLost. After the
-    last three it can be resumed. A stage that fails is no error: the report says so, and the run can be resumed too.
+    Raises InputError for a plan that cannot be run yet, an agent that cannot be made, a run id that is taken;
+    TargetError for a target that cannot be written; Refused for a module that is not allowed, or a target outside of
+    the roots; Interrupted when the stop was requested; StoreUnavailable, LeaseLost. After the last three it can be
+    resumed. A stage that fails is no error: the report says so, and the run can be resumed too.
     """
     order.plan.check_complete()
-    # What cannot be made is told before there is a run.
+    # What cannot be made, or written, is told before there is a run.
     _agents(order, modules)
+    if order.out is not None:
+        check_target(target_place(order.out, order.context))
     identity = run_id or runs.new_id(GRAPH)
     runs.create_graph(database, identity, GRAPH, order.model_dump(mode="json", by_alias=True))
     if Order.model_validate(runs.get(database, identity).spec) != order:
@@ -74,8 +79,8 @@ def resume_assembly(
             ResourcePool(database, run_id=run_id, budget=order.budget) as pool,
         ):
             workload.register([AgentCard(id=stage.agent.id) for stage in order.plan.stages])
-            bench = Bench(order, ledger, agents, pool, workload, began)
-            return concluded(_worked(bench, lease, stop))
+            bench = Bench(order, ledger, agents, pool, workload, began, stop)
+            return concluded(_worked(bench, lease))
     except Exception as error:
         lease.give_up(error)
         raise
@@ -89,8 +94,8 @@ def order_of(database: Database, run_id: str) -> Order:
     return Order.model_validate(run.spec)
 
 
-async def _worked(bench: Bench, lease: Lease, stop: Stop) -> AssemblyReport:
-    start = time.monotonic()
+async def _worked(bench: Bench, lease: Lease) -> AssemblyReport:
+    start, stop = time.monotonic(), bench.stop
     async with Checkpoints(lease.database.url) as checkpoints:
         pipeline = pipeline_of(bench.order, bench, checkpoints.saver())
         try:

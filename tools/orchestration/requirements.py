@@ -1,7 +1,7 @@
 """From the spec and the sources' true size to a plan: tasks, shards, budget (systems F2)."""
 
 from collections.abc import Iterable
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -61,7 +61,8 @@ class Plan(BaseModel):
     """What a run is going to do. Fixed once made: a resumed run goes on with the same plan.
 
     `schemas` has the columns that were found in sources whose changes are judged, by the names that the spec declares;
-    `names` what was decided about those that are gone, see Surroundings.
+    `names` what was decided about those that are gone, see Surroundings. `lessons` are what the run goes by of what
+    earlier ones taught, as crews.experience has it.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -73,6 +74,7 @@ class Plan(BaseModel):
     notes: list[str]
     schemas: dict[str, Schema] = {}
     names: dict[str, dict[str, tuple[str | None, ...]]] = {}
+    lessons: list[dict[str, Any]] = []
 
     @property
     def profile(self) -> Profile:

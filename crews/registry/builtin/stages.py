@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import ibis
+import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from core.dataset import DatasetRef
@@ -20,11 +21,12 @@ from core.task import Outcome, Stage, Task
 from crews.agents import AGENTS, Work
 from crews.registry.job import Job
 from tools.arguments import problems
-from tools.engine.engine import Engine
+from tools.engine.engine import Engine, written
 from tools.engine.types import declared_type
 from tools.quality.profile import profile
 from tools.sources import Surroundings
 from tools.sources.opening import Files, described_source
+from tools.transformation.aggregation import ROWS
 
 _AGENT = {stage: agent for agent in AGENTS.values() for stage in agent.stages}
 
@@ -114,7 +116,13 @@ class Aggregating(_Stage):
 
     def perform(self, job: Job) -> Outcome:
         made = Aggregation(dataset=job.dataset, group_by=self.group_by, aggregates=self.aggregates)
-        return _performed(job, Stage.AGGREGATION, _columns(job.records), aggregation=made)
+        outcome = _performed(job, Stage.AGGREGATION, _columns(job.records), aggregation=made)
+        assert outcome.output is not None, "an aggregation has an output"
+        # The number of rows in each group is a pipeline's own: whoever takes files knows nothing of it.
+        table = pq.ParquetFile(outcome.output.paths[0]).read().drop_columns([ROWS])
+        path = job.path / "groups.parquet"
+        pq.write_table(table, path)
+        return outcome.model_copy(update={"output": written([path])})
 
 
 def _performed(
