@@ -42,6 +42,7 @@ bench: install  ## measure against hand-written queries and other tools; takes l
 	$(BIN)/python benchmarks/fanout.py --runs 3 --curve 1000,20000,100000 --against dbos,prefect,dagster --json
 	$(BIN)/python benchmarks/overhead.py --json
 	$(BIN)/python benchmarks/delegation.py
+	$(BIN)/python benchmarks/planning.py
 	$(BIN)/python benchmarks/teams.py
 
 check: install  ## lint, types, layer contract

@@ -178,5 +178,7 @@ def _next_step(report: RunReport) -> str:
     if report.status == "waiting":
         return f"It waits for a person: crewline approvals; once that is decided: crewline resume {report.run_id}"
     if report.status == "failed":
-        return f"What happened: crewline status {report.run_id}; the rows: crewline audit {report.run_id}"
+        return (
+            f"Why, and what to change: crewline investigate {report.run_id}; all of it: crewline report {report.run_id}"
+        )
     return f"Proof of the account, and the rows that left: crewline audit {report.run_id}"

@@ -37,5 +37,12 @@ def _made(session: Session, approved_by: str | None) -> Plan:
         "rows": plan.rows,
         "notes": plan.notes,
     }
+    for source, parts in plan.parts.items():
+        for part in parts:
+            if part.dialect:
+                how = " and ".join(f"{name} {value!r}" for name, value in part.dialect.items())
+                ledger.tell(
+                    "replan.made", change=f"{part.path} of {source} is read with {how}: else it lacks declared columns"
+                )
     ledger.commit(step, plan.model_dump(mode="json"), actor="flow", told=told)
     return plan

@@ -187,6 +187,24 @@ def test_what_fails_by_what_is_outside_is_tried_again(database: Database, orders
     assert found["batch_processor"].throughput_rps is not None
 
 
+def test_a_try_whose_time_is_up_is_on_record_as_failed(database: Database, orders: Path, tmp_path: Path) -> None:
+    """And the stage waits for the next one, which a stop ends."""
+    slow = made_agents.definition("slow", "Slow", configuration={"done": str(tmp_path / "done")})
+    plan = replaced(planned("batch_processing", "data_validation"), slow)
+    stop = Stop()
+
+    def listen(event: journal.Event) -> None:
+        if event.kind == "step.failed" and event.actor == "slow":
+            stop.request("the test wants it")
+
+    with pytest.raises(Interrupted):
+        run_assembly(
+            database, order(plan, orders, timeout_s=4), modules=MODULES, run_id="late-1", stop=stop, listener=listen
+        )
+    failed = journal.events(database, "late-1", kind="step.failed")[-1]
+    assert (failed.actor, failed.data["error"], failed.data["kind"]) == ("slow", "TimedOut", "transient")
+
+
 def work_on(environment: dict[str, str], asked: str, run_id: str) -> None:
     from core.settings import settings
     from core.store import open_database

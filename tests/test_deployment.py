@@ -121,7 +121,6 @@ def test_health_is_checked_every_ten_seconds_with_measured_times(
 ) -> None:
     """What takes time answers late; what raises is told with its words; what hangs is not waited for."""
     hung = threading.Event()
-    monkeypatch.setattr("crews.deployment.deployment.ANSWER_S", 0.2)
     monkeypatch.setattr(Probed, "says", [])
     deployment.deploy("probed")
 
@@ -140,8 +139,10 @@ def test_health_is_checked_every_ten_seconds_with_measured_times(
     clock.advance(HEALTH_S)
     assert checked() == ("unhealthy", 0.0, "ValueError: its disk is full")
     Probed.says[:] = [lambda: hung.wait(20) and None]
-    clock.advance(HEALTH_S)
-    assert checked() == ("unhealthy", None, "it did not answer within 0.2 s")
+    with monkeypatch.context() as impatient:
+        impatient.setattr("crews.deployment.deployment.ANSWER_S", 0.2)
+        clock.advance(HEALTH_S)
+        assert checked() == ("unhealthy", None, "it did not answer within 0.2 s")
     hung.set()
     Probed.says.clear()
     clock.advance(HEALTH_S)
@@ -318,8 +319,8 @@ def test_jobs_that_were_taken_by_an_answer_that_was_lost_are_found_again(databas
 
 @contextmanager
 def stopped_soon(stop: Stop) -> Iterator[None]:
-    """Lets a command look once."""
-    threading.Timer(0.5, stop.request, ["the test wants it"]).start()
+    """Lets a command look once: its first wait ends it."""
+    stop.wait = lambda seconds: stop.request("the test wants it")  # type: ignore[method-assign]
     yield
 
 

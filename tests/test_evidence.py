@@ -84,9 +84,9 @@ def test_every_departed_row_is_told_with_its_place_its_reason_and_its_content(
     ]
     assert {row["dataset"] for row in rows} == {"orders"}
     assert [row[ROW] for row in rows] == [1, 2, SECOND + 1, unreadable_row(1, 3)]
-    # The row as it was read, whole; of a line that is no record, its text.
-    assert [json.loads(row["content"]) for row in rows[:3]] == [
-        {"id": "a", "amount": None},
+    # The row as it was read, whole; of a line that is no record, its text; of one that was filtered, nothing.
+    assert rows[0]["content"] is None
+    assert [json.loads(row["content"]) for row in rows[1:3]] == [
         {"id": 'say "b"\n', "amount": "2.00"},
         {"id": "d", "amount": "4.00"},
     ]
@@ -149,18 +149,18 @@ def test_rows_that_were_looked_up_by_nobody_are_told_as_unreferenced(
     assert [(row[ROW], row["rule"]) for row in rows] == [*((n, UNREFERENCED) for n in idle), (4, "r")]
     for row in rows[:-1]:
         assert (row["stage"], row["fate"]) == ("enrichment", "filtered")
-        assert json.loads(row["content"])["id"] == f"p{row['record']}"
+        assert (row["file"], row["record"], row["content"]) == ("/data/1.csv", row[ROW], None)
 
 
 def test_the_evidence_of_several_datasets_is_one_file_in_their_order(
     engine: Engine, tmp_path: Path, orders: History
 ) -> None:
     """Also where they have other columns: the content is JSON. And their ids, which are alike, do not mix."""
-    orders.left = [(Stage.VALIDATION, left(engine, gone(engine, [1], Fate.FILTERED, "f", "x"), tmp_path / "o"))]
+    orders.left = [(Stage.VALIDATION, left(engine, gone(engine, [1], Fate.QUARANTINED, "f", "x"), tmp_path / "o"))]
     ingested = engine.write(tables.numbered(engine, {"code": "integer"}, [(1, (7,))]), tmp_path / "n")
     customers = History(parts=PARTS[1:], ingested=[ingested])
     customers.parts[0] = customers.parts[0].model_copy(update={"index": 0})
-    customers.left = [(Stage.VALIDATION, left(engine, gone(engine, [1], Fate.FILTERED, "f", "y"), tmp_path / "c"))]
+    customers.left = [(Stage.VALIDATION, left(engine, gone(engine, [1], Fate.MERGED, "f", "y"), tmp_path / "c"))]
     found = write_evidence(engine, {"orders": orders, "customers": customers}, tmp_path)
     assert [(row["dataset"], row["file"], row["content"]) for row in told(found.left)] == [
         ("customers", "/data/it's 2.csv", '{"code":"7"}'),

@@ -21,11 +21,13 @@ from core.store import Database
 from core.task import Failure, Outcome, RowCount
 from crewline.cli import app
 from crewline.page.attempts import arranged
+from crewline.page.departures import SAMPLE, departures
 from crewline.page.scale import Scale
 from crewline.page.wording import percent, shown, span
 from delegation import StageAssigner
 from flows import DataPipelineFlow
 from tests import browser, shop
+from tools.orchestration.history import read
 
 NASTY = "</td></script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
 TURNED = "abc\u202egpj.exe"
@@ -111,6 +113,19 @@ def test_a_browser_shows_all_of_a_published_run_from_the_file_alone(database: Da
     seen = page_of(ended.run_id, tmp_path)
     assert f"The rows cannot be shown: {left} is no longer there." in seen.text
     assert "not_null(amount)" in seen.text
+
+
+def test_rows_that_a_rule_filtered_are_shown_as_they_were_read(database: Database, tmp_path: Path) -> None:
+    """The evidence tells their place; where that is gone too, the page still tells it."""
+    run_id = crewline.run(shop.build(tmp_path)).run_id
+    (rule,) = [r for r in departures(read(database, run_id), samples=True).rules if r.stage == "transformation"]
+    assert (rule.fate, len(rule.samples)) == ("filtered", min(rule.rows, SAMPLE))
+    assert all(s.cells and float(s.cells["amount"] or 0) <= 20 for s in rule.samples)
+    for outcome in read(database, run_id).outcomes().values():
+        if outcome.task.startswith("ingestion/orders") and outcome.output:
+            Path(outcome.output.paths[0]).unlink()
+    (again,) = [r for r in departures(read(database, run_id), samples=True).rules if r.stage == "transformation"]
+    assert [(s.place, s.cells) for s in again.samples] == [(s.place, None) for s in rule.samples]
 
 
 def ended(task: str, *, failed: bool = False) -> Outcome:

@@ -21,6 +21,6 @@ def test_the_commands_of_the_page_go_from_a_goal_to_a_published_dataset(folder: 
     assert "status   published" in done.stdout
 
 
-@pytest.mark.parametrize("code", blocks(PAGE, "python"), ids=("goal", "domain"))
+@pytest.mark.parametrize("code", blocks(PAGE, "python"), ids=("goal", "domain", "failure"))
 def test_the_code_of_the_page_prints_what_it_says(code: str, folder: Path, configuration: Settings) -> None:
     keeps_its_word(code, folder)

@@ -171,3 +171,29 @@ def test_what_a_round_needs_is_looked_at_before_it_begins(document: Path, databa
     assert flow.kickoff().status == "failed"
     (reason,) = told(database, flow.run_id, "replan.unmet")
     assert reason == f"ingestion/sales/0 needs {document.parent / 'sales.csv'}, which is gone"
+
+
+@pytest.mark.parametrize(
+    ("february", "how"),
+    [
+        (b"id;city;amount\n3;Oslo;4\n4;Kyiv;5\n", "delimiter ';'"),
+        ("id\tcity\tamount\n3\tOslo\t4\n4\tKyiv\t5\n".encode("utf-16"), "delimiter '\\t' and encoding 'utf-16'"),
+    ],
+    ids=("semicolons", "tabs in UTF-16"),
+)
+def test_a_file_that_is_written_otherwise_than_the_others_is_read_as_it_is_written(
+    tmp_path: Path, database: Database, configuration: Settings, february: bytes, how: str
+) -> None:
+    """Its header tells: by its own delimiter and encoding it has all declared columns. The proof reads it so too."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "01.csv").write_text("id,city,amount\n1,Oslo,2\n2,Kyiv,3\n")
+    (tmp_path / "data" / "02.csv").write_bytes(february)
+    document = tmp_path / "sales.yaml"
+    document.write_text(SPEC.replace("path: sales.csv", "path: data/*.csv"))
+    flow = DataPipelineFlow(document, database=database)
+    assert flow.kickoff().status == "published"
+    published = pq.read_table(tmp_path / "out" / "sales").to_pylist()
+    assert sorted((row["city"], row["amount"]) for row in published) == [("Kyiv", 16), ("Oslo", 12)]
+    (change,) = told(database, flow.run_id, "replan.made")
+    assert change == f"{tmp_path}/data/02.csv of sales is read with {how}: else it lacks declared columns"
+    assert audit(database, flow.run_id, configuration).balanced

@@ -9,13 +9,14 @@ from typing import Any
 import ibis
 from ibis.expr.types import Table
 
+from core.dataset import DatasetRef
 from core.errors import EngineError
-from core.task import Fate
+from core.task import Fate, Stage
 from tools.engine.engine import Engine
 from tools.engine.rowid import ROW
 from tools.engine.session import session
 from tools.orchestration.history import History
-from tools.quality.evidence import UNREFERENCED
+from tools.quality.evidence import UNREFERENCED, contents
 
 # How many rules are shown, how many rows of each, and how many of a row's cells.
 MOST_RULES = 40
@@ -87,7 +88,7 @@ def departures(history: History, *, samples: bool) -> Departures:
     try:
         with session() as (engine, _):
             if left:
-                _left(found, engine, list(left), samples)
+                _left(found, engine, list(left), history if samples else None)
             if repairs:
                 _repaired(found, engine, list(repairs), samples)
     except EngineError as error:
@@ -106,7 +107,8 @@ def _on_record(history: History, note: str) -> Departures:
     return Departures(rules=rules[:MOST_RULES], more_rules=max(0, len(rules) - MOST_RULES), note=note)
 
 
-def _left(found: Departures, engine: Engine, paths: list[str], samples: bool) -> None:
+def _left(found: Departures, engine: Engine, paths: list[str], history: History | None) -> None:
+    """Count by rule; with the run's history, show some rows too."""
     table = _table(engine, paths)
     keys = ["dataset", "stage", "fate", "rule"]
     counted = engine.rows(table.group_by(keys).aggregate(n=table.count()))
@@ -116,25 +118,45 @@ def _left(found: Departures, engine: Engine, paths: list[str], samples: bool) ->
     counted.sort(key=lambda row: (row["fate"] != Fate.QUARANTINED, -row["n"], row["dataset"], row["rule"]))
     rules = [Rule(r["dataset"], r["stage"], r["fate"], r["rule"], r["n"]) for r in counted]
     found.rules, found.more_rules = rules[:MOST_RULES], max(0, len(rules) - MOST_RULES)
-    if not samples:
+    if history is None:
         return
     number = ibis.row_number().over(group_by=keys, order_by=ROW)
     first = table.mutate(_number=number).filter(ibis._._number < SAMPLE)
     by_rule = {(rule.dataset, rule.stage, rule.fate, rule.rule): rule for rule in found.rules}
-    for row in engine.rows(first.order_by("_number")):
+    rows = engine.rows(first.order_by("_number"))
+    filtered = _filtered(engine, rows, history)
+    for row in rows:
         rule = by_rule.get(tuple(row[key] for key in keys))
         if rule:
-            rule.samples.append(_sample(row))
+            rule.samples.append(_sample(row, filtered.get((row["dataset"], row[ROW]))))
 
 
-def _sample(row: dict[str, Any]) -> Sample:
+def _filtered(
+    engine: Engine, rows: list[dict[str, Any]], history: History
+) -> dict[tuple[str, int], dict[str, str | None]]:
+    """The cells of filtered rows, of which the evidence tells the place alone, as far as they are on file still."""
+    read: dict[str, list[DatasetRef]] = {}
+    for key, outcome in history.outcomes().items():
+        if history.tasks[key].stage == Stage.INGESTION and outcome.output:
+            read.setdefault(history.tasks[key].dataset, []).append(outcome.output)
+    found: dict[tuple[str, int], dict[str, str | None]] = {}
+    for dataset, refs in read.items():
+        wanted = [row[ROW] for row in rows if (row["dataset"], row["line"], row["content"]) == (dataset, None, None)]
+        if wanted and all(Path(path).is_file() for ref in refs for path in ref.paths):
+            found |= {(dataset, row): cells for row, cells in contents(engine, refs, wanted).items()}
+    return found
+
+
+def _sample(row: dict[str, Any], filtered: dict[str, str | None] | None) -> Sample:
     name = Path(row["file"]).name if row["file"] else "unknown file"
     place = f"{name}, line {row['line']}" if row["line"] is not None else f"{name}, record {row['record']}"
     if row["into_record"] is not None:
         place += f", merged into record {row['into_record']} of {Path(row['into_file'] or '').name}"
     cells, line, more = None, row["content"], 0
+    content = filtered
     if row["line"] is None and row["content"] is not None:
         content = json.loads(row["content"])
+    if content is not None:
         named = [column for column in content if column in row["rule"]]
         order = [*named, *(column for column in content if column not in named)]
         cells = {column: content[column] for column in order[:MOST_CELLS]}

@@ -19,6 +19,8 @@ _RUN = {
     "run.done": "done",
     "run.forked": "forked",
 }
+# Events of other kinds that are stops. What was analysed before a replan is told beside the plan.
+_OTHERS = ("run.claimed", "round.started", "spec.changed", "replan.made", "replan.refused")
 
 
 @dataclass
@@ -36,11 +38,10 @@ class Stop:
 def passages(database: Database, run_id: str, course: Course) -> tuple[list[Stop], int]:
     """The stops of a run in order, and how many of them were left out from the middle."""
     rows = database.query(
-        "SELECT at, kind, step, data FROM journal WHERE run_id = %s AND (kind IN ('round.started', 'spec.changed')"
-        " OR kind = 'run.claimed' OR kind = ANY(%s) OR starts_with(kind, 'source.') OR starts_with(kind, 'replan.')"
+        "SELECT at, kind, step, data FROM journal WHERE run_id = %s AND (kind = ANY(%s) OR starts_with(kind, 'source.')"
         " OR (kind = 'step.committed' AND (step IN ('plan', 'assignment', 'publish') OR starts_with(step, 'gate/'))))"
         " ORDER BY seq",
-        (run_id, list(_RUN)),
+        (run_id, [*_RUN, *_OTHERS]),
     )
     found = [stop for index, row in enumerate(rows) if (stop := _stop(row, rows[index + 1 :], course))]
     if len(found) > MOST_STOPS:
@@ -74,7 +75,9 @@ def _stop(row: dict[str, Any], later: list[dict[str, Any]], course: Course) -> S
         quality = Quality.model_validate(data["quality"]) if "quality" in data else None
         facts = [f"{data.get('critical', 0)} critical", f"{count(data.get('failed', 0), 'task')} failed"]
         return Stop(at, "Gate", str(data.get("route", "")), data.get("reason") or "", quality, facts)
-    words = data.get("reason") or data.get("action") or "; ".join(map(str, data.get("changes", ())))
+    words = (
+        data.get("reason") or data.get("change") or data.get("action") or "; ".join(map(str, data.get("changes", ())))
+    )
     return Stop(at, kind.partition(".")[0].capitalize(), kind.partition(".")[2], str(words))
 
 

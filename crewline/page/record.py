@@ -133,7 +133,7 @@ def gathered(database: Database, run_id: str, settings: Settings) -> Record:
         streams=accounts.streams(history, spec, left.unreferenced if left else {}) if spec else [],
         delegations=delegations(database, history),
         lineage=_lineage(spec, target),
-        plans=[*events(database, run_id, kind="plan."), *events(database, run_id, kind="replan.")][:MOST_EVENTS],
+        plans=_plans(database, run_id),
         investigations=events(database, run_id, kind="investigation.")[-MOST_EVENTS:],
         entries=entries(database, run_id, open_data=open_data),
         target=target,
@@ -146,6 +146,12 @@ def _withhold(course: Course, stops: list[Stop]) -> None:
     for stop in stops:
         # The gate's own reasons are made of numbers.
         stop.reason = WITHHELD if stop.reason and stop.name != "Gate" else stop.reason
+
+
+def _plans(database: Database, run_id: str) -> list[Event]:
+    """What was learned from earlier runs, planned, and planned anew."""
+    kinds = ("experience.applied", "plan.", "replan.")
+    return [event for kind in kinds for event in events(database, run_id, kind=kind)][:MOST_EVENTS]
 
 
 def _lease(settings: Settings) -> timedelta:

@@ -20,6 +20,9 @@ def explained(case: Case, facts: Mapping[str, Any]) -> list[tuple[str, list[str]
         for violation in case.violations
         if violation.of_whole
     ]
+    if facts.get("replans"):
+        told = "; ".join(str(line).rstrip(".") for line in facts["replans"])
+        found.append((f"What failed was planned anew: {told}.", ["replans"]))
     found += _of_gate(facts)
     return found
 

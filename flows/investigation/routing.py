@@ -2,9 +2,14 @@
 
 from typing import Any
 
+from core import journal
 from core.task import Severity
 from flows.gate import measure
 from flows.investigation.case import Case
+
+# Of what was analysed and changed before the rounds after the first, so much is told.
+MOST_REPLANS = 12
+_TOLD = ("replan.analysed", "replan.made")
 
 
 def route_facts(case: Case) -> dict[str, Any]:
@@ -14,6 +19,9 @@ def route_facts(case: Case) -> dict[str, Any]:
         "gate.course": [{"route": route, "quality": quality.overall} for route, quality in passages],
         "failures": {key: failure.message for key, failure in case.failures.items()},
     }
+    replans = journal.events(case.database, case.run_id, kind="replan.")
+    if told := [e.data.get("reason") or e.data.get("change") for e in replans if e.kind in _TOLD]:
+        facts["replans"] = told[:MOST_REPLANS]
     verdict = case.history.first_verdict()
     if verdict is None:
         return facts

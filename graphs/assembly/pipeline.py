@@ -10,8 +10,9 @@ from typing import Any
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph.state import CompiledStateGraph
 
-from core.errors import AccountingError, AtCapacity, CrewlineError, InputError
+from core.errors import AccountingError, AtCapacity, CrewlineError, InputError, Interrupted, TimedOut
 from core.ledger import Ledger, Step, check_account
+from core.stop import Stop
 from core.store import Database
 from core.task import Outcome
 from crews.dynamic.pool import ResourcePool
@@ -50,6 +51,7 @@ class Bench:
     pool: ResourcePool
     workload: Workload
     began: datetime
+    stop: Stop
 
     @property
     def database(self) -> Database:
@@ -72,10 +74,16 @@ class Bench:
         try:
             outcome = told(self._performed(index, before, step, context))
             _check(outcome, before)
+        except Interrupted:
+            if not self.stop.requested:
+                # The try's time was up, and nobody waits for it any more: another one may be under way.
+                late = TimedOut(key, self.order.timeout_s)
+                self.ledger.end_all([(step, told(Outcome(task=key, status="failed", failure=failure_of(late))))])
+            raise
         except ABOUT_THE_RUN:
             raise
         except Exception as error:
-            context.stop.check()
+            self.stop.check()
             failure = failure_of(error)
             self.ledger.end(step, told(Outcome(task=key, status="failed", failure=failure)))
             if isinstance(error, CrewlineError) and failure.kind == "permanent":

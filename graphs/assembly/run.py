@@ -79,8 +79,8 @@ def resume_assembly(
             ResourcePool(database, run_id=run_id, budget=order.budget) as pool,
         ):
             workload.register([AgentCard(id=stage.agent.id) for stage in order.plan.stages])
-            bench = Bench(order, ledger, agents, pool, workload, began)
-            return concluded(_worked(bench, lease, stop))
+            bench = Bench(order, ledger, agents, pool, workload, began, stop)
+            return concluded(_worked(bench, lease))
     except Exception as error:
         lease.give_up(error)
         raise
@@ -94,8 +94,8 @@ def order_of(database: Database, run_id: str) -> Order:
     return Order.model_validate(run.spec)
 
 
-async def _worked(bench: Bench, lease: Lease, stop: Stop) -> AssemblyReport:
-    start = time.monotonic()
+async def _worked(bench: Bench, lease: Lease) -> AssemblyReport:
+    start, stop = time.monotonic(), bench.stop
     async with Checkpoints(lease.database.url) as checkpoints:
         pipeline = pipeline_of(bench.order, bench, checkpoints.saver())
         try:

@@ -180,6 +180,16 @@ class Domain:
                     if not self.knows(part.name):
                         raise unknown(self, part.term, method.title)
 
+    def scanned(self) -> set[str]:
+        """The names of facts that are looked for without knowing their first argument from the task."""
+        rules = [rule for of in (self.actions, self.methods) for found in of.values() for rule in found]
+        return {
+            template.name
+            for rule in rules
+            for template in (*rule.needed, *rule.excluded)
+            if len(template.parts) > 1 and template.parts[1][0] and template.parts[1][1] not in rule.head.variables
+        }
+
     def knows(self, task: str) -> bool:
         return task in self.actions or task in self.methods
 

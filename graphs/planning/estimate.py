@@ -4,7 +4,7 @@ Costs are whole numbers, so that plans that cost the same compare equal however 
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -36,11 +36,16 @@ class Weights(BaseModel):
 
 
 class Estimate:
-    """Least costs by task, found as they are asked for. None is the cost of what can never come to an end."""
+    """Least costs by task, found as they are asked for. None is the cost of what can never come to an end.
 
-    def __init__(self, domain: Domain, weights: Weights) -> None:
+    Given the `facts` that hold at first, preconditions that no action changes are not left aside.
+    """
+
+    def __init__(self, domain: Domain, weights: Weights, facts: Collection[Term] | None = None) -> None:
         self._domain = domain
         self._weights = weights
+        self._facts = facts if facts is not None else ()
+        self._fixed_names = _unchanged(domain) if facts is not None else set()
         self._constant: dict[int, int] = {}
         self._by_name = self._named()
         self._known: dict[tuple[Term, int], int | None] = {}
@@ -81,7 +86,7 @@ class Estimate:
 
     def _rule(self, rule: Action | Method, task: Term, depth: int) -> int | None:
         binding = rule.head.bound(task, {})
-        if binding is None:
+        if binding is None or not self._possible(rule, binding):
             return None
         total: int | None = self.own(rule, binding) if rule.plain else self._fixed(rule)
         for part in rule.parts or () if isinstance(rule, Method) else ():
@@ -90,6 +95,15 @@ class Estimate:
             cost = self._by_name.get(part.name) if open_ else self.least(known, depth - 1)
             total = None if total is None or cost is None else total + cost
         return total
+
+    def _possible(self, rule: Action | Method, binding: Any) -> bool:
+        """Whether the facts that nothing changes allow it, as far as the task alone tells."""
+        told = [template for template in rule.needed if template.name in self._fixed_names]
+        return all(
+            template.filled(binding) in self._facts
+            for template in told
+            if all(name in binding for name in template.variables)
+        )
 
     def _fixed(self, rule: Action | Method) -> int:
         """What a rule costs at least, whatever its variables stand for."""
@@ -113,3 +127,13 @@ class Estimate:
                     if found[name] is None or total < (found[name] or 0):
                         found[name], changed = total, True
         return found
+
+
+def _unchanged(domain: Domain) -> set[str]:
+    """The names of facts that no action adds or removes. Of an action whose effects are a function nobody knows."""
+    actions = [action for actions in domain.actions.values() for action in actions]
+    if any(callable(action.adds) or callable(action.removes) for action in actions):
+        return set()
+    changed = {template.name for action in actions for template in (*action.added, *action.removed)}
+    rules = [*actions, *(method for methods in domain.methods.values() for method in methods)]
+    return {template.name for rule in rules for template in rule.needed} - changed

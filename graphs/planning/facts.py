@@ -1,7 +1,7 @@
 """The facts that hold at a moment. A change makes another set, which shares with the first what they have in common."""
 
 import random
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Collection, Hashable, Iterable, Iterator
 from typing import Any
 
 from rpds import HashTrieMap, HashTrieSet
@@ -26,8 +26,9 @@ class Facts:
         self._marks = marks
 
     @classmethod
-    def of(cls, facts: Iterable[Term]) -> "Facts":
-        return cls(_NONE, HashTrieMap(), 0, _Marks()).changed((), facts)
+    def of(cls, facts: Iterable[Term], *, scanned: Collection[str] | None = None) -> "Facts":
+        """The facts, of which those of the `scanned` names can be found by their names alone; all, if not given."""
+        return cls(_NONE, HashTrieMap(), 0, _Marks(scanned)).changed((), facts)
 
     def __contains__(self, fact: Term) -> bool:
         return fact in self._found
@@ -47,7 +48,7 @@ class Facts:
         return isinstance(other, Facts) and self._key == other._key
 
     def at(self, place: Place) -> list[Term]:
-        """The facts of a place, in their order."""
+        """The facts of a place, in their order; none for a name that is not scanned."""
         return self._marks.ordered(self._index.get(place, _NONE))
 
     def changed(self, removed: Iterable[Term], added: Iterable[Term]) -> "Facts":
@@ -56,12 +57,12 @@ class Facts:
         for fact in removed:
             if fact in found:
                 found, key = found.remove(fact), key ^ self._marks[fact][1]
-                for place in places(fact):
+                for place in self._marks.places(fact):
                     index = index.insert(place, index[place].remove(fact))
         for fact in added:
             if fact not in found:
                 found, key = found.insert(fact), key ^ self._marks[fact][1]
-                for place in places(fact):
+                for place in self._marks.places(fact):
                     index = index.insert(place, index.get(place, _NONE).insert(fact))
         return self if found is self._found else Facts(found, index, key, self._marks)
 
@@ -87,8 +88,13 @@ class _Marks(dict[Term, tuple[int, int]]):
     """For each fact that was ever seen its number, and random bits: those of a set together, by XOR, tell it from
     others. The same in every process, unlike Python's hashes."""
 
-    def __init__(self) -> None:
+    def __init__(self, scanned: Collection[str] | None) -> None:
         self._random = random.Random(0)
+        self._scanned = scanned
+
+    def places(self, fact: Term) -> tuple[Place, ...]:
+        """Where the index has a fact."""
+        return places(fact) if self._scanned is None or fact[0] in self._scanned else (fact[:2],)
 
     def __missing__(self, fact: Term) -> tuple[int, int]:
         self[fact] = found = (len(self), self._random.getrandbits(128))

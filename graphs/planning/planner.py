@@ -35,13 +35,16 @@ def make_plan(
             check_term(term)
             check_ground(term, what)
     weights, bounds = weights or Weights(), bounds or Bounds()
-    estimate = Estimate(domain, weights)
-    search = Search(domain, estimate, bounds)
-    start = search.start(Facts.of(known), asked)
-    if start is None:
-        if endless := estimate.endless(asked):
-            raise Unbounded(endless, f"whatever is done, {', '.join(endless)} comes back to itself")
-        raise Unsolvable(unmet(domain, [], asked), domain.name)
+    search = Search(domain, Estimate(domain, weights, set(known)), bounds)
+    start = search.start(Facts.of(known, scanned=domain.scanned()), asked)
+    best, bound = _searched(search, start, bounds) if start else (None, 0)
+    if best is None:
+        raise _no_plan(domain, weights, bounds, asked, known)
+    return _plan(best, asked, weights, bound, search.expanded)
+
+
+def _searched(search: Search, start: Node, bounds: Bounds) -> tuple[Node | None, int]:
+    """The best end that was found, and what none can cost less than."""
     half = math.ceil(bounds.nodes / 2)
     best = search.run(start, half)
     if search.cut is not None:
@@ -49,12 +52,21 @@ def make_plan(
     bound = search.bound
     if best is None and not search.exhausted:
         best = search.run(start, half, greedy=True)
-    if best is None:
-        raise _no_plan(domain, search, asked, bounds)
-    return _plan(best, asked, weights, bound, search.expanded)
+    return best, bound
 
 
-def _no_plan(domain: Domain, search: Search, asked: list[Term], bounds: Bounds) -> Unsolvable | Unbounded:
+def _no_plan(
+    domain: Domain, weights: Weights, bounds: Bounds, asked: list[Term], known: list[Term]
+) -> Unsolvable | Unbounded:
+    """Why there is none: looked for once more, now going on as far as each way leads."""
+    estimate = Estimate(domain, weights)
+    search = Search(domain, estimate, bounds)
+    start = search.start(Facts.of(known, scanned=domain.scanned()), asked)
+    if start is None:
+        if endless := estimate.endless(asked):
+            return Unbounded(endless, f"whatever is done, {', '.join(endless)} comes back to itself")
+        return Unsolvable(unmet(domain, [], asked), domain.name)
+    search.run(start, math.ceil(bounds.nodes / 2))
     if search.cut is not None:
         circle = recursion(search.cut, asked)
         return Unbounded(circle, f"a plan came to {bounds.steps:,} steps and was not at its end")

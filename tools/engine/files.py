@@ -13,7 +13,10 @@ from core.errors import SourceError
 
 
 class SourceFile(BaseModel):
-    """A file of a source as it was when the run was planned. `index` is its number in the source."""
+    """A file of a source as it was when the run was planned. `index` is its number in the source.
+
+    `dialect` has how it is to be read where that is otherwise than its source says: `delimiter`, `encoding`.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -21,6 +24,7 @@ class SourceFile(BaseModel):
     path: str
     size: int
     modified: str
+    dialect: dict[str, str] = {}
 
 
 def find(pattern: str, base_dir: str) -> list[SourceFile]:
@@ -51,7 +55,9 @@ def check_regular(path: str, info: dict[str, Any]) -> None:
 def refresh(file: SourceFile) -> SourceFile | None:
     """The same file as it is now, or None if it is gone."""
     fs, path = fsspec.core.url_to_fs(file.path)
-    return _describe(fs, path, fs.info(path), file.index) if fs.isfile(path) else None
+    if not fs.isfile(path):
+        return None
+    return _describe(fs, path, fs.info(path), file.index).model_copy(update={"dialect": file.dialect})
 
 
 def open_file(path: str, mode: str = "rb", **options: Any) -> Any:

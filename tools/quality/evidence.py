@@ -1,9 +1,10 @@
-"""The evidence of a run: every row that left, whole, and every cell that was repaired, in two files.
+"""The evidence of a run: every row that left, and every cell that was repaired, in two files.
 
 `left.parquet`, one row for each row that left, in the order of dataset and row:
 `dataset`, `file`, `record` (its number in the file, from 1; null for lines that are no records), `line` (for those),
 `stage`, `fate`, `rule`, `reason`, `into_file` and `into_record` (for merged rows: the row merged into), `content` (the
-row as it was read, as JSON, or the line's text), and `_row`.
+row as it was read, whole, as JSON, or the line's text; null for filtered rows, which may be most of a dataset: they are
+where `file` and `record` say, and `contents` reads them), and `_row`.
 
 `repairs.parquet`, one row for each repaired cell, in the order of dataset, row and column:
 `dataset`, `file`, `record`, `column`, `before`, `after`, `rule`, `confidence`, and `_row`.
@@ -94,6 +95,14 @@ def write_evidence(engine: Engine, histories: dict[str, History], path: Path) ->
     )
 
 
+def contents(engine: Engine, ingested: list[DatasetRef], rows: list[int]) -> dict[int, dict[str, str | None]]:
+    """Some rows of a dataset, by `_row`, as they were read: the text of each cell by its column."""
+    read = engine.read(ingested)
+    found = read.filter(read[ROW].isin(rows))
+    texts = {name: found[name].cast("string") for name in read.columns if name != ROW}
+    return {row.pop(ROW): row for row in engine.rows(found.select(found[ROW], **texts))}
+
+
 def _write(engine: Engine, tables: list[Table], order: list[str], path: Path) -> DatasetRef | None:
     if not tables:
         return None
@@ -107,10 +116,11 @@ def _told(
     """The departures of all stages with the place that each row came from, and its content."""
     staged = [table.mutate(stage=ibis.literal(stage)) for stage, table in gone]
     left = ibis.union(*staged) if len(staged) > 1 else staged[0]
+    left = left.mutate(_kept=ibis.ifelse(left["fate"] == str(Fate.FILTERED), ibis.null("int64"), left[ROW]))
     read = engine.read(ingested)
     cells = {f"_cell_{index}": column for index, column in enumerate(name for name in read.columns if name != ROW)}
     contents = read.rename(cells, _read=ROW)
-    place = left.left_join(contents, left[ROW] == contents["_read"])
+    place = left.left_join(contents, left["_kept"] == contents["_read"])
     place = place.mutate(_file=file_of(place[ROW]))
     place = place.left_join(files, "_file").drop("_file_right")
     into = files.rename(into_file="file", _into_file="_file")
@@ -126,7 +136,9 @@ def _told(
         reason=place["reason"],
         into_file=place["into_file"],
         into_record=record_of(place["into"]),
-        content=ibis.coalesce(place["record"], _json(place, cells)),
+        content=ibis.coalesce(
+            place["record"], ibis.ifelse(place["_kept"].notnull(), _json(place, cells), ibis.null("string"))
+        ),
         **{ROW: place[ROW]},
     )
 

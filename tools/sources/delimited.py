@@ -17,7 +17,7 @@ from core.spec.source import CsvSource
 from tools.engine.engine import Engine, written
 from tools.engine.files import open_file
 from tools.engine.rowid import ROW, first_row
-from tools.sources.dialect import no_text
+from tools.sources.dialect import delimiter_of, encoding_of, no_text
 from tools.sources.lines import open_lines, whole
 from tools.sources.reader import (
     Inspection,
@@ -37,6 +37,9 @@ from tools.sources.records import parser, records
 _SAMPLE = 1 << 20
 _BATCH = 20_000
 
+# So notes tell of a file that is read otherwise than its source says.
+OTHERWISE = "is read with"
+
 
 class CsvReader:
     """Every column is read as text: what it is worth is for validation to say."""
@@ -48,15 +51,15 @@ class CsvReader:
         self._encoding = surroundings.field(name, "encoding")
 
     def inspect(self) -> Inspection:
-        return self.look(find_files(self._name, self._source.path, self._surroundings))
+        return self.look(self._found())
 
     def look(self, parts: list[Part]) -> Inspection:
-        return inspect_files(parts, self._name, list(self._source.columns), self._look, self._surroundings)
+        found = inspect_files(parts, self._name, list(self._source.columns), self._look, self._surroundings)
+        return found.model_copy(update={"notes": [*found.notes, *map(self._otherwise, filter(_other, parts))]})
 
     def schemas(self) -> list[Schema]:
-        parts = find_files(self._name, self._source.path, self._surroundings)
         # Text files know no types.
-        headers = {tuple(self._header(part)): None for part in parts}
+        headers = {tuple(self._header(part)): None for part in self._found()}
         return [dict.fromkeys(header, SchemaColumn()) for header in headers]
 
     def read(self, engine: Engine, part: Part, path: Path) -> Reading:
@@ -64,7 +67,7 @@ class CsvReader:
         header = self._header(part)
         columns, notes = self._columns(part, header)
         # The engine takes UTF-16 in one byte order for an empty file, and loses the other's places.
-        if self._source.encoding != "utf-16":
+        if self._as(part).encoding != "utf-16":
             try:
                 output = self._by_engine(engine, part, len(header), columns, path)
                 return Reading(output=output, unreadable=[], notes=notes)
@@ -93,7 +96,7 @@ class CsvReader:
         self, engine: Engine, part: Part, width: int, columns: dict[str, int | None], path: Path
     ) -> DatasetRef:
         # By number: a header may have names that the engine takes for one, or takes for none.
-        numbered = [f"c{index}" for index in range(width)]
+        numbered, source = [f"c{index}" for index in range(width)], self._as(part)
         with engine.translating():
             table = engine.backend.read_csv(
                 engine.located(part.path),
@@ -101,10 +104,10 @@ class CsvReader:
                 auto_detect=False,
                 header=True,
                 columns=dict.fromkeys(numbered, "VARCHAR"),
-                delim=self._source.delimiter,
-                quote=self._source.quote,
-                escape=self._source.quote,
-                encoding=self._source.encoding,
+                delim=source.delimiter,
+                quote=source.quote,
+                escape=source.quote,
+                encoding=source.encoding,
             )
         number = ibis.row_number().over(ibis.window()).cast("int64") + first_row(part.index) + 1
         cells = {
@@ -122,8 +125,9 @@ class CsvReader:
         schema = pa.schema([(ROW, pa.int64()), *((name, pa.string()) for name in columns)])
         unreadable: list[Unreadable] = []
         row = first_row(part.index)
-        with open_lines(part.path, self._source.encoding) as lines, pq.ParquetWriter(path, schema) as writer:
-            found = records(lines, self._source, width)
+        source = self._as(part)
+        with open_lines(part.path, source.encoding) as lines, pq.ParquetWriter(path, schema) as writer:
+            found = records(lines, source, width)
             while batch := list(islice(found, _BATCH)):
                 engine.check()
                 unreadable += [line for line in batch if isinstance(line, Unreadable)]
@@ -138,16 +142,17 @@ class CsvReader:
         return written([path]), unreadable
 
     def _header(self, part: Part) -> list[str]:
+        source = self._as(part)
         with open_file(part.path) as file:
-            found = no_text(file, self._source.encoding)
+            found = no_text(file, source.encoding)
         if found:
             remedy = "Save the file as text in UTF-8, or name it for what it is."
             if found.startswith("UTF-16") and self._surroundings.spec:
                 remedy = f"Set {self._encoding} to `utf-16`."
             raise SourceError(self._name, f"{part.path} is {found}.", remedy=remedy)
-        with open_lines(part.path, self._source.encoding) as lines:
+        with open_lines(part.path, source.encoding) as lines:
             try:
-                header = next(parser(lines, self._source), [])
+                header = next(parser(lines, source), [])
             except csv.Error as error:
                 raise SourceError(
                     self._name, f"the header of {part.path} cannot be read: {error}.", remedy="Bring the file again."
@@ -155,7 +160,7 @@ class CsvReader:
         if not all(map(whole, header)):
             raise SourceError(
                 self._name,
-                f"the header of {part.path} is not {self._source.encoding}.",
+                f"the header of {part.path} is not {source.encoding}.",
                 remedy=f"Set {self._encoding}, or save the file as UTF-8."
                 if self._surroundings.spec
                 else "Save the file in one encoding, such as UTF-8.",
@@ -168,6 +173,38 @@ class CsvReader:
             )
         return header
 
+    def _found(self) -> list[Part]:
+        return [self._adapted(part) for part in find_files(self._name, self._source.path, self._surroundings)]
+
+    def _adapted(self, part: Part) -> Part:
+        """The file, with another delimiter and encoding if it lacks declared columns by those of the source, and has
+        all of them by those that its text tells."""
+        if self._has_all(part):
+            return part
+        with open_file(part.path) as file:
+            encoding = encoding_of(file)
+            dialect = {"delimiter": delimiter_of(file, encoding), "encoding": encoding}
+        own = {"delimiter": self._source.delimiter, "encoding": self._source.encoding}
+        other = part.model_copy(update={"dialect": {name: told for name, told in dialect.items() if told != own[name]}})
+        return other if other.dialect and self._has_all(other) else part
+
+    def _has_all(self, part: Part) -> bool:
+        """Whether the header of a file has every declared column, each once."""
+        try:
+            header = self._header(part)
+        except SourceError:
+            return False
+        declared = list(self._source.columns)
+        return len(located(self._name, declared, header, self._surroundings)) == len(declared)
+
+    def _as(self, part: Part) -> CsvSource:
+        """The source as this file is to be read."""
+        return self._source.model_copy(update=part.dialect) if part.dialect else self._source
+
+    def _otherwise(self, part: Part) -> str:
+        told = " and ".join(f"{name} {value!r}" for name, value in part.dialect.items())
+        return f"{part.path} {OTHERWISE} {told}, by which it has all columns, and not as the source says"
+
     def _look(self, part: Part) -> tuple[list[str], int]:
         return self._header(part), self._estimate(part)
 
@@ -176,3 +213,7 @@ class CsvReader:
             sample = file.read(_SAMPLE)
         lines: int = sample.count(b"\n") + (0 if sample.endswith(b"\n") else 1) - 1
         return max(0, round(lines * part.size / len(sample)))
+
+
+def _other(part: Part) -> bool:
+    return bool(part.dialect)

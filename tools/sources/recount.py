@@ -18,6 +18,7 @@ def recount(source: Source, part: Part, unreadable: dict[int, str]) -> int | Non
     """
     match source:
         case CsvSource():
+            source = source.model_copy(update=part.dialect)
             with open_lines(part.path, source.encoding) as lines:
                 records = parser(_without(lines, unreadable), source)
                 width = len(next(records))
