@@ -14,7 +14,8 @@ puts the datasets of sources into the catalog, `discover` finds them there, `ann
 `suggest_checks` what checks that teaches. `approvals` lists what waits for a person, who answers by `approve` and
 `deny`; `monitor` tells once of what calls for attention. `form_team` says who is best for a task, and why. `agents`
 lists the agents that are registered, and `assemble` makes a pipeline of them. `report` writes all that is on record of
-a run as an HTML page, `investigate` explains why one failed or took a detour, and what to change. `plan` makes a pipeline of a goal in words. `experience` tells what runs taught those after them.
+a run as an HTML page, `investigate` explains why one failed or took a detour, and what to change. `plan` makes a
+pipeline of a goal in words. `experience` tells what runs taught those after them.
 """
 
 from crewline.facade.agents import agents, assemble
