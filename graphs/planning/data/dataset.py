@@ -20,7 +20,8 @@ class Column:
     """A column. `type` is the spec's; `share` of the cells with a value are of it. `missing` is the share without one.
 
     `formats` read dates that are written otherwise, where most are. `values` are those that a small set of values
-    comes down to, `checks` what else was learned from the cells that are as most are.
+    comes down to, `checks` what else was learned from the cells that are as most are. `nearly` says of a text what too
+    few of its cells are to take it for that.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Column:
     values: tuple[str, ...] = ()
     checks: tuple[Check, ...] = ()
     remark: str = ""
+    nearly: str = ""
 
     @property
     def kind(self) -> Kind:
@@ -108,4 +110,10 @@ class Survey:
 
     def shown(self) -> str:
         """The datasets with their columns, for an error to say what there is."""
-        return "; ".join(f"{name} ({', '.join(found.columns)})" for name, found in self.datasets.items())
+        return "; ".join(
+            f"{name} ({', '.join(map(_shown, found.columns.values()))})" for name, found in self.datasets.items()
+        )
+
+
+def _shown(column: Column) -> str:
+    return f"{column.name} [{column.nearly}]" if column.nearly else column.name

@@ -48,6 +48,7 @@ def learned(column: ColumnProfile, rows: int) -> Column:
         values=values,
         checks=tuple(_of_cells(checks)),
         remark=_remark(kind, share, values, column),
+        nearly=_nearly(column, present) if kind == "string" and not values else "",
     )
 
 
@@ -62,6 +63,17 @@ def _type(column: ColumnProfile, present: int) -> tuple[str, float]:
         if column.kinds.get(kind, 0) >= MOSTLY * present:
             return kind, min(1.0, column.kinds[kind] / present)
     return "string", 1.0
+
+
+def _nearly(column: ColumnProfile, present: int) -> str:
+    """What more than half of the cells are, though too few of them for the column to be of that type."""
+    kinds = {kind: column.kinds.get(kind, 0) for kind in (*_NUMBERS, "date", "timestamp")}
+    most = max(kinds, key=lambda kind: kinds[kind])
+    return (
+        f"text, as only {kinds[most] / present:.1%} of its cells are of type {most}"
+        if kinds[most] * 2 > present
+        else ""
+    )
 
 
 def _values(column: ColumnProfile, present: int) -> tuple[str, ...]:
