@@ -20,7 +20,7 @@ from core.errors import AccountingError
 from core.lease import Lease
 from core.spec import PipelineSpec
 from core.store.database import Connection, Database
-from core.store.value import json_in_order
+from core.store.value import dumps, json_in_order, jsonb
 from core.task import Fate, Outcome
 
 
@@ -131,29 +131,26 @@ class Ledger:
         for _, outcome in ended:
             check_account(outcome)
         events = [self._ending(step, outcome) for step, outcome in ended]
-        new = [
-            {
-                "key": step.key,
-                "attempt": step.attempt,
-                "status": outcome.status,
-                "outcome": outcome.model_dump(mode="json"),
-            }
+        told = {
+            f"{step.attempt} {step.key}": (outcome.status, dumps(outcome.model_dump(mode="json")))
             for step, outcome in ended
-        ]
+        }
         refused: list[Step] = []
 
         def finish(connection: Connection) -> None:
+            # By the keys, since a new database has no statistics: a join would read all steps of the run each time.
             rows = connection.execute(
-                "UPDATE steps SET status = new.status, outcome = new.outcome, finished_at = clock_timestamp()"
-                " FROM json_to_recordset(%s) AS new (key text, attempt int, status text, outcome json)"
-                " WHERE run_id = %s AND step_key = new.key AND steps.attempt = new.attempt AND token = %s"
-                " AND steps.status = 'running' RETURNING step_key",
-                (json_in_order(new), self.lease.run_id, self.lease.token),
+                "WITH new AS MATERIALIZED (SELECT %s::jsonb AS told)"
+                " UPDATE steps SET status = told -> (attempt || ' ' || step_key) ->> 0,"
+                " outcome = (told -> (attempt || ' ' || step_key) ->> 1)::json, finished_at = clock_timestamp()"
+                " FROM new WHERE run_id = %s AND step_key = ANY(%s) AND token = %s AND status = 'running'"
+                " AND told -> (attempt || ' ' || step_key) IS NOT NULL RETURNING step_key, attempt",
+                (jsonb(told), self.lease.run_id, [step.key for step, _ in ended], self.lease.token),
             ).fetchall()
-            under_way = {row["step_key"] for row in rows}
-            refused[:] = [step for step, _ in ended if step.key not in under_way]
+            under_way = {(row["step_key"], row["attempt"]) for row in rows}
+            refused[:] = [step for step, _ in ended if (step.key, step.attempt) not in under_way]
             for i, (step, outcome) in enumerate(ended):
-                if step.key not in under_way:
+                if (step.key, step.attempt) not in under_way:
                     events[i] = events[i].model_copy(update={"kind": "step.refused"})
                 elif outcome.status == "done":
                     reached(f"step.commit.before {step.key}")

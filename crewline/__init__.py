@@ -13,12 +13,12 @@ puts the datasets of sources into the catalog, `discover` finds them there, `ann
 `check` says what a file is worth, `clean` repairs one by the evidence in it, `profile` tells what it holds, and
 `suggest_checks` what checks that teaches. `approvals` lists what waits for a person, who answers by `approve` and
 `deny`; `monitor` tells once of what calls for attention. `form_team` says who is best for a task, and why. `agents`
-lists the agents that are registered, `assemble` makes a pipeline of them, and `run_assembly` runs it. `report` writes
-all that is on record of a run as an HTML page, `investigate` explains why one failed or took a detour, and what to
-change. `plan` makes a pipeline of a goal in words. `experience` tells what runs taught those after them.
+lists the agents that are registered, and `assemble` makes a pipeline of them. `report` writes all that is on record of
+a run as an HTML page, `investigate` explains why one failed or took a detour, and what to change. `plan` makes a
+pipeline of a goal in words. `experience` tells what runs taught those after them.
 """
 
-from crewline.facade.agents import agents, assemble, run_assembly
+from crewline.facade.agents import agents, assemble
 from crewline.facade.approvals import approvals, approve, deny
 from crewline.facade.catalog import annotate, crawl, discover
 from crewline.facade.experience import experience
@@ -60,7 +60,6 @@ __all__ = [
     "report",
     "resume",
     "run",
-    "run_assembly",
     "send_lineage",
     "status",
     "suggest_checks",

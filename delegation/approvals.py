@@ -5,8 +5,6 @@ It goes to the first of a path of people; when its time is over to the next, and
 not approved, because it was denied, ran out of time, or nobody was there, is refused: it fails closed.
 """
 
-import hashlib
-import json
 import math
 import secrets
 from collections.abc import Mapping, Sequence
@@ -23,20 +21,12 @@ from core.stop import Stop
 from core.store.database import Connection, Database
 from core.store.value import json_in_order, text
 from delegation.name import named
-from delegation.rules.condition import kind
+from delegation.request import because, check, fingerprint
 
 Status = Literal["pending", "approved", "denied", "expired", "void"]
 
 # How long each person on the path has, seconds: a day.
 TIMEOUT_S = 86_400.0
-
-# The most that it can be: ten years.
-LONGEST_S = 10 * 365 * 86_400.0
-
-LONGEST_REASON = 10_000
-
-# Of what is seen, as JSON: more than anybody reads.
-LONGEST_SEEN = 1_000_000
 
 # How often a request that is waited for is looked at, seconds.
 POLL_S = 0.5
@@ -91,21 +81,6 @@ class Approval(BaseModel):
         return f"was {self.status} by {self.decided_by}: {self.decision}"
 
 
-def fingerprint(seen: Mapping[str, Any]) -> str:
-    """SHA-256 of what is shown, whatever the order of its keys. Raises InputError for what is no plain JSON."""
-    try:
-        if not isinstance(seen, Mapping):
-            raise TypeError(f"it is no mapping, but of type {type(seen).__name__}")
-        content = json.dumps(dict(seen), sort_keys=True, allow_nan=False)
-        if len(content) > LONGEST_SEEN:
-            raise ValueError(f"it has {len(content):,} characters, and can have {LONGEST_SEEN:,}")
-    except (TypeError, ValueError, RecursionError) as error:
-        raise InputError(
-            f"What is to be approved cannot be shown: {error}.", remedy="Give names and plain values."
-        ) from error
-    return hashlib.sha256(content.encode()).hexdigest()
-
-
 def ask(
     database: Database,
     subject: str,
@@ -123,18 +98,7 @@ def ask(
     on. Raises InputError without a path, with a time that is none, or for what is no name, reason or plain JSON;
     RunNotFound.
     """
-    named(subject, "what is to be approved")
-    named(asked_by, "who asks")
-    if isinstance(path, str) or not path:
-        raise InputError(f"Nobody is named who could approve '{subject}'.", remedy="Give a list of at least one.")
-    for name in path:
-        named(name, "who could approve")
-    _because(reason)
-    if kind(timeout_s) != "number" or not 0 < timeout_s <= LONGEST_S:
-        raise InputError(
-            f"A time of {timeout_s!r:.40} s to approve '{subject}' is none.",
-            remedy=f"Give more than 0 s, and no more than {LONGEST_S:,.0f} s.",
-        )
+    check(subject, asked_by=asked_by, path=path, reason=reason, timeout_s=timeout_s)
     _pass_on(database)
     mark = fingerprint(seen)
     identity = f"ap-{secrets.token_hex(4)}"
@@ -201,7 +165,7 @@ def decide(database: Database, approval_id: str, *, approved: bool, by: str, rea
     name, a reason, or a decision that is True or False.
     """
     by = named(by.strip() if isinstance(by, str) else by, "who decides")
-    reason = _because(reason)
+    reason = because(reason)
     if not isinstance(approved, bool):
         raise InputError(f"{approved!r:.40} is no decision.", remedy="Give True or False.")
     status = "approved" if approved else "denied"
@@ -249,12 +213,6 @@ def wait(database: Database, approval_id: str, stop: Stop) -> Approval:
     while (found := get(database, approval_id)).status == "pending":
         stop.wait(POLL_S)
     return found
-
-
-def _because(reason: Any) -> str:
-    if isinstance(reason, str) and 0 < len(reason.strip()) <= LONGEST_REASON:
-        return text(reason.strip())
-    raise InputError(f"{reason!r:.40} is no reason.", remedy=f"Say why, in up to {LONGEST_REASON:,} characters.")
 
 
 def _pass_on(database: Database) -> None:

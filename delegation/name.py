@@ -19,10 +19,10 @@ Line = Annotated[str, AfterValidator(_printable)]
 Name = Annotated[Line, Field(min_length=1, max_length=LONGEST)]
 
 
-def named(value: Any, whose: str) -> str:
+def named(value: Any, whose: str, *, longest: int = LONGEST) -> str:
     """The name that was given. Raises InputError, which says `whose` it was to be."""
-    if isinstance(value, str) and value.strip() and len(value) <= LONGEST and value.isprintable():
+    if isinstance(value, str) and value.strip() and len(value) <= longest and value.isprintable():
         return value
     raise InputError(
-        f"{value!r:.60} is no name of {whose}.", remedy=f"Give a line of up to {LONGEST} printable characters."
+        f"{value!r:.60} is no name of {whose}.", remedy=f"Give a line of up to {longest} printable characters."
     )

@@ -13,6 +13,7 @@ from core.stop import Stop
 from core.store.database import Database
 from core.task import Outcome, Task
 from delegation import approvals
+from delegation.request import fingerprint
 from flows.closing import last_stage, outputs
 from flows.gate import Route, Verdict
 from flows.session import Session
@@ -58,7 +59,7 @@ def answer(
     database, gate = session.lease.database, session.spec.gate
     if waited_for and not approved_by:
         earlier = approvals.get(database, waited_for)
-        if earlier.status == "expired" and earlier.fingerprint == approvals.fingerprint(seen):
+        if earlier.status == "expired" and earlier.fingerprint == fingerprint(seen):
             return Route.FAIL, f"{why}; request {waited_for} {earlier.words}", waited_for
     found = approvals.ask(
         database,
@@ -86,7 +87,7 @@ def confirm(session: Session, passes: int, tasks: list[Task], outcomes: dict[str
         return
     found = approvals.get(session.lease.database, gate["approval"])
     seen = shown(session, Verdict.model_validate(gate["verdict"]), tasks, outcomes)
-    if found.status != "approved" or found.fingerprint != approvals.fingerprint(seen):
+    if found.status != "approved" or found.fingerprint != fingerprint(seen):
         raise Refused(
             "flow",
             f"what request {found.approval} approved is no longer what would be published",

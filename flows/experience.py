@@ -20,8 +20,8 @@ def taught(plan: Plan) -> Lessons:
 def informed(session: Session, plan: Plan) -> Plan:
     """The plan as earlier runs would have it: what had to be repaired is repaired at once. It is told what is expected.
 
-    Only where the gate may still enhance and retry: then it would have come to that repair whatever it had found before
-    it, and judges the same data, only sooner. The repair counts as one of its enhancements.
+    Only where the gate may enhance and retry: then whatever it does not publish as it came is given to repair anyway,
+    and it judges the same data, only sooner. The repair counts as one of its enhancements.
     """
     lessons, gate = Lessons.of(session.lease.database, session.spec.name), session.spec.gate
     repairs = lessons.repairs(session.spec.sources) if gate.enhancements and gate.retries else []
@@ -32,7 +32,8 @@ def informed(session: Session, plan: Plan) -> Plan:
         _tell(session, pattern, "it counts less when the team is formed")
     expected = lessons.expected_s(sum(plan.rows.values()))
     if lessons.estimate and expected is not None:
-        _tell(session, lessons.estimate, "so long the run is expected to take", expected_s=round(expected, 3))
+        words = f"the run is expected to take {expected:.3g} s"
+        _tell(session, lessons.estimate, words, expected_s=round(expected, 3))
     tasks = [
         task.model_copy(update={"repair": True})
         if task.stage == Stage.VALIDATION and task.dataset in datasets

@@ -44,6 +44,7 @@ def pytest_collection_finish() -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """The last one removes the server's data; by then every worker has left it."""
+    gc.unfreeze()
     if not hasattr(config, "workerinput"):
         run = getattr(config.pluginmanager.get_plugin("dsession"), "nodemanager", None)
         for name in (str(os.getpid()), getattr(run, "testrunuid", None)):

@@ -19,7 +19,8 @@ from core.holder import account
 from core.stop import Stop
 from core.store import Database
 from delegation import Approval
-from delegation.approvals import ask, decide, fingerprint, get, requests, wait
+from delegation.approvals import ask, decide, get, requests, wait
+from delegation.request import fingerprint
 
 SEEN: dict[str, Any] = {"rows": 3, "target": "/out"}
 
@@ -34,6 +35,12 @@ def nested(depth: int) -> list[Any]:
     for _ in range(depth):
         lists = [lists]
     return lists
+
+
+def test_what_is_asked_for_may_have_long_names_and_a_long_reason_in_it(database: Database) -> None:
+    """A run's id and a source's name; and a line for each of thousands of columns."""
+    request = asked(database, "read the changed source " + "x" * 400, reason="a column is gone; " * 5_000)
+    assert request.status == "pending"
 
 
 def told(database: Database) -> list[str]:

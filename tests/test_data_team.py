@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from core import journal
 from core.dataset import DatasetRef
-from core.errors import BudgetSpent, InputError, SpecError
+from core.errors import BudgetSpent, InputError, Interrupted, SpecError
 from core.ledger import check_account
 from core.llm import Llm
 from core.settings import Settings, settings
@@ -336,6 +336,21 @@ def test_a_slow_model_is_not_waited_for_beyond_the_run_s_time(
     model.says("At last.").repeats()
     assert same(bench.validated(), by_rules)
     assert "0.5 seconds" in bench.told("crew.spent")[0].data["reason"]
+
+
+def test_a_stop_that_is_requested_is_not_kept_waiting_by_a_crew(bench: Bench, model: ScriptedModel) -> None:
+    model.latency_s = 30
+    model.says("At last.").repeats()
+    tell = bench.budget.tell
+
+    def stopping(kind: str, **told: Any) -> None:
+        tell(kind, **told)
+        if kind == "crew.started":
+            bench.stop.request("the test wants it")
+
+    bench.budget.tell = stopping
+    with pytest.raises(Interrupted, match="the test wants it"):
+        bench.validated()
 
 
 def test_tokens_count_across_tasks_and_resumes(bench: Bench, model: ScriptedModel, by_rules: Outcome) -> None:

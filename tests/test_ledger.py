@@ -392,3 +392,14 @@ def test_a_task_is_committed_exactly_if_its_rows_add_up(ledger: Ledger, outcome:
         with pytest.raises(AccountingError):
             ledger.end(step, outcome)
         assert ledger.recorded(key) is None
+
+
+def test_of_two_attempts_that_end_together_the_one_under_way_counts(ledger: Ledger, told: list[Event]) -> None:
+    """The other was given up, and came late; what it brings is refused, on record."""
+    late, current = ledger.begin("a b", actor="worker"), ledger.begin("a b", actor="worker")
+    ended = [(s, Outcome(task="a b", status="done", result={"z": s.attempt, "a": "\0"})) for s in (late, current)]
+    assert ledger.end_all(ended) == [late]
+    recorded = ledger.recorded("a b")
+    assert recorded is not None
+    assert list(recorded["result"].items()) == [("z", 2), ("a", "\ufffd")]
+    assert [event.kind for event in told[2:]] == ["step.refused", "step.committed"]

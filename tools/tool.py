@@ -6,10 +6,15 @@ says what was wrong and what to do. What the context refuses is on record in the
 
 import contextvars
 import json
+import os
 import threading
 from abc import abstractmethod
 from concurrent.futures import Future, wait
 from typing import Any
+
+from core.telemetry import quiet
+
+os.environ.update(quiet())
 
 from crewai.tools import BaseTool
 from crewai.types.callback import SerializableCallable

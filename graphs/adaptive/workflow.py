@@ -13,11 +13,12 @@ from crews.dynamic.specification import RETRIES
 from graphs.adaptive.admission import Admission
 from graphs.branch import Branch
 from graphs.clock import Clock
+from graphs.parallel.binding import Binding
 from graphs.parallel.nodes import QUESTIONS
 from graphs.parallel.options import Options
 from graphs.parallel.staff import Staff
 from graphs.parallel.state import ParallelState, Sent
-from graphs.parallel.workflow import Binding, Opener, ParallelWorkflow, Review
+from graphs.parallel.workflow import Opener, ParallelWorkflow, Review
 from graphs.worker import Answer, Attempt, Worker
 
 COORDINATION = "coordination"

@@ -19,6 +19,7 @@ from core.task import Outcome
 from graphs.branch import Branch, SyncPoint, check_branches
 from graphs.clock import Clock, SystemClock
 from graphs.parallel import nodes
+from graphs.parallel.binding import Binding
 from graphs.parallel.board import Board
 from graphs.parallel.dispatch import Dispatch
 from graphs.parallel.mode import free_cpu, mode_of
@@ -189,12 +190,12 @@ class ParallelWorkflow:
         """Each share of the wave to its worker's node; with nobody to send, the sync points may have a say."""
         return [Send(of["worker"], {"keys": of["keys"]}) for of in state["active_branches"]] or "sync_point_manager"
 
-    def _keep(self, binding: "Binding") -> None:
+    def _keep(self, binding: Binding) -> None:
         """Put the task queue on record; or take it from there, if it was before. Raises InputError for another one."""
         given = binding.branches
         run_id = binding.ledger.lease.run_id
         if self.queued(binding.ledger):
-            _recall(binding, self.name)
+            binding.recall(self.name)
             known = {branch.key: branch for branch in binding.branches}
             if others := [branch.key for branch in given if known.get(branch.key) != branch]:
                 raise InputError(
@@ -208,19 +209,19 @@ class ParallelWorkflow:
             )
         else:
             self._completed(binding)
-            _record(binding, self.name)
+            binding.record(self.name)
 
-    def _completed(self, binding: "Binding") -> None:
+    def _completed(self, binding: Binding) -> None:
         """What a workflow adds to its task queue before that is put on record."""
 
     def _check_kinds(self, branches: Sequence[Branch]) -> None:
         """Raise InputError for a kind that nobody performs."""
         Staff(self.workers).check(branches)
 
-    def _staff(self, binding: "Binding") -> Staff:
+    def _staff(self, binding: Binding) -> Staff:
         return Staff(self.workers)
 
-    def _admission(self, binding: "Binding") -> Callable[[str], AbstractAsyncContextManager[Any]] | None:
+    def _admission(self, binding: Binding) -> Callable[[str], AbstractAsyncContextManager[Any]] | None:
         """What a worker has to go through before it begins, see Dispatch; None for nothing."""
         return None
 
@@ -260,15 +261,15 @@ class ParallelWorkflow:
             nodes.pass_again(dispatch.board, state)
         return dispatch
 
-    async def _take_up(self, binding: "Binding") -> Dispatch:
+    async def _take_up(self, binding: Binding) -> Dispatch:
         """Go on in the middle: where the branches stand, the ledger says."""
         if not binding.branches:
-            await asyncio.to_thread(_recall, binding, self.name)
+            await asyncio.to_thread(binding.recall, self.name)
         width = self.options.concurrency or mode_of(binding.branches, free_cpu()).width
         binding.dispatch = await self._open(binding, width, again=False)
         return binding.dispatch
 
-    async def _open(self, binding: "Binding", width: int, *, again: bool) -> Dispatch:
+    async def _open(self, binding: Binding, width: int, *, again: bool) -> Dispatch:
         """With `again`, what failed is tried again; else what has failed for good has."""
         keys = [branch.key for branch in binding.branches]
         revised = [f"{key}@{n}" for key in keys for n in range(1, self.options.revisions + 1)]
@@ -286,7 +287,7 @@ class ParallelWorkflow:
             board, recorder, staff, self.options, binding.stop, self._clock, width, len(revisions), admitted
         )
 
-    async def _binding(self, config: RunnableConfig) -> "Binding":
+    async def _binding(self, config: RunnableConfig) -> Binding:
         thread_id = str(config["configurable"]["thread_id"])
         # The nodes of a wave come together here too.
         async with self._opening.setdefault(thread_id, asyncio.Lock()):
@@ -298,35 +299,3 @@ class ParallelWorkflow:
                     )
                 self.bind(thread_id, *await self._opener(thread_id))
             return self._bound[thread_id]
-
-
-class Binding:
-    """What the graph of one thread works on. `extra` is what its workflow keeps on record with the task queue."""
-
-    def __init__(self, ledger: Ledger, stop: Stop, branches: list[Branch], syncs: list[SyncPoint]) -> None:
-        self.ledger = ledger
-        self.stop = stop
-        self.branches = branches
-        self.syncs = syncs
-        self.extra: dict[str, Any] = {}
-        self.opening = asyncio.Lock()
-        self.dispatch: Dispatch | None = None
-
-
-def _record(binding: Binding, name: str) -> None:
-    step = binding.ledger.begin(f"{name}/queue", actor="graph")
-    queue = {
-        "task_queue": [branch.model_dump(mode="json", exclude_defaults=True) for branch in binding.branches],
-        "sync_points": [sync.model_dump(mode="json", exclude_defaults=True) for sync in binding.syncs],
-        **binding.extra,
-    }
-    binding.ledger.commit(step, queue, actor="graph")
-
-
-def _recall(binding: Binding, name: str) -> None:
-    """Take the task queue from where it was put on record."""
-    recorded = binding.ledger.recorded(f"{name}/queue")
-    if recorded is None:
-        raise InputError(f"Run {binding.ledger.lease.run_id} has no task queue on record.", remedy="Start it anew.")
-    binding.branches, binding.syncs = nodes.queued(recorded, ())  # type: ignore[arg-type]  # keys as the state's
-    binding.extra = {key: value for key, value in recorded.items() if key not in ("task_queue", "sync_points")}
