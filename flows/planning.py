@@ -1,9 +1,13 @@
 """The plan of a run: made once, when the sources were looked at; recorded, and the same ever after."""
 
+from collections.abc import Iterator
+
+from core.spec import PostgresSource
 from flows.change import settled
 from flows.experience import informed
 from flows.session import Session
 from tools.engine.engine import Engine
+from tools.engine.files import find
 from tools.orchestration.examination import examine
 from tools.orchestration.registration import register
 from tools.orchestration.requirements import Plan, make_plan
@@ -37,12 +41,21 @@ def _made(session: Session, approved_by: str | None) -> Plan:
         "rows": plan.rows,
         "notes": plan.notes,
     }
-    for source, parts in plan.parts.items():
-        for part in parts:
-            if part.dialect:
-                how = " and ".join(f"{name} {value!r}" for name, value in part.dialect.items())
-                ledger.tell(
-                    "replan.made", change=f"{part.path} of {source} is read with {how}: else it lacks declared columns"
-                )
+    for change in _otherwise(session, plan):
+        ledger.tell("replan.made", change=change)
     ledger.commit(step, plan.model_dump(mode="json"), actor="flow", told=told)
     return plan
+
+
+def _otherwise(session: Session, plan: Plan) -> Iterator[str]:
+    """What of the sources is read otherwise than the spec says, and why."""
+    for name, source in session.spec.sources.items():
+        if isinstance(source, PostgresSource):
+            continue
+        if source.also_at and not find(source.path, session.surroundings.base_dir):
+            there = ", ".join(part.path for part in plan.parts[name])
+            yield f"{name} is read from {there}, as {source.path} has no file"
+        for part in plan.parts[name]:
+            if part.dialect:
+                how = " and ".join(f"{field} {value!r}" for field, value in part.dialect.items())
+                yield f"{part.path} of {name} is read with {how}: else it lacks declared columns"

@@ -99,8 +99,7 @@ def fresh_database(server_url: str) -> Iterator[str]:
         connection.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s", (name,))
         connection.execute(_put("ALTER DATABASE {} RENAME TO {}", name, spare))
         connection.execute(_put("ALTER DATABASE {} WITH ALLOW_CONNECTIONS true", spare))
-        form, rows = _fresh[0]
-        if _emptied(make_conninfo(server_url, dbname=spare), rows) == form:
+        if _emptied(make_conninfo(server_url, dbname=spare), *_fresh[0]):
             _spare.append(spare)
         else:
             connection.execute(_put("DROP DATABASE {} WITH (FORCE)", spare))
@@ -139,14 +138,16 @@ def _found(url: str) -> tuple[str, dict[str, str]]:
         return _one(connection, FORM), {table: json.dumps(of) for table, of in rows.items() if of}
 
 
-def _emptied(url: str, rows: Mapping[str, str]) -> str:
-    """The form of a database, which has these rows now and no others."""
+def _emptied(url: str, form: str, rows: Mapping[str, str]) -> bool:
+    """Whether a database is of this form; then it has these rows now and no others."""
     with psycopg.connect(url, autocommit=True) as connection:
+        if _one(connection, FORM) != form:
+            return False
         connection.execute(EMPTY)
         for table, of in rows.items():
             refill = _put("INSERT INTO {0} SELECT * FROM json_populate_recordset(NULL::{0}, %s)", table)
             connection.execute(refill, (of,))
-        return str(_one(connection, FORM))
+        return True
 
 
 def _one(connection: psycopg.Connection, query: str) -> Any:

@@ -197,3 +197,17 @@ def test_a_file_that_is_written_otherwise_than_the_others_is_read_as_it_is_writt
     (change,) = told(database, flow.run_id, "replan.made")
     assert change == f"{tmp_path}/data/02.csv of sales is read with {how}: else it lacks declared columns"
     assert audit(database, flow.run_id, configuration).balanced
+
+
+def test_a_source_that_is_not_there_is_read_from_where_else_it_is(
+    document: Path, database: Database, configuration: Settings
+) -> None:
+    (document.parent / "copy").mkdir()
+    (document.parent / "sales.csv").rename(document.parent / "copy" / "sales.csv")
+    document.write_text(SPEC.replace("path: sales.csv", "path: sales.csv, also_at: [nowhere.csv, copy/sales.csv]"))
+    flow = DataPipelineFlow(document, database=database)
+    report = flow.kickoff()
+    assert (report.status, report.records.rows_in) == ("published", 91)
+    (change,) = told(database, flow.run_id, "replan.made")
+    assert change == f"sales is read from {document.parent}/copy/sales.csv, as sales.csv has no file"
+    assert audit(database, flow.run_id, configuration).balanced

@@ -117,12 +117,12 @@ def test_the_document_that_the_tests_break_is_right() -> None:
             "sources.orders.delimter",
             ";",
             "sources.orders.delimter: unknown key; did you mean 'delimiter'?"
-            " Allowed: columns, on_schema_change, path, kind, delimiter, quote, encoding",
+            " Allowed: columns, on_schema_change, path, also_at, kind, delimiter, quote, encoding",
         ),
         (
             "sources.products.delimiter",
             ";",
-            "sources.products.delimiter: unknown key. Allowed: columns, on_schema_change, path",
+            "sources.products.delimiter: unknown key. Allowed: columns, on_schema_change, path, also_at",
         ),
         (
             "sources.orders.columns.quantity",

@@ -28,6 +28,10 @@ class _Files(_Declared):
     path: str = Field(
         min_length=1, description="File or glob, relative to the document; with a protocol, any fsspec path."
     )
+    also_at: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        default=(),
+        description="Where else the same data is; read from the first place that has files, if `path` has none.",
+    )
 
 
 class CsvSource(_Files):

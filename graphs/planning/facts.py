@@ -49,7 +49,8 @@ class Facts:
 
     def at(self, place: Place) -> list[Term]:
         """The facts of a place, in their order; none for a name that is not scanned."""
-        return self._marks.ordered(self._index.get(place, _NONE))
+        there = self._index.get(place)
+        return self._marks.ordered(there) if there else []
 
     def changed(self, removed: Iterable[Term], added: Iterable[Term]) -> "Facts":
         """These facts without some, and with others: a fact that is both is there."""
@@ -101,4 +102,5 @@ class _Marks(dict[Term, tuple[int, int]]):
         return found
 
     def ordered(self, facts: Iterable[Term]) -> list[Term]:
-        return sorted(facts, key=lambda fact: self[fact][0])
+        found = list(facts)
+        return sorted(found, key=self.__getitem__) if len(found) > 1 else found

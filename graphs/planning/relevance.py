@@ -6,7 +6,7 @@ with each way of the others.
 """
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 from graphs.planning.domain import Action, Domain, Method
 from graphs.planning.facts import Facts, Place, places
@@ -21,6 +21,12 @@ Reads = frozenset[Place] | None
 Places = Any
 
 
+class _Argument(NamedTuple):
+    """Stands for an argument of a task, by its place."""
+
+    number: int
+
+
 class Relevance:
     """Which facts the rules that do a task can read, found as they are asked for."""
 
@@ -31,9 +37,15 @@ class Relevance:
 
     def reads(self, task: Term) -> Reads:
         """The places of the facts that can be read while the task is done."""
-        if task not in self._known:
-            self._known[task] = self._followed(task)
-        return self._known[task]
+        # By the arguments' places: which facts a task can read is the same of all tasks of a name, but for these.
+        shape = (str(task[0]), *map(_Argument, range(1, len(task))))
+        if shape not in self._known:
+            self._known[shape] = self._followed(shape)
+        found = self._known[shape]
+        return found and frozenset(
+            (place[0], task[place[1].number]) if len(place) > 1 and isinstance(place[1], _Argument) else place
+            for place in found
+        )
 
     def _followed(self, task: Term) -> Reads:
         """By the arguments, as far as they are known: those that are not are variables."""

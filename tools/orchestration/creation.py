@@ -100,7 +100,8 @@ def _admit(spec: PipelineSpec, folder: str, context: ToolContext, database: Data
             # Databases are named by the variable that their URL stands in: an agent must not choose any.
             context.path(f"postgresql://{source.url_env or 'crewline'}/{source.table}")
             continue
-        context.path(source.path if "://" in source.path else str(Path(folder) / source.path))
-        for file in find_files(source.path, folder):
-            # A link that the glob came upon may lead elsewhere.
-            ask(file.path)
+        for path in (source.path, *source.also_at):
+            context.path(path if "://" in path else str(Path(folder) / path))
+            for file in find_files(path, folder):
+                # A link that the glob came upon may lead elsewhere.
+                ask(file.path)

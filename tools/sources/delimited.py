@@ -174,7 +174,10 @@ class CsvReader:
         return header
 
     def _found(self) -> list[Part]:
-        return [self._adapted(part) for part in find_files(self._name, self._source.path, self._surroundings)]
+        return [
+            self._adapted(part)
+            for part in find_files(self._name, self._source.path, self._surroundings, self._source.also_at)
+        ]
 
     def _adapted(self, part: Part) -> Part:
         """The file, with another delimiter and encoding if it lacks declared columns by those of the source, and has

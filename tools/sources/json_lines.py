@@ -44,7 +44,7 @@ class JsonLinesReader:
         self._surroundings = surroundings
 
     def inspect(self) -> Inspection:
-        return self.look(find_files(self._name, self._source.path, self._surroundings))
+        return self.look(find_files(self._name, self._source.path, self._surroundings, self._source.also_at))
 
     def look(self, parts: list[Part]) -> Inspection:
         declared = list(self._source.columns)
@@ -54,7 +54,7 @@ class JsonLinesReader:
         return Inspection(parts=parts, rows=rows, notes=notes)
 
     def schemas(self) -> list[Schema]:
-        found, _ = self._keys(find_files(self._name, self._source.path, self._surroundings))
+        found, _ = self._keys(find_files(self._name, self._source.path, self._surroundings, self._source.also_at))
         # Of any record; a record need not have them all, and what it has is read as text.
         return [dict.fromkeys(found, SchemaColumn())] if found else []
 

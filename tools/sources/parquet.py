@@ -40,7 +40,7 @@ class ParquetReader:
         self._surroundings = surroundings
 
     def inspect(self) -> Inspection:
-        return self.look(find_files(self._name, self._source.path, self._surroundings))
+        return self.look(find_files(self._name, self._source.path, self._surroundings, self._source.also_at))
 
     def look(self, parts: list[Part]) -> Inspection:
         inspection = inspect_files(parts, self._name, list(self._source.columns), self._look, self._surroundings)
@@ -49,7 +49,7 @@ class ParquetReader:
 
     def schemas(self) -> list[Schema]:
         found: list[Schema] = []
-        for part in find_files(self._name, self._source.path, self._surroundings):
+        for part in find_files(self._name, self._source.path, self._surroundings, self._source.also_at):
             arrow = self._footer(part).schema.to_arrow_schema()
             schema = {
                 f.name: SchemaColumn(type=str(PyArrowType.to_ibis(f.type)), nullable=bool(f.nullable)) for f in arrow

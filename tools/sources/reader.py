@@ -123,9 +123,13 @@ def reader(name: str, source: Source, surroundings: Surroundings) -> Reader:
             return PostgresReader(name, source, surroundings)
 
 
-def find_files(name: str, pattern: str, surroundings: Surroundings) -> list[Part]:
-    """The files of a source. Raises SourceError if there are none, or if one has no content at all."""
-    files = find(pattern, surroundings.base_dir)
+def find_files(name: str, pattern: str, surroundings: Surroundings, also_at: Iterable[str] = ()) -> list[Part]:
+    """The files of a source, from the first place that has some: `pattern`, then those of `also_at`.
+
+    Raises SourceError if there are none, or if one has no content at all.
+    """
+    places = (find(place, surroundings.base_dir) for place in (pattern, *also_at))
+    files = next(filter(None, places), [])
     if not files:
         absolute = "://" in pattern or Path(pattern).is_absolute()
         raise SourceError(
