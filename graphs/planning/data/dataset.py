@@ -1,7 +1,7 @@
 """What is known of a dataset that a plan may read: how to read it, and what each column holds for the most part."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from core.spec.check import Check
 
@@ -21,7 +21,7 @@ class Column:
 
     `formats` read dates that are written otherwise, where most are. `values` are those that a small set of values
     comes down to, `checks` what else was learned from the cells that are as most are. `nearly` says of a text what too
-    few of its cells are to take it for that.
+    few of its cells are to take it for that. `plain` are the rules that make its texts numbers, where most are.
     """
 
     name: str
@@ -34,12 +34,13 @@ class Column:
     checks: tuple[Check, ...] = ()
     remark: str = ""
     nearly: str = ""
+    plain: tuple[dict[str, Any], ...] = ()
 
     @property
     def kind(self) -> Kind:
         if self.formats:
             return "date"
-        if self.type in ("integer", "float") or self.type.startswith("decimal"):
+        if self.plain or self.type in ("integer", "float") or self.type.startswith("decimal"):
             return "number"
         if self.type in ("date", "timestamp", "boolean"):
             return self.type  # type: ignore[return-value]
