@@ -6,7 +6,9 @@ import pytest
 
 from core.errors import GoalError
 from graphs.planning.data.dataset import Column, Dataset, Link, Survey
+from graphs.planning.data.learning import learned
 from graphs.planning.data.reading import readings
+from tools.quality.profile import ColumnProfile, Count
 
 
 def dataset(name: str, key: str, columns: str) -> Dataset:
@@ -145,3 +147,11 @@ def test_a_column_that_is_no_number_by_a_little_is_shown_so() -> None:
     with pytest.raises(GoalError) as caught:
         readings("total price by status", Survey("/shop", {"orders": orders}, []))
     assert f"quantity, unit_price [{why}], status" in str(caught.value)
+
+
+def test_a_value_that_is_padded_more_often_than_not_is_one_value() -> None:
+    top = [Count(value=value, rows=rows) for value, rows in (("surgery ", 20), ("Oncology", 15), ("Surgery", 12))]
+    assert learned(ColumnProfile(name="ward", type="string", missing=0, distinct=3, top=top), 47).values == (
+        "Oncology",
+        "Surgery",
+    )

@@ -86,8 +86,10 @@ def _values(column: ColumnProfile, present: int) -> tuple[str, ...]:
         if count.value.strip().lower() not in NOTHING:
             spelled.setdefault(" ".join(count.value.lower().split()), []).append(count)
     least = max(5.0, _EACH * present)
-    often = [max(counts, key=lambda count: count.rows) for counts in spelled.values()]
-    often = [count for count in often if count.rows >= least and count.value == count.value.strip()]
+    # A spelling without padding stands for the value, even if a padded one is more frequent.
+    tidy = [[count for count in counts if count.value == count.value.strip()] for counts in spelled.values()]
+    often = [max(counts, key=lambda count: count.rows) for counts in tidy if counts]
+    often = [count for count in often if count.rows >= least]
     named = {" ".join(count.value.lower().split()) for count in often}
     covered = sum(count.rows for key in named for count in spelled[key])
     if not often or len(often) > _MOST_VALUES or covered < _ALL * present:
