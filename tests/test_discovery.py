@@ -102,6 +102,23 @@ def test_columns_of_one_name_that_share_no_values_or_no_type_do_not_join(
     ]
 
 
+def test_a_column_that_is_called_like_a_dataset_joins_with_its_key(
+    lake: Path, context: ToolContext, database: Database
+) -> None:
+    """`customer` of the calls names the `id` of customers, `shop` the `sho_no` of shops;
+    `customer` of the shops shares no values."""
+    pq.write_table(pa.table({"customer": [1, 2, 3], "shop": [7, 8, 7]}), lake / "customer_calls.parquet")
+    pq.write_table(pa.table({"sho_no": [7, 8, 9], "customer": [90_000, 90_001, 90_002]}), lake / "shops.parquet")
+    crawl(str(lake), database)
+    joins = ask("*", context, database).compatibility
+    found = {(Path(j.left).stem, j.left_column, Path(j.right).stem, j.right_column): j.containment for j in joins}
+    assert found == {
+        ("customer_orders", "customer_id", "customers", "id"): pytest.approx(40 / 42),
+        ("customer_calls", "customer", "customers", "id"): 1,
+        ("customer_calls", "shop", "shops", "sho_no"): 1,
+    }
+
+
 def test_declared_keys_and_samples_join_across_a_warehouse_a_duckdb_file_and_a_lake(
     lake: Path, database: Database, database_url: str
 ) -> None:

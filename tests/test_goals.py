@@ -120,9 +120,28 @@ def test_a_goal_that_can_be_read_in_several_ways_has_all_of_them() -> None:
         ("humidity by region", "Nothing there is called 'humidity'"),
         ("hourly revenue", "No dataset has, or can look up"),
         ("regions by channel", "No dataset has, or can look up"),
+        ("revenue by region " * 60, "1,080 characters, and up to 1,000 are read"),
     ],
 )
 def test_a_goal_that_names_nothing_is_told_what_there_is(text: str, said: str) -> None:
     with pytest.raises(GoalError, match=said) as caught:
         readings(text, SHOP)
     assert "regions (region_id, region)" in str(caught.value)
+
+
+def test_a_goal_of_many_things_that_can_each_be_read_in_several_ways_comes_to_an_end() -> None:
+    """Four ways each for thirty things are more than can be tried; a thing that is named twice is one."""
+    numbers = " ".join(f"{kind}_price{n}:float" for n in range(30) for kind in "abcd")
+    wide = Survey("/wide", {"sales": dataset("sales", "sale_id", f"sale_id place {numbers}")}, [])
+    goal = "total " + ", ".join(f"price{n}" for n in range(30)) + " by place"
+    assert all(len(reading.goal.measures) == 30 for reading in readings(goal, wide))
+    assert read("revenue by region, region and by region") == read("revenue by region")
+
+
+def test_a_column_that_is_no_number_by_a_little_is_shown_so() -> None:
+    orders = replace(ORDERS, columns=dict(ORDERS.columns))
+    why = "text, as only 86.2% of its cells are of type float"
+    orders.columns["unit_price"] = replace(orders.columns["unit_price"], type="string", nearly=why)
+    with pytest.raises(GoalError) as caught:
+        readings("total price by status", Survey("/shop", {"orders": orders}, []))
+    assert f"quantity, unit_price [{why}], status" in str(caught.value)

@@ -58,6 +58,7 @@ class _Pair(NamedTuple):
     right: Description
     right_column: str
     declared: bool
+    named_alike: bool = True
 
 
 class _Values(NamedTuple):
@@ -71,8 +72,9 @@ def compatibility(datasets: Sequence[tuple[str, Description]]) -> list[Join]:
     """The joins between datasets, given with their sources' URLs; the best evidence first.
 
     Undeclared pairs are those whose columns have the same name, or of which one is named for the other dataset
-    (`customer_id` and the `id` of customers), and whose types compare. Where samples can be had, pairs that share less
-    than half of their values are left out.
+    (`customer_id` and the `id` of customers, `customer` and their `cust_no`), and whose types compare. Where samples
+    can be had, pairs that share less than half of their values are left out; without samples, so are those that are
+    only called like the dataset.
     """
     urls = {dataset.location: source for source, dataset in datasets}
     pairs = _pairs([dataset for _, dataset in datasets])[:_MAX_PAIRS]
@@ -80,7 +82,8 @@ def compatibility(datasets: Sequence[tuple[str, Description]]) -> list[Join]:
     found = []
     for pair in pairs:
         join = _measured(pair, samples)
-        if join.evidence == "foreign key" or join.containment is None or join.containment >= _LEAST:
+        believed = 1.0 if pair.named_alike or pair.declared else 0.0
+        if pair.declared or (believed if join.containment is None else join.containment) >= _LEAST:
             found.append(join)
     return sorted(found, key=lambda join: (join.evidence != "foreign key", -(join.containment or 0), join.left))
 
@@ -94,13 +97,14 @@ def _pairs(datasets: Sequence[Description]) -> list[_Pair]:
         for key in dataset.foreign_keys
         if key.references in places and key.references != dataset.location and len(key.columns) == 1
     ]
-    known = {frozenset(((p.left.location, p.left_column), (p.right.location, p.right_column))) for p in declared}
     named = [_directed(datasets[a], left, datasets[b], right) for (a, _, left), (b, _, right) in _named_alike(datasets)]
-    return declared + [
-        pair
-        for pair in named
-        if frozenset(((pair.left.location, pair.left_column), (pair.right.location, pair.right_column))) not in known
-    ]
+    named += [_Pair(datasets[a], left, datasets[b], right, False, False) for (a, left), (b, right) in _called(datasets)]
+    # Of a pair that is found twice, the better reason stands.
+    pairs: dict[frozenset[tuple[str, str]], _Pair] = {}
+    for pair in declared + named:
+        ends = ((pair.left.location, pair.left_column), (pair.right.location, pair.right_column))
+        pairs.setdefault(frozenset(ends), pair)
+    return list(pairs.values())
 
 
 def _directed(a: Description, left: str, b: Description, right: str) -> _Pair:
@@ -144,6 +148,31 @@ def _named_alike(datasets: Sequence[Description]) -> list[tuple[_Place, _Place]]
         for reference in references.get(named, ())
     }
     return sorted((one, other) for one, other in alike if one[0] != other[0])
+
+
+def _called(datasets: Sequence[Description]) -> list[tuple[tuple[int, str], tuple[int, str]]]:
+    """Columns that are called like another dataset (`customer`, `customer_id`), each with what that may be told by: a
+    key without a name, or under a short one (`cust_no`)."""
+    own, called = defaultdict(list), defaultdict(list)
+    names = {tuple(_singular(words(dataset.name))) for dataset in datasets}
+    for place, dataset in enumerate(datasets):
+        dataset_name = tuple(_singular(words(dataset.name)))
+        for column in dataset.columns:
+            named = words(column.name)
+            bare = tuple(_singular(named[:-1] if named[-1:] and named[-1] in _KEY else named))
+            if bare in names and bare != dataset_name:
+                called[_family(column.type), bare].append((place, column.name))
+            elif len(bare) < len(named) and _shortens(bare, dataset_name):
+                own[_family(column.type), dataset_name].append((place, column.name))
+    pairs = {(left, right) for of, found in called.items() for left in found for right in own.get(of, ())}
+    return sorted(pairs)
+
+
+def _shortens(bare: tuple[str, ...], name: tuple[str, ...]) -> bool:
+    """Whether a key's name without its last word is the dataset's, its beginning, or nothing."""
+    return (
+        not bare or bare == name or (len(bare) == len(name) == 1 and len(bare[0]) > 2 and name[0].startswith(bare[0]))
+    )
 
 
 def _singular(named: list[str]) -> list[str]:

@@ -1,7 +1,7 @@
 """What is known of a dataset that a plan may read: how to read it, and what each column holds for the most part."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from core.spec.check import Check
 
@@ -20,7 +20,8 @@ class Column:
     """A column. `type` is the spec's; `share` of the cells with a value are of it. `missing` is the share without one.
 
     `formats` read dates that are written otherwise, where most are. `values` are those that a small set of values
-    comes down to, `checks` what else was learned from the cells that are as most are.
+    comes down to, `checks` what else was learned from the cells that are as most are. `nearly` says of a text what too
+    few of its cells are to take it for that. `plain` are the rules that make its texts numbers, where most are.
     """
 
     name: str
@@ -32,12 +33,14 @@ class Column:
     values: tuple[str, ...] = ()
     checks: tuple[Check, ...] = ()
     remark: str = ""
+    nearly: str = ""
+    plain: tuple[dict[str, Any], ...] = ()
 
     @property
     def kind(self) -> Kind:
         if self.formats:
             return "date"
-        if self.type in ("integer", "float") or self.type.startswith("decimal"):
+        if self.plain or self.type in ("integer", "float") or self.type.startswith("decimal"):
             return "number"
         if self.type in ("date", "timestamp", "boolean"):
             return self.type  # type: ignore[return-value]
@@ -108,4 +111,10 @@ class Survey:
 
     def shown(self) -> str:
         """The datasets with their columns, for an error to say what there is."""
-        return "; ".join(f"{name} ({', '.join(found.columns)})" for name, found in self.datasets.items())
+        return "; ".join(
+            f"{name} ({', '.join(map(_shown, found.columns.values()))})" for name, found in self.datasets.items()
+        )
+
+
+def _shown(column: Column) -> str:
+    return f"{column.name} [{column.nearly}]" if column.nearly else column.name

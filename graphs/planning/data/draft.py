@@ -61,6 +61,8 @@ class _Drafting:
                 step_method(*arguments)
         for dataset in self._draft.columns:
             self._draft.checks[dataset] = self._checked(self._survey.datasets[dataset])
+            self._draft.transformation[dataset] = [*self._plain(dataset), *self._draft.transformation.get(dataset, [])]
+        self._draft.transformation = {name: parts for name, parts in self._draft.transformation.items() if parts}
         return self._draft
 
     def _read(self, dataset: str) -> None:
@@ -120,6 +122,16 @@ class _Drafting:
     def _group(self, dataset: str) -> None:
         own = [c.column for m in self._goal.measures for c in m.columns if c.dataset == dataset]
         self._need(dataset, [*self._asked.group_by, *own])
+
+    def _plain(self, dataset: str) -> list[Part]:
+        """What makes numbers of measured texts that are written otherwise, before anything reads them."""
+        names = [name for name in self._draft.columns[dataset] if self._measured(dataset, name)]
+        columns = [self._survey.datasets[dataset].columns[name] for name in names]
+        return [
+            Part(rule, "" if number else f"the numbers of {column.name} are written {column.remark}")
+            for column in columns
+            for number, rule in enumerate(column.plain)
+        ]
 
     def _early(self, dataset: str, content: dict[str, Any], why: str) -> None:
         self._draft.transformation.setdefault(dataset, []).append(Part(content, why))

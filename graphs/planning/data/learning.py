@@ -11,7 +11,7 @@ from tools.quality.suggestion import suggest_checks
 _NEARLY = 0.98
 _NUMBERS = ("integer", "decimal(18,2)", "float")
 # What stands for no value, though it is a text.
-_NOTHING = {"n/a", "na", "null", "none", "-", "--", "nan", "unknown", "?", "nil"}
+NOTHING = {"n/a", "na", "null", "none", "-", "--", "nan", "unknown", "?", "nil"}
 # A small set of values has so many, each in so large a share of the rows, and together so many of them.
 _MOST_VALUES = 15
 _EACH = 0.005
@@ -20,7 +20,7 @@ _ALL = 0.95
 
 def learned(column: ColumnProfile, rows: int) -> Column:
     """The column as a plan sees it."""
-    nothing = sum(count.rows for count in column.top if count.value.strip().lower() in _NOTHING)
+    nothing = sum(count.rows for count in column.top if count.value.strip().lower() in NOTHING)
     missing = column.missing + nothing
     present = rows - missing
     kind, share = _type(column, present)
@@ -48,6 +48,7 @@ def learned(column: ColumnProfile, rows: int) -> Column:
         values=values,
         checks=tuple(_of_cells(checks)),
         remark=_remark(kind, share, values, column),
+        nearly=_nearly(column, present) if kind == "string" and not values else "",
     )
 
 
@@ -64,11 +65,22 @@ def _type(column: ColumnProfile, present: int) -> tuple[str, float]:
     return "string", 1.0
 
 
+def _nearly(column: ColumnProfile, present: int) -> str:
+    """What more than half of the cells are, though too few of them for the column to be of that type."""
+    kinds = {kind: column.kinds.get(kind, 0) for kind in (*_NUMBERS, "date", "timestamp")}
+    most = max(kinds, key=lambda kind: kinds[kind])
+    return (
+        f"text, as only {kinds[most] / present:.1%} of its cells are of type {most}"
+        if kinds[most] * 2 > present
+        else ""
+    )
+
+
 def _values(column: ColumnProfile, present: int) -> tuple[str, ...]:
     """The few values that almost all rows have, but for how they are written; none if there are more."""
     spelled: dict[str, list[Count]] = {}
     for count in column.top:
-        if count.value.strip().lower() not in _NOTHING:
+        if count.value.strip().lower() not in NOTHING:
             spelled.setdefault(" ".join(count.value.lower().split()), []).append(count)
     least = max(5.0, _EACH * present)
     often = [max(counts, key=lambda count: count.rows) for counts in spelled.values()]

@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence
 
 from core.errors import GoalError
+from graphs.planning.data.choice import combined
 from graphs.planning.data.dataset import Dataset, Survey
 from graphs.planning.data.goal import ColumnOf, Condition, Function, Goal, Measure, Reading, Unit
 from graphs.planning.data.naming import Match, Vocabulary, label_of, means
@@ -21,6 +22,8 @@ _LOOKED_UP = 0.3
 # Two date columns of which one has so many more gaps are not equally good.
 _GAPS = 0.02
 _MOST = 4
+# A goal is a sentence; it has so many characters at most.
+_LONGEST = 1_000
 
 # What is not added up, but averaged, where a goal does not say.
 _LEVELS = {
@@ -28,20 +31,9 @@ _LEVELS = {
     *("percentage", "share", "ratio", "voltage", "latency", "duration", "height", "weight", "length", "concentration"),
 }
 _DURATIONS = {"duration", "length", "stay", "time", "day", "period", "term"}
-_BEGINS = {
-    "start",
-    "begin",
-    "from",
-    "loaned",
-    "borrowed",
-    "issued",
-    "opened",
-    "admitted",
-    "created",
-    "placed",
-    "ordered",
-}
-_BEGINS |= {"checkin", "arrival", "arrived", "pickup", "checked", "taken", "lent", "departure", "out", "loan", "rented"}
+_BEGINS = {"start", "begin", "from", "loaned", "borrowed", "issued", "opened", "admitted", "created", "placed"}
+_BEGINS |= {"ordered", "checkin", "arrival", "arrived", "pickup", "checked", "taken", "lent", "departure", "out"}
+_BEGINS |= {"loan", "rented"}
 _ENDS = {"end", "to", "until", "returned", "closed", "discharged", "completed", "delivered", "checkout", "dropoff"}
 _ENDS |= {"return", "finished", "settled", "paid", "back", "left"}
 
@@ -53,6 +45,10 @@ def readings(text: str, survey: Survey) -> list[Reading]:
     """
     if not text.strip():
         raise GoalError("The goal is empty.", there=survey.shown())
+    if len(text) > _LONGEST:
+        raise GoalError(
+            f"The goal has {len(text):,} characters, and up to {_LONGEST:,} are read.", there=survey.shown()
+        )
     found = items(text)
     if not found:
         raise GoalError(f"The goal '{text}' names nothing.", there=survey.shown())
@@ -101,7 +97,7 @@ class _Reader:
         times = list(self._best(self._times(base))) if self._unit else [(None, 0.0, "")]
         sources = [item for item in self._of("source") if not self._names.datasets(self._understood[item][0])]
         wheres = [list(self._best(self._condition(base, item))) for item in sources]
-        for chosen in itertools.product(*options, *groups, *conditions, *wheres, *extra, times):
+        for chosen in combined([*options, *groups, *conditions, *wheres, *extra, times]):
             parts = [part for part, _, _ in chosen]
             yield self._reading(base, parts, distance + sum(off for _, off, _ in chosen), [why for *_, why in chosen])
 

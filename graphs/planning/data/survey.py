@@ -1,6 +1,7 @@
 """survey: the datasets below a folder, as far as a plan needs to know them: crawled, profiled, and linked."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from core.stop import Stop
 from core.store import Database
 from graphs.planning.data.dataset import Column, Dataset, Link, Survey
 from graphs.planning.data.learning import learned
+from graphs.planning.data.notation import written_numbers
 from graphs.planning.data.outliers import within_bounds
 from tools.context import ToolContext
 from tools.discovery import Discovery, DiscoveryRequest, discover
@@ -92,7 +94,7 @@ def _dataset(engine: Engine, scratch: Path, name: str, described: Description) -
     columns |= within_bounds(engine, cells, columns)
     for column in columns.values():
         if column.kind == "text":
-            columns[column.name] = _written_dates(engine, cells, column)
+            columns[column.name] = _written(engine, cells, column)
     left_out = [column.name for column in found.columns if column not in usable]
     source, remarks = _source(opened, path)
     dataset = Dataset(
@@ -166,12 +168,15 @@ def _key(
     return next(iter([*own, *plain, *(column for column in named if able and column == profiled[0].name)]), None)
 
 
-def _written_dates(engine: Engine, cells: Any, column: Column) -> Column:
-    """The column, with the formats that read its texts as dates, if some do."""
+def _written(engine: Engine, cells: Any, column: Column) -> Column:
+    """The column, with what reads its texts as dates or numbers, if something does."""
     distinct = cells.select(column.name).distinct().limit(_SAMPLE)
     texts = [text.strip() for row in engine.rows(distinct) if (text := row[column.name])]
     if not texts or not any(any(map(str.isdigit, text)) for text in texts[:20]):
         return column
+    if numbers := written_numbers(column.name, texts, whole=len(texts) < _SAMPLE):
+        remark = f"{numbers.told}: {numbers.share:.1%} of its texts are"
+        return replace(column, values=(), checks=(), remark=remark, nearly="", plain=numbers.rules)
     shares = {form: sum(_reads(text, form) for text in texts) / len(texts) for form in _FORMATS}
     best = max(shares, key=lambda form: shares[form])
     if shares[best] < 0.9:

@@ -62,7 +62,7 @@ class Item:
 
 
 def items(text: str) -> list[Item]:
-    """What the text names, in its order."""
+    """What the text names, in its order, each thing once."""
     found: list[Item] = []
     section: Section = "measure"
     pending: list[str] = []
@@ -73,7 +73,7 @@ def items(text: str) -> list[Item]:
             section = _SECTIONS.get(token, section)
         else:
             pending.append(token)
-    return _with_nouns([*found, *_item(section, pending)])
+    return list(dict.fromkeys(_with_nouns([*found, *_item(section, pending)])))
 
 
 def stem(word: str) -> str:

@@ -1,0 +1,80 @@
+"""written_numbers: how the numbers of a column are written, where most are written as no plain number is."""
+
+import re
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from graphs.planning.data.dataset import MOSTLY
+from graphs.planning.data.learning import NOTHING
+
+_BODIES = {
+    "groups of thousands after commas": re.compile(r"[+-]?(\d+|[1-9]\d{0,2}(,\d{3})+)(\.\d+)?", re.ASCII),
+    "decimal commas": re.compile(r"[+-]?(\d+|[1-9]\d{0,2}(\.\d{3})+)(,\d+)?", re.ASCII),
+}
+# What takes one and two groups away, of texts that are such numbers as a whole: what is none stays, and is held back.
+_UNGROUPED = {
+    "groups of thousands after commas": (
+        r"^([+-]?[1-9]\d{0,2}),(\d{3})(\.\d+)?$",
+        r"^([+-]?[1-9]\d{0,2}),(\d{3}),(\d{3})(\.\d+)?$",
+    ),
+    "decimal commas": (
+        r"^([+-]?[1-9]\d{0,2})\.(\d{3})(,\d+)?$",
+        r"^([+-]?[1-9]\d{0,2})\.(\d{3})\.(\d{3})(,\d+)?$",
+    ),
+}
+_CURRENCIES = {"$": r"\$|usd", "€": "€|eur", "£": "£|gbp", "CHF": "chf"}
+
+
+class Written(NamedTuple):
+    """How numbers are written: in words, by the rules that make them plain, and the share of texts that it reads."""
+
+    told: str
+    rules: tuple[dict[str, Any], ...]
+    share: float
+
+
+def written_numbers(column: str, found: Sequence[str], *, whole: bool) -> Written | None:
+    """The notation that reads most texts; None if none does, or two would read them as different numbers.
+
+    `whole` says that these are all texts of the column. Those that stand for nothing count for nothing.
+    """
+    nothing = [text for text in found if text.lower() in NOTHING]
+    texts = [text for text in found if text not in nothing]
+    if not texts:
+        return None
+    mark, bare = _without_currency(texts)
+    read = {name: [text for text in bare if body.fullmatch(text)] for name, body in _BODIES.items()}
+    name = max(read, key=lambda one: len(read[one]))
+    share = len(read[name]) / len(texts)
+    (other,) = read.keys() - {name}
+    grouped = any(re.search(form, text) for form in _UNGROUPED[name] for text in read[name])
+    # 1,234 may be a thousand or one and a bit: texts that only one notation reads have to tell.
+    if share < MOSTLY or (len(read[other]) >= MOSTLY * len(texts) and any("," in text or "." in text for text in bare)):
+        return None
+    if not (mark or grouped or name == "decimal commas"):
+        return None
+    rules: list[dict[str, Any]] = [{"rule": "trim", "columns": [column]}]
+    if nothing:
+        rules.append({"rule": "map", "column": column, "values": dict.fromkeys(sorted(nothing))})
+    if mark:
+        either = f"(?i)^(?:{_CURRENCIES[mark]})\\s*|\\s*(?:{_CURRENCIES[mark]})$"
+        rules.append({"rule": "replace", "columns": [column], "pattern": either, "by": ""})
+    if grouped:
+        patterns = zip(_UNGROUPED[name], (r"\1\2\3", r"\1\2\3\4"), strict=True)
+        rules += [{"rule": "replace", "columns": [column], "pattern": form, "by": by} for form, by in patterns]
+    if name == "decimal commas":
+        rules.append({"rule": "replace", "columns": [column], "pattern": r"^([+-]?\d+),(\d+)$", "by": r"\1.\2"})
+    point = "," if name == "decimal commas" else "."
+    cents = whole and all(len(text.partition(point)[2]) <= 2 for text in read[name])
+    rules.append({"rule": "cast", "columns": {column: "decimal(18,2)" if cents else "float"}})
+    comma = [name] if grouped or name == "decimal commas" else []
+    return Written(" and ".join([f"with {mark}"] * bool(mark) + [f"with {one}" for one in comma]), tuple(rules), share)
+
+
+def _without_currency(texts: Sequence[str]) -> tuple[str, list[str]]:
+    """The one currency that texts name, and the texts without it; none where they name several."""
+    named = [mark for mark, form in _CURRENCIES.items() if any(re.search(form, text, re.I) for text in texts)]
+    if len(named) != 1:
+        return "", list(texts)
+    form = _CURRENCIES[named[0]]
+    return named[0], [re.sub(rf"^(?:{form})\s*|\s*(?:{form})$", "", text, flags=re.I) for text in texts]
