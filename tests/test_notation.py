@@ -51,3 +51,12 @@ def test_amounts_in_another_notation_are_published_as_what_they_are(tmp_path: Pa
     found = duckdb.sql(f"SELECT region, amount FROM '{report.target}/*.parquet'").fetchall()
     cents = [Decimal(n) + Decimal("0.50") for n in range(1, 38)] + [Decimal("1234.50"), Decimal("1234567.25")]
     assert dict(found) == {"north": sum(cents[::2]) + Decimal("9.50"), "south": sum(cents[1::2])}
+
+
+def test_amounts_are_added_up_to_the_cent(tmp_path: Path, configuration: Settings) -> None:
+    """As floats, 0.10 ten times over is 0.9999999999999999; a third digit needs a float."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "sales.csv").write_text("id,amount,weight\n" + "".join(f"{n},0.10,0.125\n" for n in range(10)))
+    proposal = crewline.plan("total amount and total weight", tmp_path / "data", out=tmp_path / "sales.yaml")
+    columns = proposal.spec.sources["sales"].columns
+    assert {name: columns[name].type for name in ("amount", "weight")} == {"amount": "decimal(18,2)", "weight": "float"}

@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -52,11 +53,11 @@ def visits(folder: Path) -> list[tuple[Any, ...]]:
 
 def hottest(folder: Path) -> list[tuple[Any, ...]]:
     site = {row["sensor_id"]: int(row["site_id"]) for row in rows(folder / "sensors.csv")}
-    heat: dict[int, list[float]] = {}
+    heat: dict[int, list[Decimal]] = {}
     for file in (folder / "readings").iterdir():
         for row in rows(file):
-            if float(row["temperature"]) < 9_000:
-                heat.setdefault(site[row["sensor_id"]], []).append(float(row["temperature"]))
+            if Decimal(row["temperature"]) < 9_000:
+                heat.setdefault(site[row["sensor_id"]], []).append(Decimal(row["temperature"]))
     return sorted((number, min(found), max(found)) for number, found in heat.items())
 
 

@@ -53,6 +53,9 @@ def learned(column: ColumnProfile, rows: int) -> Column:
 
 
 def _type(column: ColumnProfile, present: int) -> tuple[str, float]:
+    if column.type == "float" and column.kinds.get("decimal(18,2)") == column.kinds.get("float", 0) > 0:
+        # Amounts: sums of them are exact, where sums of floats are not.
+        return "decimal(18,2)", 1.0
     if column.type != "string" or not present:
         return column.type, 1.0
     counts = {kind: column.kinds.get(kind, 0) for kind in _NUMBERS}
