@@ -24,16 +24,24 @@ class KillingSaver(AsyncPostgresSaver):
 
     kill_at: tuple[int, str] | None = None
     writes = 0
+    _written = 0
 
     async def _passing(self, write: Any) -> Any:
         # Another write may begin while this one is under way.
         self.writes = number = self.writes + 1
         if self.kill_at == (number, "before"):
-            os.kill(os.getpid(), signal.SIGKILL)
+            await self._killed(number - 1)
         result = await write
+        self._written += 1
         if self.kill_at == (number, "after"):
-            os.kill(os.getpid(), signal.SIGKILL)
+            await self._killed(number)
         return result
+
+    async def _killed(self, written: int) -> None:
+        """So many writes have ended by then."""
+        while self._written < written:
+            await asyncio.sleep(0)
+        os.kill(os.getpid(), signal.SIGKILL)
 
     async def aput(self, *arguments: Any, **keywords: Any) -> Any:
         return await self._passing(super().aput(*arguments, **keywords))

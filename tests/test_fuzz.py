@@ -176,6 +176,8 @@ def context(tmp_path: Path) -> ToolContext:
     return ToolContext(agent="fuzz", roots=(str(root),), timeout_s=20)
 
 
+# The threads of connection pools, which live on from example to example, use `random` while arguments are drawn.
+@pytest.mark.filterwarnings("ignore:Do not use the `random` module:hypothesis.errors.HypothesisDeprecationWarning")
 @pytest.mark.parametrize("number", range(4))
 def test_no_arguments_break_out_of_a_tool_or_break_it(
     number: int, context: ToolContext, configuration: Settings, tmp_path: Path

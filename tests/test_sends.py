@@ -40,6 +40,7 @@ def test_a_branch_that_fails_between_being_sent_and_being_attended_is_not_begun_
             Stop(),
             SystemClock(),
             2,
+            0,
         )
         board.take(1)
         board.miss("a", Outcome(task="a", status="failed"))
