@@ -3,12 +3,14 @@
 A fork server imports everything once; each run is a fork of it, which starts in milliseconds.
 """
 
+import contextlib
 import multiprocessing
 import os
 import signal
 import threading
 import time
 from collections.abc import Callable, Collection
+from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -16,6 +18,8 @@ from typing import Any
 
 context: ForkServerContext = multiprocessing.get_context("forkserver")
 context.set_forkserver_preload(["tests.child_preload"])
+
+ROOT = Path(__file__).parent.parent
 
 
 def start(
@@ -40,7 +44,17 @@ def start(
 
 def forked(work: Callable[..., None], *arguments: Any) -> BaseProcess:
     """Start a process that does this work; it ends with this one."""
-    process = context.Process(target=work, args=arguments, daemon=True)
+    return begun(context.Process(target=work, args=arguments, daemon=True))
+
+
+def begun(process: BaseProcess) -> BaseProcess:
+    """Start a process of the fork server.
+
+    Before Python 3.13 the server finds what it is to import from its working directory alone, and says nothing if it
+    does not: it must begin here, wherever the test that is the first to need it has gone.
+    """
+    with contextlib.chdir(ROOT):
+        forkserver.ensure_running()
     process.start()
     return process
 

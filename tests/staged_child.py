@@ -1,7 +1,6 @@
 """A staged pipeline in a process of its own, on checkpoints in PostgreSQL, so that it can be killed for real."""
 
 import asyncio
-import multiprocessing
 import os
 import signal
 from multiprocessing.process import BaseProcess
@@ -11,12 +10,9 @@ from typing import Any
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 
 from graphs.staged import Context, Pipeline, PipelineRun, StagedPipeline
+from tests.child import forked
 
 STAGES = ("read", "clean", "write")
-
-# The fork server of all tests, which has imported everything.
-_context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(["tests.child_preload"])
 
 
 class KillingSaver(AsyncPostgresSaver):
@@ -86,9 +82,7 @@ def start(
     url: str, run_id: str, trace: Path, *, kill_in: str | None = None, kill_at: tuple[int, str] | None = None
 ) -> BaseProcess:
     """Run it in a process of its own."""
-    process = _context.Process(target=_work, args=(url, run_id, trace, kill_in, kill_at), daemon=True)
-    process.start()
-    return process
+    return forked(_work, url, run_id, trace, kill_in, kill_at)
 
 
 def _work(url: str, run_id: str, trace: Path, kill_in: str | None, kill_at: tuple[int, str] | None) -> None:

@@ -15,7 +15,7 @@ from subprocess import CompletedProcess
 from types import ModuleType
 
 from core.settings import settings
-from tests.child import context
+from tests.child import begun, context
 
 PATIENCE_S = 120
 
@@ -42,7 +42,7 @@ def _done(argv: list[str], code: str, folder: Path, environment: dict[str, str])
         out, err = Path(written, "out"), Path(written, "err")
         # No daemon: those may not have children of their own.
         process = context.Process(target=_work, args=(argv, code, folder, environment, out, err))
-        process.start()
+        begun(process)
         process.join(PATIENCE_S)
         if process.exitcode is None:
             process.kill()
