@@ -23,11 +23,12 @@ Form = Literal["csv", "json"]
 _PARQUET = "FORMAT parquet, COMPRESSION snappy, PARQUET_VERSION v2, DICTIONARY_SIZE_LIMIT 4096"
 
 _NESTED = frozenset({"array", "list", "map", "struct"})
-_KNOWN = frozenset(
-    "bigint blob boolean date decimal double enum float hugeint integer smallint time timestamp timestamp_ms"
-    " timestamp_ns timestamp_s tinyint ubigint uhugeint uinteger usmallint utinyint varchar".split()
-    + ["time with time zone", "timestamp with time zone"]
-)
+# What Ibis and Arrow both have a type for.
+_NUMBERS = ("bigint", "decimal", "double", "float", "hugeint", "integer", "smallint", "tinyint")
+_UNSIGNED = ("ubigint", "uhugeint", "uinteger", "usmallint", "utinyint")
+_TIMES = ("date", "time", "timestamp", "timestamp_ms", "timestamp_ns", "timestamp_s")
+_ZONED = ("time with time zone", "timestamp with time zone")
+_KNOWN = frozenset({"blob", "boolean", "enum", "varchar", *_NUMBERS, *_UNSIGNED, *_TIMES, *_ZONED})
 
 
 class Duck:
@@ -168,7 +169,7 @@ class Duck:
 
 
 def _told_as(kind: Any) -> str | None:
-    """The type to cast columns of this one to, None for one that Ibis and Arrow both know."""
+    """The type to cast columns of this one to; None for one that is known."""
     if kind.id == "timestamptz_ns":
         return "TIMESTAMP_NS"
     return None if _is_known(kind) else "VARCHAR"
