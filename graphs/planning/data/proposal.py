@@ -137,13 +137,13 @@ def _proposal(
 ) -> Proposal:
     wanted = asked(reading.goal, found)
     draft = drafted(plan, reading.goal, wanted, found)
-    remarks = [*reading.remarks, *draft.remarks]
-    remarks += [why.rstrip(".") for why in found.unread.values()]
+    of_goal = [*reading.remarks, *draft.remarks]
+    of_goal += [why.rstrip(".") for why in found.unread.values()]
     risks = plan.risks
     head = [
         f"The goal: {goal}",
         f"It was read as: {reading.goal}.",
-        *(f"Note: {remark}." for remark in remarks),
+        *(f"Note: {remark}." for remark in of_goal),
         f"The plan has {len(plan.steps)} steps and should take about {plan.duration_s:.0f} s; its confidence is"
         f" {plan.confidence:.0%}.",
         *(f"It may go wrong, by {risk.probability:.1%}, as {risk.cause}." for risk in risks[:3]),
@@ -157,7 +157,7 @@ def _proposal(
         goal=reading.goal,
         reading=str(reading.goal),
         by=by,
-        remarks=remarks,
+        remarks=[*of_goal, *(remark for name in draft.columns for remark in found.datasets[name].remarks)],
         plan=plan,
         steps=plan.text,
         risks=risks,
