@@ -21,9 +21,10 @@ LEAST = 0.05
 class Column:
     """A column. `type` is the spec's; `share` of the cells with a value are of it. `missing` is the share without one.
 
-    `formats` read dates that are written otherwise, where most are. `values` are those that a small set of values
-    comes down to, `checks` what else was learned from the cells that are as most are. `nearly` says of a text what too
-    few of its cells are to take it for that. `plain` are the rules that make its texts numbers, where most are.
+    `formats` read dates that are written otherwise, where most are; `turned` those with the month before the day, where
+    nothing shows which comes first. `values` are those that a small set of values comes down to, `checks` what else was
+    learned from the cells that are as most are. `nearly` says of a text what too few of its cells are to take it for
+    that. `plain` are the rules that make its texts numbers, where most are.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Column:
     remark: str = ""
     nearly: str = ""
     plain: tuple[Rule, ...] = ()
+    turned: tuple[str, ...] = ()
 
     @property
     def kind(self) -> Kind:

@@ -6,7 +6,7 @@ from typing import Any
 
 from core.spec.check import Between, Check
 from graphs.planning.data.dataset import Dataset, Rule, Survey
-from graphs.planning.data.goal import Goal
+from graphs.planning.data.goal import ColumnOf, Goal
 from graphs.planning.data.tasks import Asked, expression
 from graphs.planning.plan import Plan
 
@@ -73,8 +73,14 @@ class _Drafting:
 
     def _parse(self, dataset: str, column: str, form: str) -> None:
         self._need(dataset, [column])
-        why = f"the dates of {column} are written as {form}: {self._survey.datasets[dataset].columns[column].remark}"
-        self._early(dataset, {"rule": "parse_dates", "columns": [column], "formats": [form]}, why)
+        found = self._survey.datasets[dataset].columns[column]
+        turned = found.turned and ColumnOf(dataset=dataset, column=column) in self._goal.month_first
+        formats = list(found.turned if turned else found.formats)
+        why = f"the dates of {column} are written as {' or '.join(formats)}: {found.remark}"
+        self._early(dataset, {"rule": "parse_dates", "columns": [column], "formats": formats}, why)
+        if found.share < 1:
+            odd = f"{1 - found.share:.1%} of the texts of {column} in {dataset} are no dates by {' or '.join(formats)}"
+            self._draft.remarks.append(f"{odd}: their rows are held back")
 
     def _truncate(self, dataset: str, column: str, unit: Any, new: str) -> None:
         self._need(dataset, [column])
@@ -202,7 +208,8 @@ class _Drafting:
                 parts.append(Part({"check": "type", "column": name, "type": column.type, **severity}, told))
             parts += [Part({**_told(check), **severity}, column.remark or _seen(dataset)) for check in column.checks]
             if any(isinstance(check, Between) for check in column.checks):
-                self._draft.remarks.append(f"of {name} in {dataset.name}, {column.remark}: their rows are held back")
+                apart = column.remark.rpartition("; ")[2]
+                self._draft.remarks.append(f"of {name} in {dataset.name}, {apart}: their rows are held back")
         return parts
 
     def _measured(self, dataset: str, column: str) -> bool:

@@ -19,6 +19,7 @@ from graphs.planning.data.document import MARK, document
 from graphs.planning.data.domain import NAME, facts
 from graphs.planning.data.draft import drafted
 from graphs.planning.data.goal import Goal, Reading
+from graphs.planning.data.order import both_ways
 from graphs.planning.data.question import answered
 from graphs.planning.data.reading import readings
 from graphs.planning.data.survey import survey
@@ -76,7 +77,7 @@ def propose(
     found = survey(sources, database)
     known = facts(found, measured(database))
     by, read = _read(goal, found)
-    planned = _solved(read, known, found)
+    planned = _solved([way for one in read for way in both_ways(one, found)], known, found)
     chosen = _chosen(goal, [one for one, _ in planned], reading, found)
     plan = planned[chosen][1]
     proposal = _proposal(goal, by, planned[chosen][0], plan, found, Path(folder).absolute(), database)
@@ -157,7 +158,7 @@ def _proposal(
         goal=reading.goal,
         reading=str(reading.goal),
         by=by,
-        remarks=[*of_goal, *(remark for name in draft.columns for remark in found.datasets[name].remarks)],
+        remarks=[*of_goal, *(f"{name}: {told}" for name in draft.columns for told in found.datasets[name].remarks)],
         plan=plan,
         steps=plan.text,
         risks=risks,

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from core.spec.column import check_given
 from core.stop import Stop
 from core.store import Database
 from graphs.planning.data.dataset import Column, Dataset, Survey
+from graphs.planning.data.dates import written_dates
 from graphs.planning.data.key import key_of, repeated
 from graphs.planning.data.learning import learned
 from graphs.planning.data.linking import links
@@ -35,11 +35,7 @@ from tools.sources.opening import Files, Opened, open_files
 # So many datasets are looked at; who has more names those that matter by a narrower folder.
 _MOST = 100
 
-# Notations of dates that rows are read in where most are not written plainly.
-_FORMATS = (
-    *("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%Y/%m/%d", "%d-%m-%Y", "%m-%d-%Y", "%d %b %Y", "%d %B %Y", "%b %d, %Y"),
-    *("%B %d, %Y", "%d.%m.%y", "%d/%m/%y", "%m/%d/%y"),
-)
+# Different texts of a column that are looked at.
 _SAMPLE = 2_000
 
 
@@ -158,10 +154,16 @@ def _source(opened: Opened, path: str) -> tuple[dict[str, str], list[str]]:
     source = {"kind": "csv", "path": path}
     source |= {"delimiter": delimiter} if delimiter != "," else {}
     source |= {"encoding": encoding} if encoding != "utf-8" else {}
+    told = {} if encoding == "utf-8" else {encoding: "as its mark says"}
+    if encoding in ("latin-1", "windows-1252"):
+        told = {encoding: "as most of its lines beyond ASCII are no UTF-8"}
     others = {other: files for other, files in dialects.items() if other != (delimiter, encoding)}
     return source, [
-        f"{', '.join(files)} is delimited by {other!r} and written in {code}, unlike the others"
-        for (other, code), files in others.items()
+        *(f"it is written in {code}, {why}" for code, why in told.items()),
+        *(
+            f"{', '.join(files)} is delimited by {other!r} and written in {code}, unlike the others"
+            for (other, code), files in others.items()
+        ),
     ]
 
 
@@ -179,21 +181,15 @@ def _written(engine: Engine, cells: Any, column: Column) -> Column:
         return replace(found, share=numbers.share)
     if column.kind == "number":
         return column
-    shares = {form: sum(_reads(text, form) for text in texts) / len(texts) for form in _FORMATS}
-    best = max(shares, key=lambda form: shares[form])
-    if shares[best] < 0.9:
-        return column
-    alike = [form for form in _FORMATS if shares[form] == shares[best] and form != best]
-    remark = f"{shares[best]:.1%} of its texts are dates by {best}"
-    remark += (
-        f"; {', '.join(alike)} would read as many, so a wrong order of day and month shows nowhere" if alike else ""
-    )
-    return Column(column.name, "string", shares[best], column.missing, column.distinct, (best,), remark=remark)
-
-
-def _reads(text: str, form: str) -> bool:
-    try:
-        datetime.strptime(text, form)
-    except ValueError:
-        return False
-    return True
+    if dates := written_dates(texts):
+        return Column(
+            column.name,
+            "string",
+            dates.share,
+            column.missing,
+            column.distinct,
+            dates.formats,
+            remark=dates.remark,
+            turned=dates.turned,
+        )
+    return column
