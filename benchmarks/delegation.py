@@ -9,7 +9,6 @@ Without an argument all parts run. A part fails if it misses what is promised: a
 of messages between two processes under 10 ms at the median.
 """
 
-import argparse
 import multiprocessing
 import random
 import statistics
@@ -25,6 +24,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from benchmarks.delegation_store import approvals, monitor, workload
+from benchmarks.parts import measure
 from core.schema import SchemaColumn
 from core.store import Database
 from core.store.server import start_server
@@ -242,12 +242,5 @@ PARTS: dict[str, Callable[[], None]] = {
 }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", choices=[[], *PARTS], help="All, if none is named.")
-    for part in parser.parse_args().parts or PARTS:
-        PARTS[part]()
-
-
 if __name__ == "__main__":
-    main()
+    measure(PARTS, __doc__)

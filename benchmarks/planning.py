@@ -14,13 +14,19 @@ Fails unless
 import argparse
 import math
 import random
+import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
+
+# The domains of the tests are beside this folder, not in it.
+sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from core.errors import Unbounded, Unsolvable
 from graphs.planning import Action, Bounds, Domain, Method, Plan, make_plan
 from graphs.planning.term import Term
+from tests.planning_domains import many
 
 MOST_S = 2.0
 MOST_GROWTH = 20.0
@@ -53,15 +59,7 @@ def timed(work: Callable[[], Plan]) -> tuple[float, Plan]:
 
 
 def all_at_once(tasks: int) -> Plan:
-    domain = Domain("many").add(
-        Action(("plain", "?i"), needs=[("todo", "?i")], removes=[("todo", "?i")], duration_s=2, success=0.9999),
-        Action(("quick", "?i"), needs=[("todo", "?i")], adds=[("left", "?i")], duration_s=1.5),
-        Action(("slow", "?i"), adds=[("done", "?i")], duration_s=4),
-        Method(("one", "?i"), name="plain", subtasks=[("plain", "?i")]),
-        Method(("one", "?i"), name="quick", subtasks=[("quick", "?i")], needs=[("odd", "?i")]),
-        Method(("one", "?i"), name="slow", subtasks=[("slow", "?i")]),
-    )
-    known = [*[("todo", i) for i in range(tasks)], *[("odd", i) for i in range(1, tasks, 2)]]
+    domain, known = many(tasks)
     return make_plan(domain, [("one", i) for i in range(tasks)], known)
 
 

@@ -7,7 +7,6 @@ pools of up to 12 agents; within 1% of the best of 200 agents, where that is pla
 search is also measured against trying all where that is still possible, beyond what it is used for.
 """
 
-import argparse
 import random
 import statistics
 import sys
@@ -19,6 +18,7 @@ from pathlib import Path
 # The folder of a script comes first, and this file would be taken for the package that has its name.
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from benchmarks.parts import measure
 from crews import Candidate, Level, Need, Profile, form
 from crews.formation.exhaustive import best_of_all
 from crews.formation.score import EQUAL, Pool, total
@@ -128,12 +128,5 @@ def _candidate(name: str, skills: dict[str, Level], measure: Callable[[], float]
 PARTS: dict[str, Callable[[], None]] = {"exact": exact, "search": search, "planted": planted, "time": timed}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", choices=[[], *PARTS], help="All, if none is named.")
-    for part in parser.parse_args().parts or PARTS:
-        PARTS[part]()
-
-
 if __name__ == "__main__":
-    main()
+    measure(PARTS, __doc__)

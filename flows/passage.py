@@ -1,11 +1,14 @@
 """A run's passages through the gate: each is judged once, and its decision recorded."""
 
-from core.task import Outcome, Task
+from collections.abc import Iterable
+
+from core.task import Outcome, Task, Violation
 from flows.approval import answer, shown
-from flows.gate import Route, Verdict, judge, settle
+from flows.gate import Route, Verdict, judge, measure, missed_thresholds, settle
 from flows.planning import planned
+from flows.replanning.application import tell
 from flows.replanning.changes import Changes
-from flows.replanning.replan import replan
+from flows.replanning.replan import analysed, replan
 from flows.session import Session
 from flows.state import Checkpoint, PipelineState
 
@@ -24,20 +27,19 @@ def passed(
     if recorded is None:
         gate = session.spec.gate
         verdict = judge(gate, tasks, outcomes)
-        recovery, agents = state.error_recovery, state.team_assignments
-        kinds = failures(outcomes)
-        changes = replan(session, planned(session), recovery, agents, tasks, outcomes) if kinds else None
+        recovery, kinds = state.error_recovery, failures(outcomes)
+        changes = _replanned(session, state, tasks, outcomes) if kinds else None
         route, reason = settle(
             gate,
             verdict,
             recovery,
             failures=kinds,
-            repairable=bool(_repairable(session, verdict, checkpoint)),
+            repairable=bool(_unrepaired(session, verdict.violations, checkpoint)),
             approvable=approved_by is not None,
             change=changes.possible if changes else None,
         )
         if changes:
-            tell(session, changes, route)
+            _tell(session, changes, route)
         approval = None
         if route == Route.WAIT:
             last = ledger.recorded(f"gate/{checkpoint.passes - 1}") or {}
@@ -59,14 +61,19 @@ def passed(
     return Verdict.model_validate(recorded["verdict"]), Route(recorded["route"])
 
 
-def tell(session: Session, changes: Changes, route: Route) -> None:
+def _replanned(session: Session, state: PipelineState, tasks: list[Task], outcomes: dict[str, Outcome]) -> Changes:
+    failed = [analysed(task, one) for task in tasks if (one := outcomes.get(task.key)) and one.failure]
+    wanted = wanting(session, state, tasks, outcomes)
+    return replan(session, planned(session), state, tasks, outcomes, failed, repairable=wanted)
+
+
+def _tell(session: Session, changes: Changes, route: Route) -> None:
     """Put the trace of a replan into the journal: why each task failed, and what the next round changes."""
     ledger = session.ledger
     for analysis in changes.analyses:
         ledger.tell("replan.analysed", step=analysis.task, failure=analysis.kind, reason=analysis.reason)
     if route == Route.RETRY:
-        for change in changes.told:
-            ledger.tell("replan.made", change=change)
+        tell(session, changes.told)
     else:
         spent = ["the retries are spent"] if changes.possible else changes.unmet
         ledger.tell("replan.refused", reason="; ".join(spent))
@@ -83,15 +90,25 @@ def failures(outcomes: dict[str, Outcome]) -> set[str]:
     return {outcome.failure.kind for outcome in outcomes.values() if outcome.failure}
 
 
+def wanting(session: Session, state: PipelineState, tasks: list[Task], outcomes: dict[str, Outcome]) -> set[str]:
+    """The datasets that fall short of what the gate asks, and that repair was not tried on, while it may be."""
+    gate = session.spec.gate
+    if state.error_recovery.enhancements >= gate.enhancements:
+        return set()
+    violations = [one for outcome in outcomes.values() for one in outcome.violations]
+    short = {name for name, found in measure(tasks, outcomes).items() if missed_thresholds(gate, name, found)}
+    return short & _unrepaired(session, violations, state.checkpoint_data)
+
+
 def repairable(session: Session, checkpoint: Checkpoint) -> list[str]:
     """The datasets that the last passage found worth repairing, and that repair was not tried on yet."""
     recorded = session.ledger.recorded(f"gate/{checkpoint.passes - 1}")
     assert recorded is not None, "the gate was passed, so its decision is on record"
-    return sorted(_repairable(session, Verdict.model_validate(recorded["verdict"]), checkpoint))
+    return sorted(_unrepaired(session, Verdict.model_validate(recorded["verdict"]).violations, checkpoint))
 
 
-def _repairable(session: Session, verdict: Verdict, checkpoint: Checkpoint) -> set[str]:
+def _unrepaired(session: Session, violations: Iterable[Violation], checkpoint: Checkpoint) -> set[str]:
     given = {name for names in checkpoint.repaired for name in names}
     # Where earlier runs taught it, the first round repaired already.
     given |= {task.dataset for task in planned(session).tasks if task.repair}
-    return {violation.dataset for violation in verdict.violations if not violation.handled} - given
+    return {violation.dataset for violation in violations if not violation.handled} - given

@@ -1,4 +1,4 @@
-"""The domains that planning courses use, written for the tests: travel, blocks world, logistics."""
+"""Domains written for the tests: those that planning courses use (travel, blocks world, logistics), and many tasks."""
 
 from graphs.planning import Action, Domain, Method
 from graphs.planning.term import Binding, Term
@@ -173,3 +173,17 @@ def logistics() -> Domain:
             ],
         ),
     )
+
+
+def many(number: int) -> tuple[Domain, list[Term]]:
+    """So many tasks, each in one of three ways, of which the cheapest is open to every other one only."""
+    domain = Domain("many").add(
+        Action(("plain", "?i"), needs=[("todo", "?i")], removes=[("todo", "?i")], duration_s=2, success=0.9999),
+        Action(("quick", "?i"), needs=[("todo", "?i")], adds=[("left", "?i")], duration_s=1.5),
+        Action(("slow", "?i"), adds=[("done", "?i")], duration_s=4),
+        Method(("one", "?i"), name="plain", subtasks=[("plain", "?i")]),
+        Method(("one", "?i"), name="quick", subtasks=[("quick", "?i")], needs=[("odd", "?i")]),
+        Method(("one", "?i"), name="slow", subtasks=[("slow", "?i")]),
+        Method(("all", "?n"), subtasks=lambda b: [("one", i) for i in range(b["?n"])]),
+    )
+    return domain, [*[("todo", i) for i in range(number)], *[("odd", i) for i in range(1, number, 2)]]

@@ -1,13 +1,17 @@
 """Goals in words: what they are taken for, by rules, given what there is; and what is said when they name nothing."""
 
 from dataclasses import replace
+from datetime import date, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from core.errors import GoalError
 from graphs.planning.data.dataset import Column, Dataset, Link, Survey
 from graphs.planning.data.learning import learned
 from graphs.planning.data.reading import readings
+from graphs.planning.data.restriction import restricted
 from tools.quality.profile import ColumnProfile, Count
 
 
@@ -44,7 +48,7 @@ SHOP = Survey(
 
 
 def read(text: str) -> list[str]:
-    return [str(reading.goal) for reading in readings(text, SHOP)]
+    return [str(reading.goal) for reading in readings(text, SHOP, today=date(2026, 1, 15))]
 
 
 REVENUE = "sum of quantity of orders x unit_price of orders as revenue, from the rows of orders"
@@ -88,6 +92,49 @@ REVENUE = "sum of quantity of orders x unit_price of orders as revenue, from the
         ),
         ("customers", "the rows of customers"),
         ("orders with category", "the rows of orders with category of products"),
+        # What is said of rows.
+        ("revenue excluding placed and cancelled", f"{REVENUE}, where status of orders is not placed or cancelled"),
+        ("revenue, not cancelled", f"{REVENUE}, where status of orders is not cancelled"),
+        ("revenue only placed or cancelled", f"{REVENUE}, where status of orders is placed or cancelled"),
+        (
+            "cancelled orders by channel",
+            "the number of rows as orders, from the rows of orders, by channel of orders, where status of orders is"
+            " cancelled",
+        ),
+        ("orders without cancelled ones", "the rows of orders, where status of orders is not cancelled"),
+        ("orders with quantity over 3", "the rows of orders, where quantity of orders > 3"),
+        (
+            "orders where quantity is between 2 and 4 and channel is Web",
+            "the rows of orders, where channel of orders is Web and quantity of orders >= 2 and quantity of orders <="
+            " 4",
+        ),
+        ("revenue where quantity is 3", f"{REVENUE}, where quantity of orders = 3"),
+        # Times.
+        (
+            "revenue between 2025-03-01 and 2025-06-30",
+            f"{REVENUE}, where ordered_on of orders >= 2025-03-01 and ordered_on of orders < 2025-07-01",
+        ),
+        ("revenue since March 2025", f"{REVENUE}, where ordered_on of orders >= 2025-03-01"),
+        ("revenue before Q2 2025", f"{REVENUE}, where ordered_on of orders < 2025-04-01"),
+        (
+            "revenue last month by channel",
+            f"{REVENUE}, by channel of orders, where ordered_on of orders >= 2025-12-01 and ordered_on of orders <"
+            " 2026-01-01",
+        ),
+        ("customers who joined_on after 2025", "the rows of customers, where joined_on of customers >= 2026-01-01"),
+        # What is left to whoever reads the result.
+        ("top 10 regions by revenue", f"{REVENUE}, by region of regions"),
+        ("which channels have the highest revenue", f"{REVENUE}, by channel of orders"),
+        ("revenue by channel sorted by revenue descending", f"{REVENUE}, by channel of orders"),
+        # Functions.
+        (
+            "first ordered_on by channel",
+            "min of ordered_on of orders as min_ordered_on, from the rows of orders, by channel of orders",
+        ),
+        (
+            "number of customers with orders",
+            "number of different customer_id of orders as different_customer_id, from the rows of orders",
+        ),
         ("Show me the clean orders please", "the rows of orders"),
     ],
 )
@@ -122,6 +169,7 @@ def test_a_goal_that_can_be_read_in_several_ways_has_all_of_them() -> None:
         ("humidity by region", "Nothing there is called 'humidity'"),
         ("hourly revenue", "No dataset has, or can look up"),
         ("regions by channel", "No dataset has, or can look up"),
+        ("revenue where status is lost", "No dataset has, or can look up"),
         ("revenue by region " * 60, "1,080 characters, and up to 1,000 are read"),
     ],
 )
@@ -129,6 +177,65 @@ def test_a_goal_that_names_nothing_is_told_what_there_is(text: str, said: str) -
     with pytest.raises(GoalError, match=said) as caught:
         readings(text, SHOP)
     assert "regions (region_id, region)" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("nice orders by channel", "'nice' says nothing here"),
+        ("top 3 channels by revenue", "'top 3' is left to whoever reads the result: it has all groups, and no order"),
+        ("revenue by month and week", "it is told by the week alone, not by the month too"),
+        (
+            "revenue this year",
+            "'this year' is from 2026-01-01 to 2026-12-31, as of today: plan again once that is past",
+        ),
+        ("orders where channel is Web", "'Web' is looked for as it is written"),
+    ],
+)
+def test_words_that_are_not_in_the_plan_and_what_was_made_of_others_are_told(text: str, told: str) -> None:
+    (reading,) = readings(text, SHOP, today=date(2026, 1, 15))
+    assert told in reading.remarks
+
+
+def test_a_value_of_several_columns_is_asked_about_unless_its_column_is_named() -> None:
+    customers = replace(SHOP.datasets["customers"], columns=dict(SHOP.datasets["customers"].columns))
+    customers.columns["active"] = Column("active", "boolean", 1.0, 0.0, 2)
+    orders = replace(ORDERS, columns=dict(ORDERS.columns))
+    orders.columns["state"] = Column("state", "string", 1.0, 0.0, 2, values=("placed", "gone"))
+    shop = replace(SHOP, datasets={**SHOP.datasets, "customers": customers, "orders": orders})
+    assert len(readings("revenue only placed", shop)) == 2
+    (reading,) = readings("revenue where state is placed", shop)
+    assert str(reading.goal) == f"{REVENUE}, where state of orders is placed"
+    (reading,) = readings("active customers by region", shop)
+    assert "by region of regions, where active of customers is true" in str(reading.goal)
+
+
+@given(
+    st.dates(date(1900, 1, 1), date(2099, 12, 30)), st.integers(0, 800), st.sampled_from(["2 1 y", "y-m-d", "d.m.y"])
+)
+def test_a_time_has_the_days_from_its_first_to_its_last(first: date, days: int, form: str) -> None:
+    last = min(first + timedelta(days), date(2099, 12, 30))
+    forms = {"2 1 y": "%d %B %Y", "y-m-d": "%Y-%m-%d", "d.m.y": "%d.%m.%Y"}
+    text = f"revenue between {first.strftime(forms[form])} and {last.strftime(forms[form])} by channel"
+    _, (found,) = restricted(text, date(2026, 1, 15))
+    assert found.bounds == ((">=", str(first)), ("<", str(last + timedelta(1))))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("share of cancelled orders by region", "Nothing can be planned for 'share'"),
+        ("revenue growth by month", "Nothing can be planned for 'growth'"),
+        ("average number of orders by region", "Nothing can be planned for 'average number orders'"),
+        ("customers without orders", "Nothing can be planned for 'without orders'"),
+        ("orders over 100 by region", "Nothing can be planned for 'over 100'"),
+        ("revenue since June", "Nothing can be planned for 'since June'"),
+        ("revenue where status is placed or channel is web", "It is not clear which rows are meant by 'channel web'"),
+    ],
+)
+def test_what_would_be_other_numbers_or_rows_without_a_word_is_not_planned_without_it(text: str, said: str) -> None:
+    with pytest.raises(GoalError, match=said):
+        readings(text, SHOP)
 
 
 def test_a_goal_of_many_things_that_can_each_be_read_in_several_ways_comes_to_an_end() -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -297,3 +298,29 @@ def test_parquet_with_a_name_twice_is_refused_alike_and_times_of_a_zone_are_told
     pq.write_table(pa.table({"at": moment, "utc": moment.cast(pa.timestamp("us", "UTC"))}), tmp_path / "zone.parquet")
     (note,) = crewline.profile(tmp_path / "zone.parquet").notes
     assert "the times of 'at', which are of Europe/Zurich" in note
+
+
+# What files have and the engine's expressions have no type for: moments to the nanosecond, as pandas writes them, times
+# of day to it, what DuckDB writes as JSON, spans of time, places, UUIDs, and a column in which nothing is.
+ODD = {
+    "moment": ("make_timestamp_ns(1)::TIMESTAMPTZ_NS", "1970-01-01 00:00:00.000000001"),
+    "time": ("'10:00:00.000000001'::TIME_NS", "10:00:00.000000001"),
+    "json": ("""'{"a": 1}'::JSON""", '{"a": 1}'),
+    "span": ("INTERVAL 1 day", "1 day"),
+    "spans": ("[INTERVAL 1 day]", "[1 day]"),
+    "place": ("'POINT(1 2)'::GEOMETRY", "POINT (1 2)"),
+    "id": ("'8228ec2e-af78-405d-9e89-6a286c5a9f2f'::UUID", "8228ec2e-af78-405d-9e89-6a286c5a9f2f"),
+    "nothing": ("NULL", None),
+}
+
+
+def test_values_of_types_that_expressions_do_not_know_are_kept(tmp_path: Path) -> None:
+    values = ", ".join(f"{sql} AS {name}" for name, (sql, _) in ODD.items())
+    duckdb.sql(f"COPY (SELECT 1 AS n, {values}) TO '{tmp_path / 'odd.parquet'}' (FORMAT parquet)")
+    request = TransformationRequest.model_validate({"source": "odd.parquet", "output": "out"})
+    done = transform_dataset(request, ToolContext(roots=(str(tmp_path),)))
+    found = duckdb.sql(f"SELECT CAST(COLUMNS(* EXCLUDE n) AS VARCHAR) FROM '{done.files[0]}'")
+    assert dict(zip(found.columns, found.fetchall()[0], strict=True)) == {name: text for name, (_, text) in ODD.items()}
+    report = crewline.check(tmp_path / "odd.parquet", [NotNull(check="not_null", column=name) for name in ODD])
+    assert [verdict.check for verdict in report.failed] == ["not_null(nothing)"]
+    assert {column.name: column.missing for column in crewline.profile(tmp_path / "odd.parquet").columns}["place"] == 0

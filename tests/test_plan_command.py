@@ -65,8 +65,8 @@ def settled(folder: Path) -> list[tuple[Any, ...]]:
     category = {row["id"]: row["category"] for row in rows(folder / "merchants.csv", encoding="latin-1")}
     total: dict[str, int] = {}
     for row in rows(folder / "payments.csv"):
-        if row["status"].strip().lower() == "settled":
-            cents = round(float(row["amount"].strip("$")) * 100)
+        cents = round(float(row["amount"].strip("$")) * 100)
+        if row["status"].strip().lower() == "settled" and cents > 20_00 and row["paid_on"] >= "2025-03-01":
             total[category[row["merchant_id"]]] = total.get(category[row["merchant_id"]], 0) + cents
     return sorted(total.items())
 
@@ -88,7 +88,11 @@ def durations(folder: Path) -> list[tuple[Any, ...]]:
     [
         (folders.clinics, "visits per month and city", visits),
         (folders.sensors, "minimum and maximum temperature per site", hottest),
-        (folders.payments, "total amount by category, only settled", settled),
+        (
+            folders.payments,
+            "total amount by category, only settled, since March 2025, where amount is over 20",
+            settled,
+        ),
         (folders.library, "longest loan duration by genre", durations),
     ],
 )

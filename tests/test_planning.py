@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from core.errors import DomainError, InputError, Unbounded, Unsolvable
 from graphs.planning import Action, Bounds, Domain, Method, Plan, PlanStep, Weights, find, make_plan, register
 from graphs.planning.term import Term, shown
-from tests.planning_domains import blocks, logistics, towers, travel
+from tests.planning_domains import blocks, logistics, many, towers, travel
 
 # Small enough for trying everything.
 STEPS = 7
@@ -182,20 +182,6 @@ def test_a_package_goes_by_truck_plane_and_truck_and_what_need_not_wait_does_not
     # The plane comes while the first truck is still on its way.
     assert (plan.work_s, plan.duration_s) == (61, 49)
     assert "by air" in plan.text
-
-
-def many(number: int) -> tuple[Domain, list[Term]]:
-    """So many tasks, each in one of three ways, of which the cheapest is open to every other one only."""
-    domain = Domain("many").add(
-        Action(("plain", "?i"), needs=[("todo", "?i")], removes=[("todo", "?i")], duration_s=2, success=0.9999),
-        Action(("quick", "?i"), needs=[("todo", "?i")], adds=[("left", "?i")], duration_s=1.5),
-        Action(("slow", "?i"), adds=[("done", "?i")], duration_s=4),
-        Method(("one", "?i"), name="plain", subtasks=[("plain", "?i")]),
-        Method(("one", "?i"), name="quick", subtasks=[("quick", "?i")], needs=[("odd", "?i")]),
-        Method(("one", "?i"), name="slow", subtasks=[("slow", "?i")]),
-        Method(("all", "?n"), subtasks=lambda b: [("one", i) for i in range(b["?n"])]),
-    )
-    return domain, [*[("todo", i) for i in range(number)], *[("odd", i) for i in range(1, number, 2)]]
 
 
 def test_a_plan_of_thousands_of_tasks_is_the_cheapest() -> None:

@@ -13,6 +13,7 @@ from ibis.expr.operations import DatabaseTable
 from ibis.expr.types import IntegerValue, Table
 
 from core.errors import CrewlineError, DataError, EngineError, OutOfMemory, WorkError
+from core.spec.source import CsvSource
 from tools.engine.limits import Limits
 from tools.engine.rowid import ROW
 
@@ -21,6 +22,14 @@ Form = Literal["csv", "json"]
 # The encodings of the format's second version take half the room of those of the first, and less time. A dictionary of
 # very many values is no smaller than they are, and is made in vain.
 _PARQUET = "FORMAT parquet, COMPRESSION snappy, PARQUET_VERSION v2, DICTIONARY_SIZE_LIMIT 4096"
+
+_NESTED = frozenset({"array", "list", "map", "struct"})
+# What Ibis and Arrow both have a type for.
+_NUMBERS = ("bigint", "decimal", "double", "float", "hugeint", "integer", "smallint", "tinyint")
+_UNSIGNED = ("ubigint", "uhugeint", "uinteger", "usmallint", "utinyint")
+_TIMES = ("date", "time", "timestamp", "timestamp_ms", "timestamp_ns", "timestamp_s")
+_ZONED = ("time with time zone", "timestamp with time zone")
+_KNOWN = frozenset({"blob", "boolean", "enum", "varchar", *_NUMBERS, *_UNSIGNED, *_TIMES, *_ZONED})
 
 
 class Duck:
@@ -43,18 +52,17 @@ class Duck:
         self._names = 0
 
     def read(self, paths: list[str]) -> Table:
-        located = [self.located(path) for path in paths]
         # Without the union, the first file's types are forced on the others: 1.5 would become 2.
-        return self.ibis.read_parquet(located, table_name=self.name(), union_by_name=True)
+        return self._view("*", f"read_parquet({self._files(paths)}, union_by_name = true)")
 
     def read_folders(self, folder: Path) -> Table:
         pattern = f"{self.located(str(folder))}/**/*.parquet"
-        return self.ibis.read_parquet(pattern, table_name=self.name(), hive_partitioning=True)
+        return self._view("*", f"read_parquet('{_escaped(pattern)}', hive_partitioning = true)")
 
     def table(self, data: pa.Table) -> Table:
         name = self.name()
         self.ibis.con.register(name, data)
-        return self.ibis.table(name)
+        return self._view("*", name)
 
     def located(self, path: str) -> str:
         if "://" in path:
@@ -89,13 +97,16 @@ class Duck:
 
         Nothing is read before it is asked for. Columns are those of all files, by name.
         """
-        name = self.name()
-        files = ", ".join(f"'{_escaped(self.located(path))}'" for path in paths)
-        self.ibis.con.execute(
-            f"CREATE TEMP VIEW {name} AS SELECT (file_index::BIGINT << 32) + file_row_number + 1 AS {ROW}, *"
-            f" FROM read_parquet([{files}], union_by_name = true)"
-        )
-        return self.ibis.table(name)
+        row = f"(file_index::BIGINT << 32) + file_row_number + 1 AS {ROW}"
+        return self._view(f"{row}, *", f"read_parquet({self._files(paths)}, union_by_name = true)")
+
+    def text(self, path: str, columns: Iterable[str], source: CsvSource) -> Table:
+        """The records of a delimited file with a header, all their cells as text, in columns of these names."""
+        types = ", ".join(f"'{_escaped(column)}': 'VARCHAR'" for column in columns)
+        form = {"delim": source.delimiter, "quote": source.quote, "escape": source.quote, "encoding": source.encoding}
+        told = ", ".join(f"{name} = '{_escaped(value)}'" for name, value in form.items())
+        files = self._files([path])
+        return self._view("*", f"read_csv({files}, auto_detect = false, header = true, columns = {{{types}}}, {told})")
 
     def export(self, table: Table, path: Path, form: Form, partition_by: tuple[str, ...] = ()) -> None:
         """Write the table as CSV (with a header) or JSON lines, not yet durably.
@@ -136,6 +147,20 @@ class Duck:
     def close(self) -> None:
         self.ibis.disconnect()
 
+    def _files(self, paths: Iterable[str]) -> str:
+        return "[" + ", ".join(f"'{_escaped(self.located(path))}'" for path in paths) + "]"
+
+    def _view(self, columns: str, source: str) -> Table:
+        """A view on what the engine reads. Columns of types that Ibis has no word for come as the nearest that it has:
+        unknown to it, their values would go, or the whole table be refused.
+        """
+        name, there = self.name(), self.ibis.con.sql(f"FROM {source}")
+        told = {column: _told_as(kind) for column, kind in zip(there.columns, there.types, strict=True)}
+        casts = ", ".join(f"CAST({_quoted(c)} AS {kind}) AS {_quoted(c)}" for c, kind in told.items() if kind)
+        replaced = f" REPLACE ({casts})" if casts else ""
+        self.ibis.con.execute(f"CREATE TEMP VIEW {name} AS SELECT {columns}{replaced} FROM {source}")
+        return self.ibis.table(name)
+
     def _copy(self, table: Table, path: Path, options: str) -> None:
         self.ibis.con.execute(f"COPY ({self._sql(table)}) TO '{_escaped(str(path))}' ({options})")
 
@@ -150,6 +175,19 @@ class Duck:
             for name, kind in table.schema().items()
         )
         return f"SELECT {columns} FROM ({self.ibis.compile(table)})"
+
+
+def _told_as(kind: Any) -> str | None:
+    """The type to cast columns of this one to; None for one that is known."""
+    if kind.id == "timestamptz_ns":
+        return "TIMESTAMP_NS"
+    return None if _is_known(kind) else "VARCHAR"
+
+
+def _is_known(kind: Any) -> bool:
+    if kind.id in _NESTED:
+        return all(_is_known(part) for key, part in kind.children if key != "size")
+    return kind.id in _KNOWN and str(kind) != "JSON"
 
 
 def _escaped(text: str) -> str:

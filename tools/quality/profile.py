@@ -92,12 +92,11 @@ def profile(engine: Engine, table: Table) -> Profile:
     alike: dict[Any, list[str]] = {}
     for name in table.columns:
         if name != ROW:
-            # Of no type at all are columns of which no file has a value.
-            alike.setdefault("string" if table[name].type().is_unknown() else table[name].type(), []).append(name)
+            alike.setdefault(table[name].type(), []).append(name)
     for kind, names in alike.items():
         for batch in _batches(names, min(_COLUMNS, max(1, _CELLS // max(rows, 1)))):
-            cells = [table[name].cast("string") if kind == "string" else table[name] for name in batch]
-            of = _profiled if declared_type(cells[0].type()) else _gaps
+            cells = [table[name] for name in batch]
+            of = _profiled if declared_type(kind) else _gaps
             found |= {column.name: column for column in of(engine, table, dict(zip(batch, cells, strict=True)), rows)}
     return Profile(rows=rows, columns=[found[name] for name in table.columns if name != ROW])
 

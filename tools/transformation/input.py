@@ -89,9 +89,7 @@ def _usable(name: str, raw: Table) -> Table:
             check_given(column)
         except ValueError as error:
             raise SourceError(name, f"{error}.", remedy="Declare the `columns` that are wanted, without it.") from error
-    # A Parquet file may have a column that is of no type, because nothing is in it.
-    empty = [column for column, kind in raw.schema().items() if kind.is_null() or kind.is_unknown()]
-    return raw.mutate(**{column: ibis.null("string") for column in empty}) if empty else raw
+    return raw
 
 
 def _typed(raw: Table, columns: dict[str, Column]) -> tuple[Table, list[Table]]:

@@ -125,7 +125,12 @@ class _Drafting:
 
     def _plain(self, dataset: str) -> list[Part]:
         """What makes numbers of measured texts that are written otherwise, before anything reads them."""
-        names = [name for name in self._draft.columns[dataset] if self._measured(dataset, name)]
+        compared = {(c.column.dataset, c.column.column) for c in self._goal.comparisons}
+        names = [
+            name
+            for name in self._draft.columns[dataset]
+            if self._measured(dataset, name) or (dataset, name) in compared
+        ]
         columns = [self._survey.datasets[dataset].columns[name] for name in names]
         return [
             Part(rule, "" if number else f"the numbers of {column.name} are written {column.remark}")

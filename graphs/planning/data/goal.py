@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Function = Literal["sum", "mean", "median", "min", "max", "stddev", "count", "count_distinct"]
 Unit = Literal["hour", "day", "week", "month", "quarter", "year"]
+Operator = Literal["<", "<=", "=", ">=", ">"]
 
 
 class _Part(BaseModel):
@@ -59,6 +60,17 @@ class Condition(_Part):
         return f"{self.column} {'is not' if self.negated else 'is'} {' or '.join(self.values)}"
 
 
+class Comparison(_Part):
+    """Only rows whose number, or the day of whose date, stands so to a value: a number, or an ISO date."""
+
+    column: ColumnOf
+    operator: Operator
+    value: str
+
+    def __str__(self) -> str:
+        return f"{self.column} {self.operator} {self.value}"
+
+
 class Goal(_Part):
     """Measures over the rows of `base`, in groups: by columns, and by units of `time`. Without measures, the rows
     themselves, with `columns` of other datasets beside their own."""
@@ -69,14 +81,20 @@ class Goal(_Part):
     time: ColumnOf | None = None
     unit: Unit | None = None
     conditions: tuple[Condition, ...] = ()
+    comparisons: tuple[Comparison, ...] = ()
     columns: tuple[ColumnOf, ...] = ()
 
     @property
     def needed(self) -> list[ColumnOf]:
         """All columns that it names, each once."""
         named = [column for measure in self.measures for column in measure.columns]
-        named += [*self.groups, *([self.time] if self.time else []), *(one.column for one in self.conditions)]
+        named += [*self.groups, *([self.time] if self.time else []), *(one.column for one in self.kept)]
         return list(dict.fromkeys([*named, *self.columns]))
+
+    @property
+    def kept(self) -> list[Condition | Comparison]:
+        """All that rows have to be to count."""
+        return [*self.conditions, *self.comparisons]
 
     def __str__(self) -> str:
         groups = [*([f"{self.unit} of {self.time}"] if self.time else []), *map(str, self.groups)]
@@ -88,7 +106,7 @@ class Goal(_Part):
         return (
             what
             + (f", by {', '.join(groups)}" if groups else "")
-            + (f", where {' and '.join(map(str, self.conditions))}" if self.conditions else "")
+            + (f", where {' and '.join(map(str, self.kept))}" if self.kept else "")
         )
 
 

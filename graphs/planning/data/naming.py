@@ -8,6 +8,7 @@ from rapidfuzz.distance import OSA
 from graphs.planning.data.dataset import Dataset, Survey
 from graphs.planning.data.goal import ColumnOf
 from graphs.planning.data.wording import stem, stems
+from tools.discovery.words import words as parts_of
 
 # Words that mean the same, as far as columns go.
 _ALIKE = (
@@ -41,17 +42,25 @@ class Vocabulary:
     def __init__(self, survey: Survey) -> None:
         self.survey = survey
         self._words = {word for name, found in survey.datasets.items() for word in _of(name, found)}
-        self._values = {
-            value.lower(): ColumnOf(dataset=name, column=column.name)
-            for name, found in survey.datasets.items()
-            for column in found.columns.values()
-            for value in column.values
-        }
+        self._values: dict[str, list[tuple[ColumnOf, str]]] = {}
+        for name, found in survey.datasets.items():
+            for column in found.columns.values():
+                for value in column.values:
+                    one = ColumnOf(dataset=name, column=column.name), value
+                    self._values.setdefault(" ".join(value.lower().split()), []).append(one)
+                if column.kind == "boolean":
+                    said = " ".join(part for part in parts_of(column.name) if part not in ("is", "has"))
+                    self._values.setdefault(said, []).append((ColumnOf(dataset=name, column=column.name), "true"))
+
+    @property
+    def words(self) -> set[str]:
+        """The stems of all names."""
+        return self._words
 
     def understood(self, words: Iterable[str]) -> tuple[list[str], list[str]]:
         """The words by their stems, those misspelt or begun as the survey's own; and remarks on these."""
         found, remarks = [], []
-        for word in words:
+        for word in (part for text in words for part in parts_of(text) or [text]):
             known = self._known(stem(word))
             found.append(known)
             if known != stem(word):
@@ -59,14 +68,16 @@ class Vocabulary:
         return found, remarks
 
     def datasets(self, words: Sequence[str]) -> list[tuple[str, float]]:
-        """The datasets that words name, the best first."""
+        """The datasets that words name, the best first; those last that leave some of the words unsaid."""
         found = []
         for name in self.survey.datasets:
             own = set(stems(name))
             if own == set(words):
                 found.append((name, 1.0))
-            elif words and (set(words) <= own or own <= set(words)):
+            elif words and set(words) <= own:
                 found.append((name, 0.8))
+            elif words and own <= set(words):
+                found.append((name, 0.6))
         return sorted(found, key=lambda one: -one[1])
 
     def columns(self, words: Sequence[str], *kinds: str) -> Iterator[Match]:
@@ -78,13 +89,9 @@ class Vocabulary:
                 if score := _score(set(words), stems(column.name), set(stems(name))):
                     yield Match(ColumnOf(dataset=name, column=column.name), *score)
 
-    def value(self, text: str) -> tuple[ColumnOf, str] | None:
-        """The column that has the text as one of its few values, and the value as it is written there."""
-        column = self._values.get(text.lower())
-        if column is None:
-            return None
-        written = self.survey.datasets[column.dataset].columns[column.column].values
-        return column, next(value for value in written if value.lower() == text.lower())
+    def values(self, text: str) -> list[tuple[ColumnOf, str]]:
+        """The columns that have the text as one of their few values, each with the value as it is written there."""
+        return self._values.get(" ".join(text.lower().split()), [])
 
     def _known(self, word: str) -> str:
         known = self._words.union(*_ALIKE)
@@ -123,6 +130,9 @@ def _score(asked: set[str], name: Sequence[str], dataset: set[str]) -> tuple[flo
         return 0.8, ""
     if {_group(word) for word in asked} <= {_group(word) for word in own} and _group(name[-1]) in map(_group, asked):
         return 0.7, f"'{' '.join(sorted(asked))}' was taken for '{' '.join(name)}'"
+    bare = asked - dataset
+    if bare and bare != asked and (again := _score(bare, name, set())) and again[0] >= 0.7:
+        return again[0] - 0.02, again[1]
     if own <= asked:
         return 0.6, f"'{' '.join(sorted(asked - own))}' says nothing here"
     return (0.55, "") if asked <= own else None

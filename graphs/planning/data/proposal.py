@@ -1,6 +1,7 @@
 """propose: from a goal in words and a folder of data to a pipeline's document."""
 
 import tempfile
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -173,9 +174,9 @@ def _examined(spec: PipelineSpec, folder: Path, database: Database) -> None:
 
 
 def _name(goal: str) -> str:
-    told = "_".join(words(goal))
-    plain = "".join(mark for mark in told if mark.isascii())[:_LONGEST].strip("_")
-    return plain or "planned"
+    told = "".join(mark for mark in " ".join(words(goal)) if mark.isascii())
+    whole = textwrap.shorten(told, _LONGEST, placeholder="") or told[:_LONGEST]
+    return "_".join(whole.split()) or "planned"
 
 
 def write(proposal: Proposal, out: str | Path) -> Path:

@@ -1,5 +1,6 @@
 """A goal read by a language model: asked what it means in terms of the catalog, and held to what is there."""
 
+import re
 from collections.abc import Iterator
 
 from core.errors import ModelError
@@ -12,10 +13,12 @@ _SYSTEM = (
     "You translate a goal into an aggregation over datasets. Name only datasets and columns that are listed, exactly "
     "as they are written. `base` is the dataset whose rows are measured; the others are looked up from it by the links "
     "that are listed. A measure without `column` counts rows; `times` multiplies two columns, `until` takes the "
-    "days from one date to another. `time` with `unit` groups by a column of dates. Without measures, the rows "
+    "days from one date to another. `conditions` keep rows by values of a column, `comparisons` by how a number or the "
+    "day of a date (ISO) stands to a value. `time` with `unit` groups by a column of dates. Without measures, the rows "
     "themselves are the result."
 )
 _VALUES = 8
+_VALUE = {"number": r"-?\d+(\.\d+)?", "date": r"\d{4}-\d\d-\d\d"}
 
 
 def answered(llm: Llm, text: str, survey: Survey) -> Reading:
@@ -47,6 +50,13 @@ def misfits(goal: Goal, survey: Survey) -> Iterator[str]:
         for column in measure.columns:
             if _kind(column, survey) not in kinds and not counted:
                 yield f"{column} has no {' or '.join(sorted(kinds))}"
+    for comparison in goal.comparisons:
+        kind = _kind(comparison.column, survey)
+        wanted = "number" if kind == "number" else "date"
+        if kind not in ("number", "date", "timestamp"):
+            yield f"{comparison.column} has neither numbers nor dates"
+        elif not re.fullmatch(_VALUE[wanted], comparison.value):
+            yield f"{comparison.column} cannot be compared with '{comparison.value}', which is no {wanted}"
     if (goal.time is None) != (goal.unit is None):
         yield "a unit of time goes with a column of dates"
     if goal.time and _kind(goal.time, survey) not in ("date", "timestamp"):

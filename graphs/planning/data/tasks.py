@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from core.spec.column import TYPES
 from graphs.planning.data.dataset import Survey
-from graphs.planning.data.goal import ColumnOf, Condition, Goal, Measure, Unit
+from graphs.planning.data.goal import ColumnOf, Comparison, Condition, Goal, Measure, Unit
 from graphs.planning.data.wording import stems
 from graphs.planning.term import Term
 
@@ -47,6 +47,10 @@ def expression(unit: Unit, column: str) -> str:
     return _SQL[unit].replace("{}", quoted(column))
 
 
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
+
+
 class _Tasks:
     def __init__(self, goal: Goal, survey: Survey) -> None:
         self._goal = goal
@@ -69,11 +73,12 @@ class _Tasks:
             time += [("have", goal.base, goal.time.dataset, unit)]
             group_by.append(unit)
         columns = [c for m in goal.measures for c in m.columns]
-        columns += [*goal.groups, *(condition.column for condition in goal.conditions), *goal.columns]
+        columns += [*goal.groups, *(condition.column for condition in goal.kept), *goal.columns]
         for column in dict.fromkeys(columns):
             tasks += self._brought(column)
         tasks += time
         tasks += map(self._kept, goal.conditions)
+        tasks += map(self._compared, goal.comparisons)
         aggregates: dict[str, str] = {}
         group_by += [self._names[column] for column in goal.groups]
         for measure in goal.measures:
@@ -116,14 +121,25 @@ class _Tasks:
         return found
 
     def _kept(self, condition: Condition) -> Term:
-        values = ", ".join("'" + value.replace("'", "''") + "'" for value in condition.values)
         name = self._names[condition.column]
-        where = f"{quoted(name)} IN ({values})"
-        if len(condition.values) == 1:
-            where = f"{quoted(name)} {'<>' if condition.negated else '='} {values}"
-        elif condition.negated:
-            where = f"NOT ({where})"
+        of = self._survey.datasets[condition.column.dataset].columns[condition.column.column]
+        if of.kind == "boolean":
+            where = f"{quoted(name)} = {'true' if 'true' in condition.values else 'false'}"
+        elif len(condition.values) == 1:
+            where = f"{quoted(name)} = {_text(condition.values[0])}"
+        else:
+            where = f"{quoted(name)} IN ({', '.join(map(_text, condition.values))})"
+        # A row of which nothing is known is not one of those to leave out.
+        where = f"NOT coalesce({where}, false)" if condition.negated else where
         return ("keep", self._goal.base, where, (name,))
+
+    def _compared(self, comparison: Comparison) -> Term:
+        name = self._names[comparison.column]
+        value = quoted(name), comparison.value
+        dated = self._survey.datasets[comparison.column.dataset].columns[comparison.column.column].kind != "number"
+        if dated:
+            value = f"cast({quoted(name)} as date)", f"cast('{comparison.value}' as date)"
+        return ("keep", self._goal.base, f" {comparison.operator} ".join(value), (name,))
 
     def _measured(self, measure: Measure, group_by: list[str]) -> tuple[list[Term], str, str]:
         """The tasks that make what is measured; the measure's name in the result, and its expression."""
