@@ -33,6 +33,7 @@ from flows.audit import audit
 from flows.gc import collect
 from flows.persistence import KEPT, last_state
 from tests import shop
+from tests.deadline import until
 
 
 def run(document: Path, database: Database, listener: Callable[[Event], None] | None = None) -> RunReport:
@@ -251,12 +252,16 @@ def test_a_holder_that_was_taken_over_changes_nothing_more(tmp_path: Path, datab
     """Its token is stale: its next write is refused, and the run belongs to the one that came after."""
     document = shop.build(tmp_path / "shop")
 
-    def take_over() -> None:
+    def taken_over() -> bool:
         database.transaction(lambda c: c.execute("UPDATE runs SET heartbeat_at = now() - interval '1 hour'"))
-        claim(database, newest(database).run_id, lease_s=1).abandon()
+        try:
+            claim(database, newest(database).run_id, lease_s=1).abandon()
+        except RunHeld:  # its heart beat in between
+            return False
+        return True
 
     with pytest.raises(LeaseLost):
-        run(document, database, when("step.started", "validation/products", take_over))
+        run(document, database, when("step.started", "validation/products", lambda: until(taken_over)))
     state = newest(database)
     assert state.status == "running"
     assert state.token == 2

@@ -122,19 +122,9 @@ class CsvReader:
         self, engine: Engine, part: Part, width: int, columns: dict[str, int | None], path: Path
     ) -> DatasetRef:
         # By number: a header may have names that the engine takes for one, or takes for none.
-        numbered, source = [f"c{index}" for index in range(width)], self._as(part)
+        numbered = [f"c{index}" for index in range(width)]
         with engine.translating():
-            table = engine.backend.read_csv(
-                engine.located(part.path),
-                table_name=engine.name(),
-                auto_detect=False,
-                header=True,
-                columns=dict.fromkeys(numbered, "VARCHAR"),
-                delim=source.delimiter,
-                quote=source.quote,
-                escape=source.quote,
-                encoding=source.encoding,
-            )
+            table = engine.in_process.text(part.path, numbered, self._as(part))
         number = ibis.row_number().over(ibis.window()).cast("int64") + first_row(part.index) + 1
         cells = {
             name: ibis.null("string") if index is None else table[numbered[index]] for name, index in columns.items()

@@ -147,10 +147,16 @@ def reader(name: str, source: Source, surroundings: Surroundings) -> Reader:
 def find_files(name: str, pattern: str, surroundings: Surroundings, also_at: Iterable[str] = ()) -> list[Part]:
     """The files of a source, from the first place that has some: `pattern`, then those of `also_at`.
 
-    Raises SourceError if there are none, or if one has no content at all.
+    Raises SourceError if there are none, if they are out of reach, or if one has no content at all.
     """
     places = (find(place, surroundings.base_dir) for place in (pattern, *also_at))
-    files = next(filter(None, places), [])
+    try:
+        files = next(filter(None, places), [])
+    except OSError as error:
+        words = str(error.strerror or error).rstrip(".")
+        raise SourceError(
+            name, f"{public(pattern)} cannot be reached: {words}.", remedy="See that it can, and may be read."
+        ) from error
     if not files:
         absolute = "://" in pattern or Path(pattern).is_absolute()
         raise SourceError(
