@@ -23,6 +23,7 @@ from tools.engine.engine import Engine
 from tools.engine.files import refresh
 from tools.engine.limits import Limits
 from tools.engine.rowid import ROW, file_of
+from tools.orchestration.amendment import amendments
 from tools.orchestration.requirements import Plan, tasks_of
 from tools.quality.evidence import History
 from tools.sources.recount import recount
@@ -62,7 +63,7 @@ def audit(database: Database, run_id: str, settings: Settings) -> Audit:
         raise InputError(f"Run {run_id} is a graph's: it moves no rows.", remedy=f"See: crewline status {run_id}")
     closing = closed(database, run)
     spec = parse(run.spec, document=f"spec of run {run_id}")
-    plan = Plan.model_validate(ledger.recorded(database, run_id, "plan"))
+    plan = Plan.model_validate(ledger.recorded(database, run_id, "plan")).amended(amendments(database, run_id))
     state = PipelineState.model_validate(last_state(database, run_id))
     tasks = tasks_of(plan, state.checkpoint_data.repaired)
     outcomes = ledger.outcomes(database, run_id, [task.key for task in tasks])

@@ -1,11 +1,15 @@
 """A run's passages through the gate: each is judged once, and its decision recorded."""
 
-from core.task import Outcome, Task
+from collections.abc import Iterable
+
+from core.report import Quality
+from core.task import Dimension, Outcome, Task, Violation
 from flows.approval import answer, shown
 from flows.gate import Route, Verdict, judge, settle
 from flows.planning import planned
+from flows.replanning.application import tell
 from flows.replanning.changes import Changes
-from flows.replanning.replan import replan
+from flows.replanning.replan import analysed, replan
 from flows.session import Session
 from flows.state import Checkpoint, PipelineState
 
@@ -24,20 +28,19 @@ def passed(
     if recorded is None:
         gate = session.spec.gate
         verdict = judge(gate, tasks, outcomes)
-        recovery, agents = state.error_recovery, state.team_assignments
-        kinds = failures(outcomes)
-        changes = replan(session, planned(session), recovery, agents, tasks, outcomes) if kinds else None
+        recovery, kinds = state.error_recovery, failures(outcomes)
+        changes = _replanned(session, state, tasks, outcomes, verdict) if kinds else None
         route, reason = settle(
             gate,
             verdict,
             recovery,
             failures=kinds,
-            repairable=bool(_repairable(session, verdict, checkpoint)),
+            repairable=bool(_unrepaired(session, verdict.violations, checkpoint)),
             approvable=approved_by is not None,
             change=changes.possible if changes else None,
         )
         if changes:
-            tell(session, changes, route)
+            _tell(session, changes, route)
         approval = None
         if route == Route.WAIT:
             last = ledger.recorded(f"gate/{checkpoint.passes - 1}") or {}
@@ -59,14 +62,21 @@ def passed(
     return Verdict.model_validate(recorded["verdict"]), Route(recorded["route"])
 
 
-def tell(session: Session, changes: Changes, route: Route) -> None:
+def _replanned(
+    session: Session, state: PipelineState, tasks: list[Task], outcomes: dict[str, Outcome], verdict: Verdict
+) -> Changes:
+    failed = [analysed(task, one) for task in tasks if (one := outcomes.get(task.key)) and one.failure]
+    repairable = short_of(session, state, verdict)
+    return replan(session, planned(session), state, tasks, outcomes, failed, repairable=repairable)
+
+
+def _tell(session: Session, changes: Changes, route: Route) -> None:
     """Put the trace of a replan into the journal: why each task failed, and what the next round changes."""
     ledger = session.ledger
     for analysis in changes.analyses:
         ledger.tell("replan.analysed", step=analysis.task, failure=analysis.kind, reason=analysis.reason)
     if route == Route.RETRY:
-        for change in changes.told:
-            ledger.tell("replan.made", change=change)
+        tell(session, changes.told)
     else:
         spent = ["the retries are spent"] if changes.possible else changes.unmet
         ledger.tell("replan.refused", reason="; ".join(spent))
@@ -83,15 +93,44 @@ def failures(outcomes: dict[str, Outcome]) -> set[str]:
     return {outcome.failure.kind for outcome in outcomes.values() if outcome.failure}
 
 
+def last_verdict(session: Session, checkpoint: Checkpoint) -> Verdict | None:
+    """What the gate saw at the last passage, if there was one."""
+    recorded = session.ledger.recorded(f"gate/{checkpoint.passes - 1}")
+    return Verdict.model_validate(recorded["verdict"]) if recorded else None
+
+
+def short_of(session: Session, state: PipelineState, verdict: Verdict | None) -> dict[str, list[str]]:
+    """The datasets of a verdict that fall short of what the gate asks, and in what, and that repair can be tried on."""
+    gate = session.spec.gate
+    if verdict is None or state.error_recovery.enhancements >= gate.enhancements:
+        return {}
+    open_ = _unrepaired(session, verdict.violations, state.checkpoint_data)
+    missed = {
+        name: [
+            f"{dimension} >= {share:g}"
+            for dimension, share in gate.thresholds.items()
+            if _below(found, dimension, share)
+        ]
+        for name, found in verdict.datasets.items()
+        if name in open_
+    }
+    return {name: dimensions for name, dimensions in missed.items() if dimensions}
+
+
+def _below(quality: Quality, dimension: Dimension, share: float) -> bool:
+    score = getattr(quality, dimension)
+    return score is not None and score < share
+
+
 def repairable(session: Session, checkpoint: Checkpoint) -> list[str]:
     """The datasets that the last passage found worth repairing, and that repair was not tried on yet."""
-    recorded = session.ledger.recorded(f"gate/{checkpoint.passes - 1}")
-    assert recorded is not None, "the gate was passed, so its decision is on record"
-    return sorted(_repairable(session, Verdict.model_validate(recorded["verdict"]), checkpoint))
+    verdict = last_verdict(session, checkpoint)
+    assert verdict is not None, "the gate was passed, so its decision is on record"
+    return sorted(_unrepaired(session, verdict.violations, checkpoint))
 
 
-def _repairable(session: Session, verdict: Verdict, checkpoint: Checkpoint) -> set[str]:
+def _unrepaired(session: Session, violations: Iterable[Violation], checkpoint: Checkpoint) -> set[str]:
     given = {name for names in checkpoint.repaired for name in names}
     # Where earlier runs taught it, the first round repaired already.
     given |= {task.dataset for task in planned(session).tasks if task.repair}
-    return {violation.dataset for violation in verdict.violations if not violation.handled} - given
+    return {violation.dataset for violation in violations if not violation.handled} - given

@@ -13,35 +13,33 @@ from typing import Any
 
 from core import run as runs
 from core.crashpoint import reached
-from core.errors import InputError, Refused
+from core.errors import InputError
 from core.journal import Listener
-from core.report import Closing, Quality, RunReport, TaskCount
+from core.report import RunReport
 from core.settings import Settings, settings
 from core.spec import PipelineSpec, load
 from core.stop import Stop
 from core.store import Database, open_database
-from core.task import Outcome, Task
 from core.telemetry import quiet
 from crews import Agent
 from delegation import Assigner, Rules, Workload, load_rules
 from flows.approval import confirm
-from flows.assignment import assigned, handed_over
+from flows.assignment import assigned
 from flows.closing import publish_run, write_off
 from flows.experience import alone_at_once, pause, reflect_on, taught
 from flows.formation import told
 from flows.gate import Route
 from flows.passage import changes_of, failures, passed, repairable
-from flows.performance import branches_for, workers_for
 from flows.planning import planned
-from flows.replanning.precondition import unmet
+from flows.replanning.application import apply
+from flows.round import perform, prepare, tasks_now
 from flows.session import Session, open_session
 from flows.state import PipelineState, Step
+from flows.summary import summed_up
 from flows.teams import cards
-from graphs import Options, ParallelWorkflow, conduct
 from graphs.checkpoints.retention import keep_latest
-from graphs.loop import concluded
 from tools.engine.spark.requirement import check_engine
-from tools.orchestration.requirements import SHARES, branches, tasks_of
+from tools.orchestration.requirements import SHARES
 
 os.environ.update(quiet())
 
@@ -165,7 +163,7 @@ class DataPipelineFlow(Flow[PipelineState]):
             with Workload(database, lease_s=self._settings.lease_s) as self._workload:
                 self._workload.register(cards(self._session.staff.agents).values())
                 await super().kickoff_async(inputs=saved)
-            report = self._summed_up(time.monotonic() - started)
+            report = summed_up(self._session, self.state, time.monotonic() - started)
             if report.status == "published":
                 passes = range(self.state.checkpoint_data.passes)
                 await keep_latest(database.url, [f"{self.run_id}/{n}" for n in passes])
@@ -237,39 +235,15 @@ class DataPipelineFlow(Flow[PipelineState]):
     @listen(or_("at_execute", orchestrate_teams, "again"))
     def execute(self) -> None:
         """Run the tasks of this round that are not done."""
-        session, tasks = self._session, self._tasks()
-        alone, agents = self.state.error_recovery.alone, self.state.team_assignments
-        width = 1 if alone else branches(session.threads)
-        self.state.active_tasks = [task.key for task in tasks]
-        session.ledger.tell(
-            "round.started", tasks=[task.key for task in tasks], branches=width, threads=session.threads
-        )
-        if lacking := unmet(planned(session), tasks, self._outcomes()):
-            session.ledger.tell("replan.unmet", reason="; ".join(lacking))
-        started = time.monotonic()
-        pieces = self.state.error_recovery.pieces
-        workers = workers_for(
-            session, planned(session), tasks, agents, self._workload, alone=alone, width=width, pieces=pieces
-        )
-        # A task that fails is the gate's to judge, and to try again.
-        workflow = ParallelWorkflow(workers, options=Options(concurrency=width, attempts=1, revisions=0))
-        thread_id = f"{session.run_id}/{self.state.checkpoint_data.passes}"
-        work = conduct(
-            workflow,
-            session.ledger,
-            thread_id,
-            *branches_for(tasks, agents),
-            stop=session.stop,
-            url=session.lease.database.url,
-        )
-        outcomes = concluded(work).outcomes
-        self.state.take_note(tasks, outcomes, time.monotonic() - started, width)
+        prepare(self._session, self.state, self._workload, self._approved_by)
+        perform(self._session, self.state, self._workload)
         self._next("quality_gate")
 
     @router(or_("at_quality_gate", execute))
     def quality_gate(self) -> str:
         """Measure what came of the tasks, and decide where the run goes."""
-        verdict, route = passed(self._session, self.state, self._tasks(), self._outcomes(), self._approved_by)
+        tasks, outcomes = tasks_now(self._session, self.state)
+        verdict, route = passed(self._session, self.state, tasks, outcomes, self._approved_by)
         self.state.quality_metrics = verdict.quality.model_dump()
         self.state.quality_violations = verdict.violations
         self.state.checkpoint_data.route.append(route)
@@ -292,14 +266,11 @@ class DataPipelineFlow(Flow[PipelineState]):
     def retry(self) -> str:
         """Do again what failed, with another plan: after a pause, alone, in pieces, by others; or with repair."""
         recovery = self.state.error_recovery
-        if failures(self._outcomes()):
+        tasks, outcomes = tasks_now(self._session, self.state)
+        if failures(outcomes):
             changes = changes_of(self._session, self.state.checkpoint_data)
             pause(self._session, planned(self._session), changes.pause_s, first=recovery.retries == 0)
-            recovery.alone = recovery.alone or changes.alone
-            recovery.pieces = changes.pieces
-            for task in self._tasks():
-                if task.place in changes.agents:
-                    self._hand_over(task, changes.agents[task.place])
+            apply(self._session, self.state, changes, tasks, self._workload, self._approved_by)
         else:
             self._repair()
         recovery.retries += 1
@@ -309,7 +280,7 @@ class DataPipelineFlow(Flow[PipelineState]):
     @listen(or_("at_publish", "publishable"))
     def publish(self) -> None:
         """Write the target and swap it in, with the evidence beside it."""
-        session, tasks, outcomes = self._session, self._tasks(), self._outcomes()
+        session, (tasks, outcomes) = self._session, tasks_now(self._session, self.state)
         confirm(session, self.state.checkpoint_data.passes, tasks, outcomes)
         publish_run(session, planned(session), tasks, outcomes)
         self.state.pipeline_status = "published"
@@ -318,52 +289,15 @@ class DataPipelineFlow(Flow[PipelineState]):
     @listen(or_("at_fail", "hopeless"))
     def fail(self) -> None:
         """Publish nothing, and keep all evidence; or wait for a person."""
-        checkpoint = self.state.checkpoint_data
-        write_off(self._session, planned(self._session), self._tasks(), self._outcomes(), checkpoint.passes)
+        checkpoint, (tasks, outcomes) = self.state.checkpoint_data, tasks_now(self._session, self.state)
+        write_off(self._session, planned(self._session), tasks, outcomes, checkpoint.passes)
         self.state.pipeline_status = "waiting" if checkpoint.route[-1] == Route.WAIT else "failed"
         self._next("end")
-
-    def _hand_over(self, task: Task, agent: str) -> None:
-        """Another agent does the task, if the policy lets it; whoever has tried is not asked again."""
-        tried = self.state.error_recovery.tried.setdefault(task.place, [])
-        tried.append(self.state.team_assignments[task.place])
-        try:
-            handed_over(self._session, self._workload, task, agent, self._approved_by)
-        except (Refused, InputError) as error:
-            tried.append(agent)
-            self._session.ledger.tell("replan.refused", step=task.key, reason=error.what)
-        else:
-            self.state.team_assignments[task.place] = agent
-
-    def _tasks(self) -> list[Task]:
-        return tasks_of(planned(self._session), self.state.checkpoint_data.repaired)
-
-    def _outcomes(self) -> dict[str, Outcome]:
-        return self._session.ledger.outcomes([task.key for task in self._tasks()])
 
     def _repair(self) -> None:
         """The next round repairs what the last verdict found repairable."""
         checkpoint = self.state.checkpoint_data
         checkpoint.repaired.append(repairable(self._session, checkpoint))
-
-    def _summed_up(self, seconds: float) -> RunReport:
-        session, checkpoint = self._session, self.state.checkpoint_data
-        published = self.state.pipeline_status == "published"
-        key = "publish" if published else f"close/{checkpoint.passes}"
-        closing = Closing.model_validate(session.ledger.recorded(key))
-        detours = [route for route in checkpoint.route if route != Route.PUBLISH]
-        done = sum(outcome.status == "done" for outcome in self._outcomes().values())
-        return RunReport(
-            run_id=session.run_id,
-            status=self.state.pipeline_status,
-            route=",".join(detours) or Route.PUBLISH,
-            quality=Quality.model_validate(self.state.quality_metrics),
-            records=closing.records,
-            tasks=TaskCount(completed=done, failed=len(self._tasks()) - done),
-            target=str(session.target),
-            duration_s=round(seconds, 3),
-            throughput_rps=round(closing.records.rows_in / seconds, 1),
-        )
 
     def _next(self, step: Step) -> None:
         self.state.step = step

@@ -5,20 +5,23 @@ from collections.abc import Iterator
 from core.spec import PostgresSource
 from flows.change import settled
 from flows.experience import informed
+from flows.replanning.domain import AS_WRITTEN, ELSEWHERE
 from flows.session import Session
 from tools.engine.engine import Engine
 from tools.engine.files import find
+from tools.orchestration.amendment import amendments
 from tools.orchestration.examination import examine
 from tools.orchestration.registration import register
 from tools.orchestration.requirements import Plan, make_plan
 
 
 def planned(session: Session, *, approved_by: str | None = None) -> Plan:
-    """The plan on record; made now, if there is none. Raises SpecError, SourceError, TargetError; AwaitingApproval if a
-    source has changed so that a person must decide, and `approved_by` names none."""
+    """The plan on record, as it was amended since; made now, if there is none. Raises SpecError, SourceError,
+    TargetError; AwaitingApproval if a source has changed so that a person must decide, and `approved_by` names none."""
     if session.plan is None:
         recorded = session.ledger.recorded("plan")
-        session.plan = _made(session, approved_by) if recorded is None else Plan.model_validate(recorded)
+        plan = _made(session, approved_by) if recorded is None else Plan.model_validate(recorded)
+        session.plan = plan.amended(amendments(session.lease.database, session.run_id))
         session.surroundings = session.surroundings.model_copy(update={"names": session.plan.names})
     return session.plan
 
@@ -41,21 +44,21 @@ def _made(session: Session, approved_by: str | None) -> Plan:
         "rows": plan.rows,
         "notes": plan.notes,
     }
-    for change in _otherwise(session, plan):
-        ledger.tell("replan.made", change=change)
+    for way, change in _otherwise(session, plan):
+        ledger.tell("replan.made", change=change, way=way)
     ledger.commit(step, plan.model_dump(mode="json"), actor="flow", told=told)
     return plan
 
 
-def _otherwise(session: Session, plan: Plan) -> Iterator[str]:
+def _otherwise(session: Session, plan: Plan) -> Iterator[tuple[str, str]]:
     """What of the sources is read otherwise than the spec says, and why."""
     for name, source in session.spec.sources.items():
         if isinstance(source, PostgresSource):
             continue
         if source.also_at and not find(source.path, session.surroundings.base_dir):
             there = ", ".join(part.path for part in plan.parts[name])
-            yield f"{name} is read from {there}, as {source.path} has no file"
+            yield ELSEWHERE, f"{name} is read from {there}, as {source.path} has no file"
         for part in plan.parts[name]:
             if part.dialect:
                 how = " and ".join(f"{field} {value!r}" for field, value in part.dialect.items())
-                yield f"{part.path} of {name} is read with {how}: else it lacks declared columns"
+                yield AS_WRITTEN, f"{part.path} of {name} is read with {how}: else it lacks declared columns"

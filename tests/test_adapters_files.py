@@ -7,21 +7,26 @@ import shutil
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import boto3
+import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from deltalake import write_deltalake
+from fsspec.implementations.memory import MemoryFileSystem
 from moto.server import ThreadedMotoServer
 from s3fs import S3FileSystem
 
 from core.errors import InputError, SourceError
+from tools.context import ToolContext
 from tools.discovery.adapters import Adapter, adapter
 from tools.discovery.dataset import Description, SourceType, merge
 from tools.engine.session import session
 from tools.sources.opening import Files, open_files
+from tools.transformation.request import TransformationRequest
+from tools.transformation.transformation import transform_dataset
 
 
 def described(source: Adapter) -> dict[str, Description]:
@@ -325,3 +330,49 @@ def test_json_nested_without_end_is_no_records_or_shown_to_a_depth(tmp_path: Pat
         source.read(bomb)
     (column,) = source.read(deep)[0].columns
     assert column.type == "struct<a: struct<a: struct<a: struct<a: struct>>>>"
+
+
+def test_every_kind_of_file_in_an_object_store_is_transformed_and_what_comes_later_is_seen(
+    store: Any, tmp_path: Path
+) -> None:
+    store.create_bucket(Bucket="till")
+    parquet(tmp_path / "f.parquet", id=[1, 2, 3])
+    store.upload_file(str(tmp_path / "f.parquet"), "till", "raw/orders/day=1/f.parquet")
+    store.put_object(Bucket="till", Key="raw/people-1.csv", Body=b"id,name\n1,Ada\n2,Eva\n")
+    store.put_object(Bucket="till", Key="raw/events.jsonl", Body=b'{"id": 1}\n')
+
+    def records(path: str) -> int:
+        request = TransformationRequest(source=f"s3://till/raw/{path}", output="out")
+        return transform_dataset(request, ToolContext(roots=("s3://till/raw", str(tmp_path)))).records
+
+    assert [records(path) for path in ("orders", "people-*.csv", "events.jsonl")] == [3, 2, 1]
+    store.put_object(Bucket="till", Key="raw/people-2.csv", Body=b"id,name\n3,Ann\n")
+    assert records("people-*.csv") == 3
+
+
+class Torn(MemoryFileSystem):
+    """A file system whose files cannot be read to their ends, with an error of its own."""
+
+    protocol = "torn"
+    store: ClassVar[dict[str, Any]] = {}
+    pseudo_dirs: ClassVar[list[str]] = [""]
+
+    def _open(self, path: str, mode: str = "rb", **options: Any) -> Any:
+        file = super()._open(path, mode, **options)
+        if mode == "rb":
+            file.read = lambda *_: throw(LookupError("the line is dead"))
+        return file
+
+
+def throw(error: Exception) -> None:
+    raise error
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.parquet"])
+def test_an_error_of_a_file_systems_own_comes_out_as_that_of_the_source(name: str, tmp_path: Path) -> None:
+    fsspec.register_implementation("torn", Torn, clobber=True)
+    with fsspec.open(f"torn://raw/{name}", "wb") as file:
+        file.write(b"id\n" + b"1\n" * 50)
+    request = TransformationRequest(source=f"torn://raw/{name}", output="out")
+    with pytest.raises(SourceError, match="LookupError: the line is dead"):
+        transform_dataset(request, ToolContext(roots=("torn://raw", str(tmp_path))))

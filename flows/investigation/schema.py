@@ -5,19 +5,17 @@ import posixpath
 from pathlib import Path
 from typing import Any
 
-from rapidfuzz import fuzz
-
 from core.errors import SourceError
 from core.schema import Schema, SchemaColumn
 from core.spec.source import CsvSource, PostgresSource, Source
 from delegation.consensus.change import renames
 from flows.investigation.case import Case
+from flows.resemblance import ALIKE, by_name, likeness
 from tools.engine.files import SourceFile, find, open_file
 from tools.sources import reader
 from tools.sources.dialect import delimiter_of, encoding_of
 
-# Names are alike from this share on (normalized Indel similarity); so many files nearby are told.
-ALIKE = 0.6
+# So many files nearby are told.
 MOST_NEAR = 5
 
 
@@ -56,7 +54,7 @@ def _columns(source: str, declared: Source, schemas: list[Schema]) -> dict[str, 
     new = [name for name in found if name not in declared.columns]
     facts: dict[str, Any] = {f"{source}.missing": missing, f"{source}.new": new}
     if missing and new and len(schemas) == 1:
-        facts[f"{source}.renamed"] = _renamed(list(declared.columns), missing, new, schemas[0])
+        facts[f"{source}.renamed"] = by_name(declared.columns, missing, new, schemas[0])
     elif missing and new:
         known = dict.fromkeys(declared.columns, SchemaColumn())
         # By their words alone, as the voters go who judge such a change.
@@ -64,22 +62,6 @@ def _columns(source: str, declared: Source, schemas: list[Schema]) -> dict[str, 
             old: now for schema in schemas for old, now in renames(known, schema).items()
         }
     return facts
-
-
-def _renamed(declared: list[str], missing: list[str], new: list[str], schema: Schema) -> dict[str, str]:
-    """Which new column each missing one is, where that is clear: by its words, by its letters, or as the only one."""
-    found = renames(dict.fromkeys(declared, SchemaColumn()), schema)
-    olds = [name for name in missing if name not in found]
-    news = [name for name in new if name not in found.values()]
-    pairs = sorted(
-        ((fuzz.ratio(old.lower(), now.lower()) / 100, old, now) for old in olds for now in news), reverse=True
-    )
-    for likeness, old, now in pairs:
-        taken = old in found or now in found.values()
-        alone = len(olds) == len(news) == 1
-        if not taken and (likeness >= ALIKE or alone):
-            found[old] = now
-    return found
 
 
 def _near(pattern: str, base_dir: str) -> list[str]:
@@ -93,14 +75,12 @@ def _near(pattern: str, base_dir: str) -> list[str]:
         return []
     wanted = Path(full).stem.lower()
     rated = [
-        (fuzz.ratio(wanted, file.stem.lower()) / 100, file.name)
+        (likeness(wanted, file.stem), file.name)
         for file in folder.iterdir()
         if file.is_file() and file.suffix == ending
     ]
     rated.sort(key=lambda one: (-one[0], one[1]))
-    return [
-        posixpath.join(posixpath.dirname(pattern), name) for likeness, name in rated[:MOST_NEAR] if likeness >= ALIKE
-    ]
+    return [posixpath.join(posixpath.dirname(pattern), name) for alike, name in rated[:MOST_NEAR] if alike >= ALIKE]
 
 
 def readable(case: Case, source: str, path: str) -> bool:

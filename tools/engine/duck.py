@@ -13,6 +13,7 @@ from ibis.expr.operations import DatabaseTable
 from ibis.expr.types import IntegerValue, Table
 
 from core.errors import CrewlineError, DataError, EngineError, OutOfMemory, WorkError
+from core.spec.source import CsvSource
 from tools.engine.limits import Limits
 from tools.engine.rowid import ROW
 
@@ -98,6 +99,14 @@ class Duck:
         """
         row = f"(file_index::BIGINT << 32) + file_row_number + 1 AS {ROW}"
         return self._view(f"{row}, *", f"read_parquet({self._files(paths)}, union_by_name = true)")
+
+    def text(self, path: str, columns: Iterable[str], source: CsvSource) -> Table:
+        """The records of a delimited file with a header, all their cells as text, in columns of these names."""
+        types = ", ".join(f"'{_escaped(column)}': 'VARCHAR'" for column in columns)
+        form = {"delim": source.delimiter, "quote": source.quote, "escape": source.quote, "encoding": source.encoding}
+        told = ", ".join(f"{name} = '{_escaped(value)}'" for name, value in form.items())
+        files = self._files([path])
+        return self._view("*", f"read_csv({files}, auto_detect = false, header = true, columns = {{{types}}}, {told})")
 
     def export(self, table: Table, path: Path, form: Form, partition_by: tuple[str, ...] = ()) -> None:
         """Write the table as CSV (with a header) or JSON lines, not yet durably.

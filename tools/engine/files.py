@@ -1,7 +1,11 @@
 """Files, local or behind any fsspec protocol, and what makes writing them durable."""
 
+import errno
 import glob
+import io
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -9,7 +13,8 @@ from typing import Any
 import fsspec
 from pydantic import BaseModel, ConfigDict
 
-from core.errors import SourceError
+from core.errors import CrewlineError, SourceError
+from tools.url import public
 
 
 class SourceFile(BaseModel):
@@ -30,13 +35,14 @@ class SourceFile(BaseModel):
 def find(pattern: str, base_dir: str) -> list[SourceFile]:
     """The files that a path or glob names, in the order of their names. Relative ones stand under `base_dir`.
 
-    Raises SourceError for what is neither a file nor a folder.
+    Raises SourceError for what is neither a file nor a folder, OSError where they are out of reach.
     """
     # Only the pattern is one: a folder that is named `a[1]` is no choice of letters.
     url = pattern if "://" in pattern or Path(pattern).is_absolute() else str(Path(glob.escape(base_dir)) / pattern)
-    fs, path = fsspec.core.url_to_fs(url)
-    found = [path] if fs.exists(path) else sorted(fs.glob(path)) if any(c in path for c in "*?[") else []
-    files = {name: info for name in found if (info := fs.info(name))["type"] != "directory"}
+    fs, path = _file_system(url)
+    with _reached(url):
+        found = [path] if fs.exists(path) else sorted(fs.glob(path)) if any(c in path for c in "*?[") else []
+        files = {name: info for name in found if (info := fs.info(name))["type"] != "directory"}
     for name, info in files.items():
         check_regular(name, info)
     return [_describe(fs, name, info, index) for index, (name, info) in enumerate(files.items())]
@@ -53,16 +59,30 @@ def check_regular(path: str, info: dict[str, Any]) -> None:
 
 
 def refresh(file: SourceFile) -> SourceFile | None:
-    """The same file as it is now, or None if it is gone."""
-    fs, path = fsspec.core.url_to_fs(file.path)
-    if not fs.isfile(path):
-        return None
-    return _describe(fs, path, fs.info(path), file.index).model_copy(update={"dialect": file.dialect})
+    """The same file as it is now, or None if it is gone. Raises OSError where it is out of reach."""
+    fs, path = _file_system(file.path)
+    with _reached(file.path):
+        if not fs.isfile(path):
+            return None
+        info = fs.info(path)
+    return _describe(fs, path, info, file.index).model_copy(update={"dialect": file.dialect})
+
+
+def is_folder(path: str) -> bool:
+    """Whether a path or URL names a folder. Raises OSError where it is out of reach."""
+    if "://" not in path:
+        return Path(path).is_dir()
+    fs, place = _file_system(path)
+    with _reached(path):
+        # To a web server anything may be a folder.
+        return bool(not fs.isfile(place) and fs.isdir(place))
 
 
 def open_file(path: str, mode: str = "rb", **options: Any) -> Any:
-    """Open through fsspec."""
-    return fsspec.open(path, mode, **options).open()
+    """Open through fsspec. Raises OSError, then and later, for whatever goes wrong on the way to another machine."""
+    with _reached(path):
+        file = fsspec.open(path, mode, **options).open()
+    return io.BufferedReader(_Remote(path, file)) if "://" in path and mode == "rb" else file
 
 
 def sync(path: Path) -> None:
@@ -72,6 +92,57 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+class _Remote(io.RawIOBase):
+    """A file behind a URL."""
+
+    def __init__(self, url: str, file: Any) -> None:
+        self._url = url
+        self._file = file
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return bool(self._file.seekable())
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        with _reached(self._url):
+            return int(self._file.seek(offset, whence))
+
+    def tell(self) -> int:
+        return int(self._file.tell())
+
+    def readinto(self, buffer: Any) -> int:
+        with _reached(self._url):
+            found = self._file.read(len(buffer))
+        buffer[: len(found)] = found
+        return len(found)
+
+    def close(self) -> None:
+        if not self.closed:
+            self._file.close()
+        super().close()
+
+
+def _file_system(url: str) -> tuple[Any, str]:
+    fs, path = fsspec.core.url_to_fs(url)
+    # What it remembers of earlier listings would hide what has come, gone or changed since.
+    fs.invalidate_cache()
+    return fs, path
+
+
+@contextmanager
+def _reached(url: str) -> Iterator[None]:
+    """What the library of a file system raises in the block comes out as OSError: nobody here can list all of it."""
+    try:
+        yield
+    except (CrewlineError, OSError, ValueError, ImportError):
+        raise
+    except Exception as error:
+        words = " ".join(str(error).replace(url, public(url)).split())[:500]
+        raise OSError(errno.EIO, f"{type(error).__name__}: {words}") from error
 
 
 def _describe(fs: Any, path: str, info: dict[str, Any], index: int) -> SourceFile:

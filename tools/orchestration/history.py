@@ -12,6 +12,7 @@ from core.dataset import DatasetRef
 from core.report import Closing, Quality, RunReport
 from core.store.database import Database
 from core.task import Outcome, Stage, Task
+from tools.orchestration.amendment import amendments_of
 from tools.orchestration.requirements import Plan, tasks_of
 
 
@@ -46,8 +47,9 @@ class Round(BaseModel):
 class History:
     """One run as it is on record.
 
-    `tasks` are those of the last round by key, `all_tasks` those of every round; both are empty before the plan is
-    made. `steps` are the last attempts at all steps, tasks and others, in the order in which they began.
+    `plan` is what was planned, as it was amended since. `tasks` are those of the last round by key, `all_tasks` those
+    of every round; both are empty before the plan is made. `steps` are the last attempts at all steps, tasks and
+    others, in the order in which they began.
     """
 
     def __init__(self, run: runs.Run, steps: list[Attempt], rounds: list[Round]) -> None:
@@ -55,7 +57,8 @@ class History:
         self.steps = {step.key: step for step in steps}
         self.rounds = rounds
         planned = self.steps.get("plan")
-        self.plan = Plan.model_validate(planned.outcome) if planned and planned.outcome else None
+        made = Plan.model_validate(planned.outcome) if planned and planned.outcome else None
+        self.plan = made and made.amended(amendments_of(self._ended()))
         repairs = _repairs(rounds)
         passes = [tasks_of(self.plan, repairs[:n]) for n in range(len(repairs) + 1)] if self.plan else [[]]
         self.all_tasks: dict[str, Task] = {task.key: task for tasks in passes for task in tasks}

@@ -9,6 +9,7 @@ from core.schema import Schema
 from core.spec import PipelineSpec
 from core.task import Stage, Task
 from tools.engine.limits import Limits
+from tools.orchestration.amendment import Amendment
 from tools.sources import Inspection, Part
 
 # Shares of the machine, by stage (systems F2).
@@ -58,7 +59,7 @@ PROFILES: dict[Level, Profile] = {
 
 
 class Plan(BaseModel):
-    """What a run is going to do. Fixed once made: a resumed run goes on with the same plan.
+    """What a run is going to do. Fixed once made, but for `amendments`: a resumed run goes on with the same plan.
 
     `schemas` has the columns that were found in sources whose changes are judged, by the names that the spec declares;
     `names` what was decided about those that are gone, see Surroundings. `lessons` are what the run goes by of what
@@ -75,10 +76,27 @@ class Plan(BaseModel):
     schemas: dict[str, Schema] = {}
     names: dict[str, dict[str, tuple[str | None, ...]]] = {}
     lessons: list[dict[str, Any]] = []
+    amendments: list[Amendment] = []
+
+    def amended(self, amendments: Iterable[Amendment]) -> "Plan":
+        """The plan with what is read otherwise from now on; what has been read stays as it is."""
+        parts, names = dict(self.parts), dict(self.names)
+        made = list(amendments)
+        for one in made:
+            parts[one.source] = [one.part if part == one.instead_of else part for part in parts[one.source]]
+            before = names.get(one.source, {})
+            added = {column: (*before.get(column, ()), *others) for column, others in one.names.items()}
+            names[one.source] = {**before, **added}
+        return self.model_copy(update={"parts": parts, "names": names, "amendments": [*self.amendments, *made]})
 
     @property
     def profile(self) -> Profile:
         return PROFILES[self.level]
+
+    def parts_of(self, task: Task) -> list[Part]:
+        """The parts that a task of ingestion reads."""
+        parts = self.parts[task.dataset]
+        return parts[task.shard * len(parts) // task.shards : (task.shard + 1) * len(parts) // task.shards]
 
 
 def make_plan(spec: PipelineSpec, inspections: dict[str, Inspection], *, threads: int = 1) -> Plan:

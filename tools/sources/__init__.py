@@ -5,9 +5,11 @@ from tools.sources.reader import (
     Part,
     Reader,
     Reading,
+    SourceChanged,
     SourceUnavailable,
     Surroundings,
     Unreadable,
+    WrittenOtherwise,
     reader,
 )
 
@@ -16,8 +18,10 @@ __all__ = [
     "Part",
     "Reader",
     "Reading",
+    "SourceChanged",
     "SourceUnavailable",
     "Surroundings",
     "Unreadable",
+    "WrittenOtherwise",
     "reader",
 ]

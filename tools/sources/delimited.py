@@ -2,6 +2,7 @@
 
 import csv
 import os
+from collections.abc import Collection
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -17,14 +18,16 @@ from core.spec.source import CsvSource
 from tools.engine.engine import Engine, written
 from tools.engine.files import open_file
 from tools.engine.rowid import ROW, first_row
-from tools.sources.dialect import delimiter_of, encoding_of, no_text
+from tools.sources.dialect import delimiter_of, encoding_of, latin_1_lines, no_text
 from tools.sources.lines import open_lines, whole
 from tools.sources.reader import (
+    SAMPLE,
     Inspection,
     Part,
     Reading,
     Surroundings,
     Unreadable,
+    WrittenOtherwise,
     check_columns,
     distinct,
     find_files,
@@ -62,8 +65,25 @@ class CsvReader:
         headers = {tuple(self._header(part)): None for part in self._found()}
         return [dict.fromkeys(header, SchemaColumn()) for header in headers]
 
+    def adapted(self, part: Part) -> Part:
+        plain = part.model_copy(update={"dialect": {}})
+        own = max((plain, self._own(plain)), key=lambda one: len(self._there(one)))
+        if self._as(own).encoding == "utf-8" and self._latin_1(own):
+            return own.model_copy(update={"dialect": {**own.dialect, "encoding": "latin-1"}})
+        return own
+
+    def sample(self, part: Part) -> pa.Table:
+        names, source = distinct(self._header(part), "header")[0], self._as(part)
+        with open_lines(part.path, source.encoding) as lines:
+            found = (record for record in records(lines, source, len(names)) if not isinstance(record, Unreadable))
+            rows = list(islice(found, SAMPLE))
+        return pa.table({name: pa.array([row[i] or None for row in rows], pa.string()) for i, name in enumerate(names)})
+
     def read(self, engine: Engine, part: Part, path: Path) -> Reading:
-        unchanged(self._name, part)
+        with unchanged(self._name, part):
+            return self._read(engine, part, path)
+
+    def _read(self, engine: Engine, part: Part, path: Path) -> Reading:
         header = self._header(part)
         columns, notes = self._columns(part, header)
         # The engine takes UTF-16 in one byte order for an empty file, and loses the other's places; Windows-1252 it has
@@ -76,6 +96,12 @@ class CsvReader:
                 # It stops at the first fault, and its own account of faults has neither their lines nor their text.
                 pass
         output, unreadable = self._by_line(engine, part, len(header), columns, path)
+        if unreadable and self._surroundings.spec and self._as(part).encoding == "utf-8" and (n := self._latin_1(part)):
+            raise WrittenOtherwise(
+                self._name,
+                f"{part.path} is Latin-1, not UTF-8: {n} of its lines are, and the others are ASCII.",
+                remedy=f"Set {self._encoding} to `latin-1`.",
+            )
         return Reading(output=output, unreadable=unreadable, notes=notes)
 
     def _columns(self, part: Part, header: list[str]) -> tuple[dict[str, int | None], list[str]]:
@@ -97,19 +123,9 @@ class CsvReader:
         self, engine: Engine, part: Part, width: int, columns: dict[str, int | None], path: Path
     ) -> DatasetRef:
         # By number: a header may have names that the engine takes for one, or takes for none.
-        numbered, source = [f"c{index}" for index in range(width)], self._as(part)
+        numbered = [f"c{index}" for index in range(width)]
         with engine.translating():
-            table = engine.backend.read_csv(
-                engine.located(part.path),
-                table_name=engine.name(),
-                auto_detect=False,
-                header=True,
-                columns=dict.fromkeys(numbered, "VARCHAR"),
-                delim=source.delimiter,
-                quote=source.quote,
-                escape=source.quote,
-                encoding=source.encoding,
-            )
+            table = engine.in_process.text(part.path, numbered, self._as(part))
         number = ibis.row_number().over(ibis.window()).cast("int64") + first_row(part.index) + 1
         cells = {
             name: ibis.null("string") if index is None else table[numbered[index]] for name, index in columns.items()
@@ -183,23 +199,31 @@ class CsvReader:
     def _adapted(self, part: Part) -> Part:
         """The file, with another delimiter and encoding if it lacks declared columns by those of the source, and has
         all of them by those that its text tells."""
-        if self._has_all(part):
+        declared = self._source.columns.keys()
+        if self._there(part) == declared:
             return part
+        own = self._own(part)
+        return own if self._there(own) == declared else part
+
+    def _own(self, part: Part) -> Part:
+        """The file with the delimiter and encoding that its text tells."""
         with open_file(part.path) as file:
             encoding = encoding_of(file)
             dialect = {"delimiter": delimiter_of(file, encoding), "encoding": encoding}
-        own = {"delimiter": self._source.delimiter, "encoding": self._source.encoding}
-        other = part.model_copy(update={"dialect": {name: told for name, told in dialect.items() if told != own[name]}})
-        return other if other.dialect and self._has_all(other) else part
+        said = {"delimiter": self._source.delimiter, "encoding": self._source.encoding}
+        return part.model_copy(update={"dialect": {name: told for name, told in dialect.items() if told != said[name]}})
 
-    def _has_all(self, part: Part) -> bool:
-        """Whether the header of a file has every declared column, each once."""
+    def _there(self, part: Part) -> Collection[str]:
+        """The declared columns that the header of a file has, each once."""
         try:
             header = self._header(part)
         except SourceError:
-            return False
-        declared = list(self._source.columns)
-        return len(located(self._name, declared, header, self._surroundings)) == len(declared)
+            return set()
+        return located(self._name, list(self._source.columns), header, self._surroundings).keys()
+
+    def _latin_1(self, part: Part) -> int:
+        with open_file(part.path) as file:
+            return latin_1_lines(file)
 
     def _as(self, part: Part) -> CsvSource:
         """The source as this file is to be read."""

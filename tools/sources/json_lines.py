@@ -20,6 +20,7 @@ from tools.engine.engine import Engine, written
 from tools.engine.files import open_file
 from tools.engine.rowid import ROW, first_row
 from tools.sources.reader import (
+    SAMPLE,
     Inspection,
     Part,
     Reading,
@@ -32,7 +33,6 @@ from tools.sources.reader import (
 )
 
 _BATCH = 50_000
-_SAMPLE = 1_000
 
 
 class JsonLinesReader:
@@ -58,8 +58,24 @@ class JsonLinesReader:
         # Of any record; a record need not have them all, and what it has is read as text.
         return [dict.fromkeys(found, SchemaColumn())] if found else []
 
+    def adapted(self, part: Part) -> Part:
+        # There is one way to write them.
+        return part
+
+    def sample(self, part: Part) -> pa.Table:
+        records: list[dict[str, Any]] = []
+        with open_file(part.path) as file:
+            for line in islice(file, SAMPLE):
+                with suppress(ValueError, RecursionError):
+                    records.append({key: text_of(value) for key, value in parse(line).items()})
+        keys, _ = self._keys([part])
+        return pa.table({key: pa.array([record.get(key) for record in records], pa.string()) for key in keys})
+
     def read(self, engine: Engine, part: Part, path: Path) -> Reading:
-        unchanged(self._name, part)
+        with unchanged(self._name, part):
+            return self._read(engine, part, path)
+
+    def _read(self, engine: Engine, part: Part, path: Path) -> Reading:
         columns, notes = self._columns(engine, part)
         schema = pa.schema([(ROW, pa.int64()), *((column, pa.string()) for column in columns)])
         unreadable: list[Unreadable] = []
@@ -81,7 +97,7 @@ class JsonLinesReader:
             size = lines = 0
             with open_file(part.path) as file:
                 # A key may be in few of the records: as long as one is wanting, it is looked for in all.
-                for line in chain(islice(file, _SAMPLE), takewhile(lambda _: not found.keys() >= declared, file)):
+                for line in chain(islice(file, SAMPLE), takewhile(lambda _: not found.keys() >= declared, file)):
                     lines, size = lines + 1, size + len(line)
                     with suppress(ValueError, RecursionError):
                         found.update(dict.fromkeys(parse(line)))

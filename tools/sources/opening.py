@@ -16,7 +16,7 @@ from core.spec.column import Column
 from core.spec.part import Part as SpecPart
 from core.spec.source import CsvSource, Encoding, JsonLinesSource, ParquetSource, usable_names
 from tools.engine.engine import Engine
-from tools.engine.files import open_file
+from tools.engine.files import is_folder, open_file
 from tools.engine.rowid import ROW
 from tools.sources.delimited import CsvReader
 from tools.sources.dialect import delimiter_of, encoding_of
@@ -112,12 +112,12 @@ def open_files(engine: Engine, name: str, files: Files, scratch: Path, allowed: 
         described = [_described(part, files, kind) for part in parts]
         readers = [_reader(name, source) for source, _ in described]
         inspections = [reader.look([part]) for reader, part in zip(readers, parts, strict=True)]
-    readings = [
-        Reading(output=DatasetRef(paths=(part.path,), rows=inspection.rows, columns={}), unreadable=[])
-        if kind == "parquet"
-        else reader.read(engine, part, scratch / f"{engine.name()}.parquet")
-        for reader, part, inspection in zip(readers, parts, inspections, strict=True)
-    ]
+        readings = [
+            Reading(output=DatasetRef(paths=(part.path,), rows=inspection.rows, columns={}), unreadable=[])
+            if kind == "parquet"
+            else reader.read(engine, part, scratch / f"{engine.name()}.parquet")
+            for reader, part, inspection in zip(readers, parts, inspections, strict=True)
+        ]
     notes = [note for inspection in inspections for note in inspection.notes]
     for part, (_, assumed), reading in zip(parts, described, readings, strict=True):
         place = f"{part.path}: " if len(parts) > 1 else ""
@@ -150,7 +150,7 @@ def _gaps(parts: list[Part], readings: list[Reading]) -> list[str]:
 
 def _found(name: str, files: Files, allowed: Callable[[str], str]) -> list[Part]:
     pattern = allowed(files.path)
-    if pattern and "://" not in pattern and Path(pattern).is_dir():
+    if pattern and is_folder(pattern):
         pattern = f"{glob.escape(pattern)}/**/*.{files.kind or 'parquet'}"
     parts = find_files(name, pattern, Surroundings(base_dir=str(Path.cwd()), database_url=""))
     # Read where a link leads now, not where it may lead later.

@@ -1,6 +1,8 @@
 """Parquet files."""
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import ibis
@@ -16,6 +18,7 @@ from tools.engine.engine import Engine
 from tools.engine.files import open_file
 from tools.engine.rowid import ROW, first_row
 from tools.sources.reader import (
+    SAMPLE,
     Inspection,
     Part,
     Reading,
@@ -58,8 +61,21 @@ class ParquetReader:
                 found.append(schema)
         return found
 
+    def adapted(self, part: Part) -> Part:
+        # There is one way to write them.
+        return part
+
+    def sample(self, part: Part) -> pa.Table:
+        names = self._look(part)[0]
+        with self._whole(part), open_file(part.path) as file:
+            first = next(pq.ParquetFile(file).iter_batches(SAMPLE), None)
+        return pa.table({name: [] for name in names}) if first is None else pa.Table.from_batches([first])
+
     def read(self, engine: Engine, part: Part, path: Path) -> Reading:
-        unchanged(self._name, part)
+        with unchanged(self._name, part):
+            return self._read(engine, part, path)
+
+    def _read(self, engine: Engine, part: Part, path: Path) -> Reading:
         declared, found = list(self._source.columns), self._look(part)[0]
         check_columns(self._name, part.path, declared, found, self._surroundings)
         there = located(self._name, declared, found, self._surroundings)
@@ -110,9 +126,13 @@ class ParquetReader:
             ) from error
 
     def _footer(self, part: Part) -> pq.FileMetaData:
+        with self._whole(part), open_file(part.path) as file:
+            return pq.read_metadata(file)
+
+    @contextmanager
+    def _whole(self, part: Part) -> Iterator[None]:
         try:
-            with open_file(part.path) as file:
-                return pq.read_metadata(file)
+            yield
         except (pa.ArrowException, OSError) as error:
             # Arrow calls some of what it cannot decode an OSError; one of the system's has a number.
             if getattr(error, "errno", None) is not None:

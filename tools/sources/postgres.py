@@ -17,7 +17,16 @@ from core.schema import Schema, SchemaColumn
 from core.spec.source import PostgresSource
 from tools.engine.engine import Engine, written
 from tools.engine.rowid import ROW
-from tools.sources.reader import Inspection, Part, Reading, SourceUnavailable, Surroundings, check_columns, located
+from tools.sources.reader import (
+    SAMPLE,
+    Inspection,
+    Part,
+    Reading,
+    SourceUnavailable,
+    Surroundings,
+    check_columns,
+    located,
+)
 
 _COLUMNS = """
 SELECT a.attname, coalesce(a.attnum = ANY (i.indkey), false)
@@ -67,6 +76,16 @@ class PostgresReader:
                     writer.write_batch(batch.add_column(0, pa.field(ROW, pa.int64()), numbers))
                     row += batch.num_rows
         return Reading(output=written([path]), unreadable=[])
+
+    def adapted(self, part: Part) -> Part:
+        # There is one way to read it.
+        return part
+
+    def sample(self, part: Part) -> pa.Table:
+        with self._connect() as connection:
+            found, _ = self._columns(connection)
+            table = self._table(connection)
+            return table.select(*(_cell(table[column]) for column in found)).limit(SAMPLE).to_pyarrow()
 
     def schemas(self) -> list[Schema]:
         with self._connect() as connection:

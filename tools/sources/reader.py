@@ -1,9 +1,11 @@
 """The seam between sources and the rest: inspect, then read part by part."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
+import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 
 from core.dataset import DatasetRef
@@ -19,6 +21,9 @@ Part = SourceFile
 
 # So notes call columns that a file has, and its description leaves out.
 LEFT_OUT = "left out"
+
+# So many records of a part tell what is in its columns.
+SAMPLE = 1_000
 
 
 class Surroundings(BaseModel):
@@ -69,6 +74,14 @@ class Inspection(BaseModel):
     notes: list[str] = []
 
 
+class SourceChanged(SourceError):
+    """A file is not the one that the run was planned with."""
+
+
+class WrittenOtherwise(SourceError):
+    """A file is beyond doubt written otherwise than its source says."""
+
+
 class SourceUnavailable(SourceError):
     """The source's database cannot be reached now; it may be worth another try."""
 
@@ -94,6 +107,14 @@ class Reader(Protocol):
 
     def read(self, engine: Engine, part: Part, path: Path) -> Reading:
         """Write the part's records to the Parquet file `path`: `_row` and the declared columns, in source order."""
+        ...
+
+    def adapted(self, part: Part) -> Part:
+        """The part with the `dialect` that it shows itself, looked through as a whole, where that is another one."""
+        ...
+
+    def sample(self, part: Part) -> pa.Table:
+        """The first records of a part, at most `SAMPLE`, with all columns that it has, by its own names for them."""
         ...
 
 
@@ -126,10 +147,16 @@ def reader(name: str, source: Source, surroundings: Surroundings) -> Reader:
 def find_files(name: str, pattern: str, surroundings: Surroundings, also_at: Iterable[str] = ()) -> list[Part]:
     """The files of a source, from the first place that has some: `pattern`, then those of `also_at`.
 
-    Raises SourceError if there are none, or if one has no content at all.
+    Raises SourceError if there are none, if they are out of reach, or if one has no content at all.
     """
     places = (find(place, surroundings.base_dir) for place in (pattern, *also_at))
-    files = next(filter(None, places), [])
+    try:
+        files = next(filter(None, places), [])
+    except OSError as error:
+        words = str(error.strerror or error).rstrip(".")
+        raise SourceError(
+            name, f"{public(pattern)} cannot be reached: {words}.", remedy="See that it can, and may be read."
+        ) from error
     if not files:
         absolute = "://" in pattern or Path(pattern).is_absolute()
         raise SourceError(
@@ -178,13 +205,20 @@ def inspect_files(
     return Inspection(parts=parts, rows=rows, notes=notes)
 
 
-def unchanged(name: str, part: Part) -> None:
-    """Raise SourceError if a file is no longer the one that the run was planned with."""
+@contextmanager
+def unchanged(name: str, part: Part) -> Iterator[None]:
+    """Read a file. Raises SourceChanged if it is not, before and after, the one that the run was planned with."""
+    _check_unchanged(name, part)
+    yield
+    _check_unchanged(name, part)
+
+
+def _check_unchanged(name: str, part: Part) -> None:
     now = refresh(part)
     if now is None:
-        raise SourceError(name, f"{part.path} is gone.", remedy="Bring it back, and resume; or start a new run.")
+        raise SourceChanged(name, f"{part.path} is gone.", remedy="Bring it back, and resume; or start a new run.")
     if now != part:
-        raise SourceError(
+        raise SourceChanged(
             name,
             f"{part.path} has changed since the run was planned.",
             remedy="Start a new run on what it is now.",

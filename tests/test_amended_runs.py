@@ -1,0 +1,221 @@
+"""Runs whose sources change, vanish or turn out to be written otherwise, once they were planned."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from core import crashpoint, journal
+from core.errors import CrewlineError, Interrupted
+from core.journal import Event, Listener
+from core.report import RunReport
+from core.settings import Settings
+from core.store import Database
+from flows.audit import audit
+from flows.pipeline import DataPipelineFlow
+from tools.orchestration.history import read
+
+SPEC = """
+name: sales
+complexity: simple
+sources:
+  sales:
+    kind: csv
+    path: data/*.csv
+    also_at: [copy/*.csv]
+    columns: {id: integer, city: string, amount: integer}
+validation: {sales: [{check: not_null, column: city}]}
+target: {path: out/sales}
+gate: {publish: 0.5, enhance: 0.5, critical_margin: 1}
+"""
+HEADER = "id,city,amount"
+CITIES = ("Oslo", "Kyiv", "Malmö")
+
+
+def write(path: Path, first: int, *, header: str = HEADER, mark: str = ",", encoding: str = "utf-8") -> None:
+    """Ten sales from a number on. What is no ASCII begins after the header."""
+    path.parent.mkdir(exist_ok=True)
+    rows = [f"{n},{CITIES[n % 3]},{n}" for n in range(first, first + 10)]
+    path.write_text("\n".join([header, *rows, ""]).replace(",", mark), encoding=encoding)
+
+
+@pytest.fixture
+def document(tmp_path: Path) -> Path:
+    write(tmp_path / "data" / "01.csv", 0)
+    write(tmp_path / "data" / "02.csv", 10)
+    path = tmp_path / "sales.yaml"
+    path.write_text(SPEC)
+    return path
+
+
+def at(kind: str, act: Callable[[], object], step: str = "") -> Listener:
+    """A listener in which something happens at the first such event."""
+    left = [act]
+
+    def listen(event: Event) -> None:
+        if event.kind == kind and (event.step or "").startswith(step) and left:
+            left.pop()()
+
+    return listen
+
+
+def run(document: Path, database: Database, listener: Listener | None = None) -> RunReport:
+    report = DataPipelineFlow(document, database=database, listener=listener).kickoff()
+    assert isinstance(report, RunReport)
+    return report
+
+
+def told(database: Database, run_id: str, kind: str = "replan.made") -> list[str]:
+    events = journal.events(database, run_id, kind=kind)
+    return [event.data.get("change") or event.data["reason"] for event in events]
+
+
+def published(document: Path) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = pq.read_table(document.parent / "out" / "sales").to_pylist()
+    return sorted(rows, key=lambda row: int(row["id"]))
+
+
+def complete(document: Path, database: Database, report: RunReport, configuration: Settings) -> bool:
+    """Twenty sales were published, the account holds, and no step was done twice."""
+    done = [event.step for event in journal.events(database, report.run_id, kind="step.committed")]
+    assert len(done) == len(set(done))
+    assert audit(database, report.run_id, configuration).balanced
+    assert report.status == "published", told(database, report.run_id, "replan.")
+    expected = [{"id": n, "city": CITIES[n % 3], "amount": n} for n in range(20)]
+    return published(document) == expected
+
+
+def test_latin_1_after_an_ascii_header_is_read_as_it_is_written(
+    document: Path, database: Database, configuration: Settings
+) -> None:
+    second = document.parent / "data" / "02.csv"
+    write(second, 10, encoding="latin-1")
+    report = run(document, database)
+    assert report.route == "retry"
+    assert complete(document, database, report, configuration)
+    assert told(database, report.run_id) == [
+        f"ingestion/sales/1 reads {second}, with encoding 'latin-1', as it is written: it has all columns"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("moment", "step", "route"),
+    [("round.started", "", "retry"), ("step.committed", "assignment", "publish")],
+    ids=("after the round began", "before"),
+)
+@pytest.mark.parametrize(
+    ("options", "way", "how"),
+    [
+        ({}, "read as it is", " as it is now: it has all columns"),
+        ({"mark": ";"}, "read as written", " as it is now, with delimiter ';', as it is written: it has all columns"),
+        (
+            {"header": "ID;CITY;amount", "mark": ";"},
+            "read by names",
+            " as it is now, with delimiter ';', as it is written, with id from ID, city from CITY: of ID, the names"
+            " have the same words, and 100% of its values are integer; of CITY, the names have the same words, and 100%"
+            " of its values are string",
+        ),
+    ],
+    ids=("the same columns", "another delimiter", "other names too"),
+)
+def test_a_replaced_file_is_read_as_it_is_now(
+    document: Path,
+    database: Database,
+    configuration: Settings,
+    moment: str,
+    step: str,
+    route: str,
+    options: dict[str, Any],
+    way: str,
+    how: str,
+) -> None:
+    """Before a round it is seen by what the round needs; after that by the task, which fails."""
+    second = document.parent / "data" / "02.csv"
+    report = run(document, database, at(moment, lambda: write(second, 10, **options), step))
+    assert report.route == route
+    assert complete(document, database, report, configuration)
+    (made,) = journal.events(database, report.run_id, kind="replan.made")
+    assert (made.step, made.data["failure"], made.data["way"]) == ("ingestion/sales/1", "data", way)
+    assert made.data["change"] == f"ingestion/sales/1 reads {second}{how}"
+
+
+def test_what_is_not_clear_is_refused_with_the_reason(document: Path, database: Database) -> None:
+    second = document.parent / "data" / "02.csv"
+    report = run(document, database, at("round.started", lambda: write(second, 10, header="id,town,amount")))
+    assert (report.status, report.route) == ("failed", "fail")
+    assert told(database, report.run_id, "replan.refused") == [
+        f"{second} has no column city: none of its columns is city beyond doubt"
+    ]
+
+
+def test_a_file_that_vanishes_is_read_from_the_other_place_and_rows_say_which(
+    document: Path, database: Database, configuration: Settings
+) -> None:
+    """The file of the same name: a row of it that is quarantined is told with the place that it was read from."""
+    second, copy = (document.parent / folder / "02.csv" for folder in ("data", "copy"))
+    write(copy, 10)
+    copy.write_text(copy.read_text() + "20,,20\n")
+    write(document.parent / "copy" / "03.csv", 30)
+    report = run(document, database, at("round.started", second.unlink))
+    assert complete(document, database, report, configuration)
+    assert told(database, report.run_id) == [f"ingestion/sales/1 reads {copy}, as {second} is gone: it has all columns"]
+    (path,) = audit(database, report.run_id, configuration).left
+    (row,) = pq.read_table(path).to_pylist()
+    assert (row["file"], row["record"], row["rule"]) == (str(copy), 11, "not_null(city)")
+    history = read(database, report.run_id)
+    assert history.plan is not None
+    assert [part.path for part in history.plan.parts["sales"]] == [str(document.parent / "data" / "01.csv"), str(copy)]
+
+
+def test_where_one_way_fails_too_the_next_is_tried(document: Path, database: Database, configuration: Settings) -> None:
+    """The copy goes while it is about to be read; the file itself is back by then, with other names."""
+    second, copy = (document.parent / folder / "02.csv" for folder in ("data", "copy"))
+    write(copy, 10)
+
+    def swap() -> None:
+        copy.unlink()
+        write(second, 10, header="id,city,AMOUNT")
+
+    begun = [second.unlink, swap]
+
+    def listen(event: Event) -> None:
+        if event.kind == "round.started" and begun:
+            begun.pop(0)()
+
+    report = run(document, database, listen)
+    assert report.route == "retry,retry"
+    assert complete(document, database, report, configuration)
+    events = journal.events(database, report.run_id, kind="replan.made")
+    assert [event.data["way"] for event in events] == ["read elsewhere", "read by names"]
+
+
+@pytest.mark.parametrize("point", ["step.commit.after gate/0", "flow.execute", "step.begin.after ingestion/sales/1"])
+def test_an_amendment_survives_a_crash(
+    document: Path, database: Database, configuration: Settings, monkeypatch: pytest.MonkeyPatch, point: str
+) -> None:
+    """After the gate decided on it, after the flow took it up, and while the task is done anew."""
+    second = document.parent / "data" / "02.csv"
+    crashed = []
+
+    def hook(name: str) -> None:
+        if name == point and started:
+            crashed.append(name)
+            crashpoint.hook = None
+            raise Interrupted("The process is gone.")
+
+    started: list[None] = []
+
+    def replaced() -> None:
+        write(second, 10, header="id,city,AMOUNT")
+        started.append(None)
+
+    flow = DataPipelineFlow(document, database=database, listener=at("round.started", replaced))
+    monkeypatch.setattr(crashpoint, "hook", hook)
+    with pytest.raises(CrewlineError):
+        flow.kickoff()
+    assert crashed == [point]
+    report = DataPipelineFlow(run_id=flow.run_id, database=database).kickoff()
+    assert complete(document, database, report, configuration)
+    assert len(told(database, flow.run_id)) == 1
