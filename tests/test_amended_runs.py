@@ -254,7 +254,7 @@ def befall(trouble: str, folder: Path, number: int) -> None:
 def test_a_run_is_published_whenever_there_is_a_way_and_does_nothing_twice(
     tmp_path: Path, database: Database, configuration: Settings, seed: int
 ) -> None:
-    """Files suffer in the first rounds; then the agent that is to do the next stage is at a loss, or short of memory."""
+    """Files suffer in the first rounds; then who is to do the next stage is at a loss, or short of memory."""
     chance = random.Random(seed)
     for number in (1, 2, 3, 4):
         write(tmp_path / "data" / f"0{number}.csv", 10 * (number - 1))
