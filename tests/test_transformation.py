@@ -476,8 +476,9 @@ def test_what_a_killed_one_left_is_swept(run: Run, tmp_path: Path) -> None:
 
 
 def test_more_data_than_memory_is_spilled(tmp_path: Path) -> None:
-    """A window over 600,000 rows of text, some 100 MB with what the window needs, in 64 MB."""
-    n = 600_000
+    """A window over 1,000,000 rows of text, 170 MB with what the window needs, in the least memory there can be, however
+    many threads are asked for."""
+    n = 1_000_000
     words = pa.array([f"{i * 7919 % n:012d}-{'x' * 60}" for i in range(50_000)])
     text = words.take(pa.array([i % 50_000 for i in range(n)]))
     pq.write_table(pa.table({"id": range(n), "text": text}), tmp_path / "a.parquet")
@@ -486,7 +487,7 @@ def test_more_data_than_memory_is_spilled(tmp_path: Path) -> None:
         "output": "out",
         "rules": [{"rule": "window", "partition_by": ["text"], "columns": {"n": "count(*)", "at": "row_number()"}}],
     }
-    context = ToolContext(roots=(str(tmp_path),), limits=Limits(threads=2, memory_mb=64))
+    context = ToolContext(roots=(str(tmp_path),), limits=Limits(threads=8, memory_mb=128))
     done = transform_dataset(TransformationRequest.model_validate(request), context)
     assert done.records == n
     assert pq.read_table(done.files[0], columns=["n"])["n"].unique().to_pylist() == [n // 50_000]
