@@ -4,7 +4,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Limits(BaseModel):
-    """Engine threads, and memory in MB, beyond which the engine spills to disk. With little of it, threads are fewer."""
+    """Engine threads, fewer if the memory is little, and memory in MB, beyond which the engine spills to disk."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
