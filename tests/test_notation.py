@@ -18,6 +18,12 @@ from graphs.planning.data.notation import written_numbers
         (["1,234.50", "12.5", "n/a"], "with groups of thousands after commas"),
         (["1.234,5 €", "7 EUR"], "with € and with decimal commas"),
         (["12,5", "1,234"], "with decimal commas"),
+        (
+            ["12.50", "(1,234.50)", "-3", "($4)"],
+            "with $ and with groups of thousands after commas and with negatives in parentheses",
+        ),
+        (["12,50-", "1,5"], "with decimal commas and with the minus behind"),
+        (["(a)", "12-"], None),
         # A thousand, or one and a bit.
         (["1,234", "5,678"], None),
         (["$1", "€2"], None),
@@ -41,6 +47,8 @@ def test_amounts_in_another_notation_are_published_as_what_they_are(tmp_path: Pa
         "1234.567,5",
         "12.5.5",
         " 9,50 €",
+        "(2,00 €)",
+        "-€1,00",
     ]
     lines = [f"{n};{'north' if n % 2 else 'south'};{amount}" for n, amount in enumerate(amounts, start=1)]
     (tmp_path / "data").mkdir()
@@ -50,7 +58,7 @@ def test_amounts_in_another_notation_are_published_as_what_they_are(tmp_path: Pa
     assert (report.status, report.records.quarantined) == ("published", 2)
     found = duckdb.sql(f"SELECT region, amount FROM '{report.target}/*.parquet'").fetchall()
     cents = [Decimal(n) + Decimal("0.50") for n in range(1, 38)] + [Decimal("1234.50"), Decimal("1234567.25")]
-    assert dict(found) == {"north": sum(cents[::2]) + Decimal("9.50"), "south": sum(cents[1::2])}
+    assert dict(found) == {"north": sum(cents[::2]) + Decimal("9.50") - 1, "south": sum(cents[1::2]) - 2}
 
 
 def test_amounts_are_added_up_to_the_cent(tmp_path: Path, configuration: Settings) -> None:

@@ -175,10 +175,23 @@ def test_a_tsv_file_is_delimited_by_tabs(engine: Engine, tmp_path: Path, text: s
         ("é\n".encode("latin-1"), "latin-1"),
         ("é\né\n".encode() + b"\xe9\n", "utf-8"),
         (b"x" * 3_000_000 + "é\n".encode("latin-1"), "latin-1"),
+        ("é\n5 €\n".encode("windows-1252"), "windows-1252"),
+        ("é\n5 €\n".encode("windows-1252") + b"\x81\n", "latin-1"),
         (b"x" * ((1 << 20) - 1) + "é\n".encode(), "utf-8"),
         (codecs.BOM_UTF16_BE + "é".encode("utf-16-be"), "utf-16"),
     ],
-    ids=["empty", "ASCII", "UTF-8", "Latin-1", "one broken line", "late", "across two blocks", "UTF-16"],
+    ids=[
+        "empty",
+        "ASCII",
+        "UTF-8",
+        "Latin-1",
+        "one broken line",
+        "late",
+        "Windows-1252",
+        "controls",
+        "across two blocks",
+        "UTF-16",
+    ],
 )
 def test_the_encoding_is_that_of_most_lines_that_have_one(tmp_path: Path, content: bytes, encoding: str) -> None:
     (tmp_path / "data.csv").write_bytes(content)

@@ -142,7 +142,7 @@ def test_the_document_says_why_each_part_is_there(tmp_path: Path, configuration:
     for why in (
         "The goal: monthly revenue by region from orders and customers",
         "no column is called revenue: it is quantity x unit_price of orders",
-        "Rows of orders look up customers by customer_id: 98.7% of 3,035 rows find theirs",
+        "Rows of orders look up customers by customer_id: 99.3% of 3,035 rows find theirs by their letters, and 98.3%",
         "14 spellings come down to 4 values",
         "4 values are 1,467 and more, where all others are 20 and less",
         "Left out, as nothing needs them: product_id, status, channel, note",

@@ -1,7 +1,5 @@
 """Runs that change their plan before they try again what failed, and say what they change, and why."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -12,13 +10,12 @@ from core import journal
 from core.errors import DataError, EngineError, OutOfMemory
 from core.settings import Settings
 from core.store import Database
-from core.task import Outcome, Stage, Task
+from core.task import Stage, Task
 from crewline.cli import app
-from crews import AGENTS, Work
-from crews.skills import Profile
-from delegation.assignment import Assignment
+from crews import Work
 from flows.audit import audit
 from flows.pipeline import DataPipelineFlow
+from tests.faulty_agents import Given, Worker
 
 SPEC = """
 name: sales
@@ -31,42 +28,6 @@ aggregation: {dataset: sales, group_by: [city], aggregates: {sales: count(*), am
 target: {path: out/sales}
 gate: {publish: 0.5, enhance: 0.5, critical_margin: 1}
 """
-
-
-@dataclass
-class Worker:
-    """Does the work of a built-in agent, once `fails` lets it."""
-
-    id: str
-    fails: Callable[[Task, Work], None]
-    stage: Stage = Stage.TRANSFORMATION
-    seen: list[Task] = field(default_factory=list)
-
-    @property
-    def stages(self) -> frozenset[Stage]:
-        return frozenset({self.stage})
-
-    @property
-    def profile(self) -> Profile:
-        return AGENTS[f"{self.stage}_agent"].profile
-
-    def perform(self, task: Task, work: Work) -> Outcome:
-        self.seen.append(task)
-        self.fails(task, work)
-        return AGENTS[f"{self.stage}_agent"].perform(task, work).model_copy(update={"agent": self.id})
-
-
-@dataclass
-class Given:
-    """An assigner that gives one stage to an agent, and the others to the built-in ones."""
-
-    worker: Worker
-
-    def assign(self, tasks: Sequence[Task], agents: Mapping[str, frozenset[Stage]]) -> list[Assignment]:
-        of = {
-            task.place: self.worker.id if task.stage == self.worker.stage else f"{task.stage}_agent" for task in tasks
-        }
-        return [Assignment(task=place, agent=agent, reason="the test says so") for place, agent in of.items()]
 
 
 @pytest.fixture

@@ -138,6 +138,7 @@ def test_a_csv_file_is_read_as_it_is_written(
             "a,b\n1,é\n3,4\n".encode("utf-16-be"), {"encoding": "utf-16"}, id="UTF-16 without a mark, big end first"
         ),
         pytest.param("a,b\n1,é\n3,4\n".encode("latin-1"), {"encoding": "latin-1"}, id="Latin-1"),
+        pytest.param("a,b\n1,é\n3,4\n".encode("windows-1252"), {"encoding": "windows-1252"}, id="Windows-1252"),
         pytest.param("a;b\n1;é\n3;4\n".encode(), {"delimiter": ";"}, id="semicolons"),
         pytest.param("a\tb\n1\té\n3\t4\n".encode(), {"delimiter": "\t"}, id="tabs"),
         pytest.param("a|b\n1|'é'\n3|4\n".encode(), {"delimiter": "|", "quote": "'"}, id="pipes and apostrophes"),

@@ -411,6 +411,20 @@ def test_the_embedded_server_stops_with_its_last_user_although_another_was_kille
     end(last)
 
 
+@pytest.mark.parametrize("sql", ["SELECT current_setting('work_mem') AS kept", "SELECT 1 / 0 AS kept"])
+def test_settings_hold_for_one_statement_and_leave_the_connection_as_it_was(database: Database, sql: str) -> None:
+    before = database.query("SELECT current_setting('work_mem') AS kept")
+    try:
+        assert database.query(sql, settings={"work_mem": "64kB"}, prepare=True) == [{"kept": "64kB"}]
+    except psycopg.errors.DivisionByZero:
+        assert "/ 0" in sql
+    # There is one connection in the pool, and what is not committed on it is still undone.
+    assert database.query("SELECT current_setting('work_mem') AS kept") == before
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        database.transaction(lambda c: (c.execute("CREATE TABLE kept (n int)"), c.execute("SELECT 1 / 0")))
+    assert database.query("SELECT to_regclass('kept') AS kept") == [{"kept": None}]
+
+
 def test_what_fails_in_a_transaction_is_raised_at_once_and_leaves_nothing(database: Database) -> None:
     calls = []
 

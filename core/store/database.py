@@ -1,11 +1,12 @@
 """The pool of connections, and transactions that outlive a database that goes away for a while."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import psycopg
 import stamina
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.pq import TransactionStatus
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import ConnectionPool, PoolClosed
 
@@ -119,9 +120,37 @@ class Database:
         except _AWAY as error:
             raise StoreUnavailable(f"PostgreSQL cannot be reached: {_words(error)}.") from error
 
-    def query(self, sql: str, parameters: tuple[Any, ...] | dict[str, Any] = ()) -> list[DictRow]:
-        """The rows of one read-only statement."""
-        return self.transaction(lambda c: c.execute(sql.encode(), parameters).fetchall())
+    def query(
+        self,
+        sql: str,
+        parameters: tuple[Any, ...] | dict[str, Any] = (),
+        *,
+        settings: Mapping[str, str] | None = None,
+        prepare: bool | None = None,
+    ) -> list[DictRow]:
+        """The rows of one read-only statement.
+
+        `settings` of the server hold for it alone. With `prepare` it is parsed, and perhaps planned, once for each
+        connection; by default that is done for statements that come often.
+        """
+
+        def read(connection: Connection) -> list[DictRow]:
+            # One statement is a transaction by itself: to begin and end it would take as many trips again.
+            connection.autocommit = True
+            try:
+                if not settings:
+                    return connection.execute(sql.encode(), parameters, prepare=prepare).fetchall()
+                # What goes there in one trip is one transaction too, at whose end the settings are gone.
+                with connection.pipeline():
+                    set_all = ", ".join("set_config(%s, %s, true)" for _ in settings)
+                    pairs = [text for setting in settings.items() for text in setting]
+                    connection.execute(f"SELECT {set_all}".encode(), pairs)
+                    return connection.execute(sql.encode(), parameters, prepare=prepare).fetchall()
+            finally:
+                if connection.info.transaction_status == TransactionStatus.IDLE:
+                    connection.autocommit = False
+
+        return self.transaction(read)
 
 
 def open_database(configuration: Settings | None = None) -> Database:

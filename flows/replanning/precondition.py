@@ -9,7 +9,6 @@ import psutil
 from core.dataset import DatasetRef
 from core.errors import SourceError
 from core.task import Outcome, Stage, Task
-from flows.gate import measure, missed_thresholds
 from flows.replanning.changes import Analysis, Want
 from flows.session import Session
 from flows.terms import limits_of
@@ -24,15 +23,24 @@ _KINDS: dict[Want, Kind] = {"quality": "data", "room": "resource"}
 
 
 def unmet(
-    session: Session, plan: Plan, tasks: Sequence[Task], outcomes: Mapping[str, Outcome], *, alone: bool, width: int
+    session: Session,
+    plan: Plan,
+    tasks: Sequence[Task],
+    outcomes: Mapping[str, Outcome],
+    short: Mapping[str, Sequence[str]],
+    *,
+    alone: bool,
+    width: int,
 ) -> list[Analysis]:
-    """What does not hold of what the tasks that are not done need, of which `width` run at a time, or one `alone`."""
+    """What does not hold of what the tasks that are not done need, of which `width` run at a time, or one `alone`.
+
+    `short` has the datasets that fell short of what the gate asks when it was last passed, and in what.
+    """
     done = {key for key, outcome in outcomes.items() if outcome.status == "done"}
     left = [task for task in tasks if task.key not in done]
-    ready = [task for task in left if task.needs <= done]
     found = [*_sources(plan, left), *_files(left, outcomes, done)]
-    found += _resources(session, plan, ready, outcomes, alone=alone, width=width)
-    found += _quality(session, tasks, ready, outcomes)
+    ready = [task for task in left if task.needs <= done]
+    found += [*_resources(session, plan, ready, outcomes, alone=alone, width=width), *_quality(left, short)]
     return list(dict.fromkeys(found))
 
 
@@ -91,17 +99,12 @@ def _resources(
         yield _lacks(largest[0], "room", f"{room:,.0f} MB of disk with what runs beside it; {left:,.0f} are free")
 
 
-def _quality(
-    session: Session, tasks: Sequence[Task], ready: Iterable[Task], outcomes: Mapping[str, Outcome]
-) -> Iterator[Analysis]:
-    """Data as good as the gate will ask: else what is made of it would be made again."""
-    counts = measure(tasks, dict(outcomes))
-    for task in ready:
-        if task.stage in (Stage.INGESTION, Stage.VALIDATION):
-            continue
-        if missed := missed_thresholds(session.spec.gate, task.dataset, counts.get(task.dataset, {})):
-            told = ", ".join(one.check for one in missed)
-            yield _lacks(task, "quality", f"{task.dataset} with {told}, as the gate asks, and it falls short of that")
+def _quality(tasks: Iterable[Task], short: Mapping[str, Sequence[str]]) -> Iterator[Analysis]:
+    """Data as good as the gate asks: else what is made of it would be made again."""
+    for task in tasks:
+        if task.dataset in short and task.stage not in (Stage.INGESTION, Stage.VALIDATION):
+            asked = ", ".join(short[task.dataset])
+            yield _lacks(task, "quality", f"{task.dataset} with {asked}, as the gate asks, and it falls short of that")
 
 
 def _bytes(plan: Plan, task: Task, outcomes: Mapping[str, Outcome]) -> int:

@@ -1,5 +1,6 @@
 """Schema compatibility: which of the found datasets can be joined, by which columns, and what speaks for it."""
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from itertools import combinations
@@ -28,6 +29,9 @@ _ANONYMOUS = {"id", "key", "code", "name", "uuid"}
 # Words that make a column a key by its name.
 _KEY = {"id", "key", "code", "uuid", "no", "nr", "number", "sku", "email"}
 
+# A whole number, without leading zeros and an empty fraction.
+_WHOLE = re.compile(r"0*(\d+)(?:\.0+)?")
+
 _FAMILIES = {"int": "integer", "uint": "integer", "decimal": "decimal", "string": "string", "uuid": "string"}
 
 
@@ -36,7 +40,8 @@ class Join(BaseModel):
 
     `evidence` is `foreign key` where the source declares it, else `name` (with `type`). `containment` is the share of
     distinct values sampled from `left` that were found in `right`, and None where no sample could be had. It is a lower
-    bound unless `right_whole`: then all of the right column was looked at.
+    bound unless `right_whole`: then all of the right column was looked at. `alike` is that share where letter case,
+    padding, and leading zeros and empty fractions of whole numbers are put aside, if it is larger.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -48,6 +53,7 @@ class Join(BaseModel):
     type: str
     evidence: str
     containment: float | None = None
+    alike: float | None = None
     sampled: int | None = None
     right_whole: bool | None = None
 
@@ -83,7 +89,7 @@ def compatibility(datasets: Sequence[tuple[str, Description]]) -> list[Join]:
     for pair in pairs:
         join = _measured(pair, samples)
         believed = 1.0 if pair.named_alike or pair.declared else 0.0
-        if pair.declared or (believed if join.containment is None else join.containment) >= _LEAST:
+        if pair.declared or (believed if join.containment is None else join.alike or join.containment) >= _LEAST:
             found.append(join)
     return sorted(found, key=lambda join: (join.evidence != "foreign key", -(join.containment or 0), join.left))
 
@@ -133,7 +139,7 @@ def _named_alike(datasets: Sequence[Description]) -> list[tuple[_Place, _Place]]
     equal, keys, references = defaultdict(list), defaultdict(list), defaultdict(list)
     for place, dataset in enumerate(datasets):
         for number, column in enumerate(dataset.columns):
-            named, family, found = words(column.name), _family(column.type), (place, number, column.name)
+            named, family, found = words(column.name), _kin(column.type), (place, number, column.name)
             references[family, *_singular(named)].append(found)
             if len(named) == 1 and named[0] in _ANONYMOUS:
                 # `name` and `name` of anything are alike by accident; but `customer_id` names the `id` of customers.
@@ -161,9 +167,9 @@ def _called(datasets: Sequence[Description]) -> list[tuple[tuple[int, str], tupl
             named = words(column.name)
             bare = tuple(_singular(named[:-1] if named[-1:] and named[-1] in _KEY else named))
             if bare in names and bare != dataset_name:
-                called[_family(column.type), bare].append((place, column.name))
+                called[_kin(column.type), bare].append((place, column.name))
             elif len(bare) < len(named) and _shortens(bare, dataset_name):
-                own[_family(column.type), dataset_name].append((place, column.name))
+                own[_kin(column.type), dataset_name].append((place, column.name))
     pairs = {(left, right) for of, found in called.items() for left in found for right in own.get(of, ())}
     return sorted(pairs)
 
@@ -177,6 +183,12 @@ def _shortens(bare: tuple[str, ...], name: tuple[str, ...]) -> bool:
 
 def _singular(named: list[str]) -> list[str]:
     return [word.removesuffix("s") for word in named]
+
+
+def _kin(type: str) -> str:
+    """What types compare: keys are numbers here and texts there, and their values tell whether they are the same."""
+    family = _family(type)
+    return "key" if family in ("integer", "decimal", "double", "float", "string") else family
 
 
 def _family(type: str) -> str:
@@ -233,6 +245,12 @@ class _Samples:
 def _measured(pair: _Pair, samples: _Samples) -> Join:
     left = samples.values(pair.left, pair.left_column, _LOOKED_FOR)
     right = samples.values(pair.right, pair.right_column, _LOOKED_IN) if left and left.distinct else None
+    shared = alike = None
+    if left and right:
+        shared = len(left.distinct & right.distinct) / len(left.distinct)
+        marks = {_plain(value) for value in right.distinct} if shared < 1 else set()
+        found = sum(_plain(value) in marks for value in left.distinct) / len(left.distinct)
+        alike = found if found > shared else None
     type = next(column.type for column in pair.left.columns if column.name == pair.left_column)
     return Join(
         left=pair.left.location,
@@ -241,7 +259,15 @@ def _measured(pair: _Pair, samples: _Samples) -> Join:
         right_column=pair.right_column,
         type=_family(type),
         evidence="foreign key" if pair.declared else "name and type",
-        containment=len(left.distinct & right.distinct) / len(left.distinct) if left and right else None,
+        containment=shared,
+        alike=alike,
         sampled=len(left.distinct) if left and right else None,
         right_whole=right.whole if right else None,
     )
+
+
+def _plain(value: str) -> str:
+    """A value as it compares where its notation is put aside."""
+    text = value.strip().lower()
+    whole = _WHOLE.fullmatch(text)
+    return whole[1] if whole else text

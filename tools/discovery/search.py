@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from core.classification import Classification
-from core.store.database import Connection, Database
+from core.store.database import Database
 from tools.discovery.dataset import SourceType
 from tools.discovery.index import DOMAIN_MARK, SOURCE_MARK
 from tools.discovery.ranking import FRESHNESS_SQL, SCORE_SQL, WEIGHT_SQL
@@ -127,13 +127,7 @@ def _one(database: Database, sql: str, parameters: dict[str, Any], *, indexed: b
     if indexed:
         # To plan takes as long as to search. But a plan for any words at all would read the whole table, if it could.
         settings |= {"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off"}
-    setting = "SELECT " + ", ".join(f"set_config('{name}', '{value}', true)" for name, value in settings.items())
-
-    def work(connection: Connection) -> dict[str, Any]:
-        connection.execute(setting.encode())
-        return connection.execute(sql.encode(), parameters, prepare=indexed).fetchall()[0]
-
-    return database.transaction(work)
+    return database.query(sql, parameters, settings=settings, prepare=indexed)[0]
 
 
 class _Marks(NamedTuple):
@@ -227,19 +221,25 @@ WHERE schemaname = current_schema() AND tablename = 'catalog_datasets' AND attna
     AND mark = ANY (%s)
 """
 
+# Each candidate is kept for all that is asked of it: so its words, which are most of it, are left behind at once.
 _SEARCH = f"""
 WITH candidates AS MATERIALIZED (
     SELECT location, source, source_type, domain, annotations, quality, schema_completeness, updated_at,
-        classification, search
+        classification, ts_rank(search, %(words)s::tsquery) AS rank,
+        coalesce(domain, CASE WHEN cardinality(%(domains)s::text[]) > 0 THEN (
+            SELECT t.name FROM unnest(%(domains)s::text[], %(domain_queries)s::tsquery[]) AS t (name, query)
+            WHERE search @@ t.query LIMIT 1) END, 'unknown') AS named
     FROM catalog_datasets
     WHERE {{}}
     LIMIT %(cap)s
-), weighed AS MATERIALIZED (
+), admitted AS NOT MATERIALIZED (
+    SELECT * FROM candidates WHERE classification <= %(clearance)s
+), highest AS MATERIALIZED (
+    SELECT max(rank) AS rank FROM admitted
+), weighed AS NOT MATERIALIZED (
     SELECT *, {FRESHNESS_SQL} AS freshness, {WEIGHT_SQL} AS source_weight,
-        rank / nullif(max(rank) OVER (), 0) AS relevance
-    FROM (
-        SELECT *, ts_rank(search, %(words)s::tsquery) AS rank FROM candidates WHERE classification <= %(clearance)s
-    ) AS ranked
+        rank / nullif((SELECT rank FROM highest), 0) AS relevance
+    FROM admitted
 ), best AS (
     SELECT location, source, domain, annotations, updated_at, {SCORE_SQL} AS score,
         quality, relevance, freshness, schema_completeness, source_weight
@@ -251,12 +251,9 @@ SELECT
     ) AS b) AS best,
     (SELECT row_to_json(c) FROM (
         SELECT {_COUNTS}, avg(quality) AS mean, min(quality) AS lowest, max(quality) AS highest,
-            count(quality) AS measured FROM weighed) AS c) AS counts,
-    (SELECT json_object_agg(name, n) FROM (
-        SELECT coalesce(domain, CASE WHEN cardinality(%(domains)s::text[]) > 0 THEN (
-            SELECT t.name FROM unnest(%(domains)s::text[], %(domain_queries)s::tsquery[]) AS t (name, query)
-            WHERE search @@ t.query LIMIT 1) END, 'unknown') AS name, count(*) AS n
-        FROM weighed GROUP BY 1 ORDER BY 2 DESC) AS named) AS by_domain,
+            count(quality) AS measured FROM admitted) AS c) AS counts,
+    (SELECT json_object_agg(named, n) FROM (
+        SELECT named, count(*) AS n FROM admitted GROUP BY named ORDER BY n DESC) AS domains) AS by_domain,
     (SELECT count(*) FROM candidates) AS seen
 """
 

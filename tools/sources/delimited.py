@@ -86,8 +86,9 @@ class CsvReader:
     def _read(self, engine: Engine, part: Part, path: Path) -> Reading:
         header = self._header(part)
         columns, notes = self._columns(part, header)
-        # The engine takes UTF-16 in one byte order for an empty file, and loses the other's places.
-        if self._as(part).encoding != "utf-16":
+        # The engine takes UTF-16 in one byte order for an empty file, and loses the other's places; Windows-1252 it has
+        # not learned.
+        if self._as(part).encoding not in ("utf-16", "windows-1252"):
             try:
                 output = self._by_engine(engine, part, len(header), columns, path)
                 return Reading(output=output, unreadable=[], notes=notes)

@@ -14,12 +14,12 @@ from core.dataset import DatasetRef
 from core.errors import EngineError, SourceError
 from core.spec.column import Column
 from core.spec.part import Part as SpecPart
-from core.spec.source import CsvSource, JsonLinesSource, ParquetSource, usable_names
+from core.spec.source import CsvSource, Encoding, JsonLinesSource, ParquetSource, usable_names
 from tools.engine.engine import Engine
 from tools.engine.files import is_folder, open_file
 from tools.engine.rowid import ROW
 from tools.sources.delimited import CsvReader
-from tools.sources.dialect import Encoding, delimiter_of, encoding_of
+from tools.sources.dialect import delimiter_of, encoding_of
 from tools.sources.json_lines import JsonLinesReader
 from tools.sources.parquet import ParquetReader
 from tools.sources.reader import FileReader, Part, Reading, Surroundings, Unreadable, find_files

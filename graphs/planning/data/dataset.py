@@ -5,6 +5,8 @@ from typing import Any, Literal
 
 from core.spec.check import Check
 
+# A rule as the document has it.
+Rule = dict[str, Any]
 Kind = Literal["number", "date", "timestamp", "boolean", "text", "none"]
 
 # A column is of the type that so many of its cells have; the others are for repair and quarantine to deal with.
@@ -19,9 +21,10 @@ LEAST = 0.05
 class Column:
     """A column. `type` is the spec's; `share` of the cells with a value are of it. `missing` is the share without one.
 
-    `formats` read dates that are written otherwise, where most are. `values` are those that a small set of values
-    comes down to, `checks` what else was learned from the cells that are as most are. `nearly` says of a text what too
-    few of its cells are to take it for that. `plain` are the rules that make its texts numbers, where most are.
+    `formats` read dates that are written otherwise, where most are; `turned` those with the month before the day, where
+    nothing shows which comes first. `values` are those that a small set of values comes down to, `checks` what else was
+    learned from the cells that are as most are. `nearly` says of a text what too few of its cells are to take it for
+    that. `plain` are the rules that make its texts numbers, where most are.
     """
 
     name: str
@@ -34,7 +37,8 @@ class Column:
     checks: tuple[Check, ...] = ()
     remark: str = ""
     nearly: str = ""
-    plain: tuple[dict[str, Any], ...] = ()
+    plain: tuple[Rule, ...] = ()
+    turned: tuple[str, ...] = ()
 
     @property
     def kind(self) -> Kind:
@@ -50,7 +54,8 @@ class Column:
 @dataclass(frozen=True)
 class Dataset:
     """A dataset of files. `source` is what a spec says of it beside its columns; `key` identifies its rows, if
-    something does. `remarks` are what was taken for granted when it was read."""
+    something does. `copies` are rows that are another one once more, as far as they were counted. `remarks` are what
+    was taken for granted when it was read."""
 
     name: str
     location: str
@@ -60,11 +65,12 @@ class Dataset:
     unreadable: int = 0
     key: str | None = None
     remarks: tuple[str, ...] = ()
+    copies: int = 0
 
     def identifies(self, column: str) -> bool:
         """Whether a column tells the dataset's rows apart, but for copies."""
         found = self.columns[column]
-        present = self.rows * (1 - found.missing)
+        present = (self.rows - self.copies) * (1 - found.missing)
         return self.rows > 0 and found.missing <= 1 - MOSTLY and found.distinct >= IDENTIFIES * present
 
 
@@ -72,7 +78,8 @@ class Dataset:
 class Link:
     """A column by which rows of one dataset are looked up in another, where the other column identifies them.
 
-    `share` of the `rows` with a value found theirs there; None where there is none.
+    `share` of the `rows` with a value found theirs there; None where there is none. They do so as `told`, once the
+    rules have made the columns alike.
     """
 
     left: str
@@ -82,6 +89,9 @@ class Link:
     declared: bool
     share: float | None
     rows: int
+    left_rules: tuple[Rule, ...] = ()
+    right_rules: tuple[Rule, ...] = ()
+    told: str = ""
 
     @property
     def names(self) -> tuple[str, str, str, str]:
@@ -94,7 +104,8 @@ class Link:
 
     @property
     def evidence(self) -> str:
-        found = "" if self.share is None else f"{self.share:.1%} of {self.rows:,} rows find theirs"
+        how = f" {self.told}" if self.told else ""
+        found = "" if self.share is None else f"{self.share:.1%} of {self.rows:,} rows find theirs{how}"
         if self.declared:
             return f"the source declares the foreign key{f'; {found}' if found else ''}"
         return found or "by name and type alone"

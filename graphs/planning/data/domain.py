@@ -28,7 +28,7 @@ def facts(survey: Survey, rates: Rates) -> list[Term]:
         for column in dataset.columns.values():
             found.append(("column", name, column.name))
             if column.formats:
-                found.append(("written", name, column.name, column.formats[0]))
+                found.append(("written", name, column.name, " or ".join(column.formats)))
             elif column.kind in ("date", "timestamp"):
                 found.append(("dated", name, column.name))
         for stage in Stage:

@@ -73,7 +73,8 @@ class Comparison(_Part):
 
 class Goal(_Part):
     """Measures over the rows of `base`, in groups: by columns, and by units of `time`. Without measures, the rows
-    themselves, with `columns` of other datasets beside their own."""
+    themselves, with `columns` of other datasets beside their own. `day_first` and `month_first` say how the dates of
+    columns are read that can be read both ways."""
 
     base: str
     measures: tuple[Measure, ...] = ()
@@ -83,6 +84,8 @@ class Goal(_Part):
     conditions: tuple[Condition, ...] = ()
     comparisons: tuple[Comparison, ...] = ()
     columns: tuple[ColumnOf, ...] = ()
+    day_first: tuple[ColumnOf, ...] = ()
+    month_first: tuple[ColumnOf, ...] = ()
 
     @property
     def needed(self) -> list[ColumnOf]:
@@ -107,6 +110,8 @@ class Goal(_Part):
             what
             + (f", by {', '.join(groups)}" if groups else "")
             + (f", where {' and '.join(map(str, self.kept))}" if self.kept else "")
+            + "".join(f", with the day first in {column}" for column in self.day_first)
+            + "".join(f", with the month first in {column}" for column in self.month_first)
         )
 
 
