@@ -19,8 +19,8 @@ class Record(BaseModel):
     second of work, `specialisation` as in delegation.performance.
 
     `worths` has one number for each attempt, the oldest first: 0 if it failed, its quality where that was measured,
-    else 1. `runs` has one for each of the tasks' runs that has ended and in which others worked too, the oldest first: 1 if
-    it was published or done, else 0.
+    else 1. `runs` has one for each of the tasks' runs that has ended and in which others worked too, the oldest first:
+    1 if it was published or done, else 0.
     """
 
     model_config = ConfigDict(frozen=True)
