@@ -67,7 +67,8 @@ def _of_check(dataset: str, check: str, told: Mapping[str, Any]) -> str:
     if told.get("looked_up_in"):
         return _of_join(dataset, told, such)
     share = told["rows"] / told["of"] if told["of"] else 0.0
-    words = f"{told['rows']:,} of {told['of']:,} rows of {dataset} ({share:.1%}) fail {check}"
+    verb = "are held back by the rule" if told.get("rule") else "fail"
+    words = f"{told['rows']:,} of {told['of']:,} rows of {dataset} ({share:.1%}) {verb} {check}"
     if told.get("keys_twice"):
         words += f": {told['keys_twice']:,} keys stand more than once, {told['copies']:,} of them copies of one row"
     else:
@@ -87,6 +88,8 @@ def _of_join(dataset: str, told: Mapping[str, Any], such: str) -> str:
         words += (
             f"; to {rows - told['rows']:,} of them belong rows of {other} that left it before, for faults of their own"
         )
+    if told.get("alike"):
+        words += f"; {told['alike']['share']:.1%} would find theirs {told['alike']['told']}"
     if "left" in told and told["left"] < rows:
         words += f"; after repair it was {told['left']:,}"
     return words + "."
@@ -139,6 +142,8 @@ def _of_cells(check: str, fact: Any) -> str:
             f"The rows that find nothing need theirs in {fact['looked_up_in']}: bring them; or keep rows without by"
             " `missing: keep`, if they may be so."
         )
+    if (fact.get("notations") or {}).get("unclear"):
+        return f"Whether the day or the month comes first in what fails {check}, no cell shows."
     if check.startswith("foreign_key"):
         return f"The rows that fail {check} refer to what is not there: bring it, or correct them."
     if fact.get("keys_twice"):

@@ -35,7 +35,7 @@ from tools.sources.reader import (
     located,
     unchanged,
 )
-from tools.sources.records import parser, records
+from tools.sources.records import UNDECODED, parser, records
 
 _SAMPLE = 1 << 20
 _BATCH = 20_000
@@ -96,7 +96,8 @@ class CsvReader:
                 # It stops at the first fault, and its own account of faults has neither their lines nor their text.
                 pass
         output, unreadable = self._by_line(engine, part, len(header), columns, path)
-        if unreadable and self._surroundings.spec and self._as(part).encoding == "utf-8" and (n := self._latin_1(part)):
+        undecoded = any(line.reason.startswith(UNDECODED) for line in unreadable)
+        if undecoded and self._surroundings.spec and self._as(part).encoding == "utf-8" and (n := self._latin_1(part)):
             raise WrittenOtherwise(
                 self._name,
                 f"{part.path} is Latin-1, not UTF-8: {n} of its lines are, and the others are ASCII.",

@@ -7,10 +7,10 @@ from typing import NamedTuple
 from graphs.planning.data.dataset import MOSTLY
 
 # The notations of which one has the day first, and the other the month.
-_TURNED = (("%d/%m/%Y", "%m/%d/%Y"), ("%d-%m-%Y", "%m-%d-%Y"), ("%d/%m/%y", "%m/%d/%y"))
+TURNED = (("%d/%m/%Y", "%m/%d/%Y"), ("%d-%m-%Y", "%m-%d-%Y"), ("%d/%m/%y", "%m/%d/%y"))
 _FORMS = (
     *("%Y-%m-%d", "%d.%m.%Y", "%Y/%m/%d", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%d.%m.%y"),
-    *(form for both in _TURNED for form in both),
+    *(form for both in TURNED for form in both),
 )
 # Where texts show the day first, and others the month, the fewer are taken for slips up to this share of the others.
 _SLIPS = 0.02
@@ -35,7 +35,7 @@ def written_dates(texts: Sequence[str]) -> Dated | None:
     reads = {form: {place for place, text in enumerate(texts) if _reads(text, form)} for form in _FORMS}
     unclear: dict[str, str] = {}
     remarks = []
-    for day_first, month_first in _TURNED:
+    for day_first, month_first in TURNED:
         days, months = reads[day_first] - reads[month_first], reads[month_first] - reads[day_first]
         fewer, more = sorted((day_first, month_first), key=lambda form: len(reads[form]))
         if days and months:

@@ -9,7 +9,7 @@ from tools.engine.engine import Engine
 from tools.engine.types import typed
 
 
-class _Way(NamedTuple):
+class Way(NamedTuple):
     """A way to compare a column with a key: rows with a value, the share of them that finds theirs; rules that make
     both so, and what is to be said of it."""
 
@@ -43,7 +43,7 @@ def links(
             yield Link(one.name, column, other.name, key, declared, way.share, way.rows, *way[2:])
 
 
-def _way(engine: Engine, column: Column, cell: Any, key: Column, key_cell: Any) -> _Way | None:
+def _way(engine: Engine, column: Column, cell: Any, key: Column, key_cell: Any) -> Way | None:
     """How the column's values find theirs: as they stand, or by rules that more of them do by; None if they cannot."""
     as_they_stand = _found(engine, *(one.cast("string").strip() for one in (cell, key_cell)))
     if column.plain or key.plain or column.formats or key.formats:
@@ -55,27 +55,34 @@ def _way(engine: Engine, column: Column, cell: Any, key: Column, key_cell: Any) 
         if not whole.share or not _distinct(engine, key_cell, lambda one: _whole(key, one)):
             return None
         mine, theirs = (() if of.type == "integer" else _as_numbers(of) for of in (column, key))
-        return _Way(whole.rows, whole.share, mine, theirs, "as whole numbers")
-    if column.type != "string" or as_they_stand.share == 1 == _found(engine, cell, key_cell).share:
+        return Way(whole.rows, whole.share, mine, theirs, "as whole numbers")
+    if column.type != "string":
         return as_they_stand
-    letters = _found(engine, *(_lower(one) for one in (cell, key_cell)))
+    return by_letters(engine, column.name, cell, key.name, key_cell) or as_they_stand
+
+
+def by_letters(engine: Engine, column: str, cell: Any, key: str, key_cell: Any) -> Way | None:
+    """How texts find theirs if letter case and padding are put aside; None where no more do, or two keys become one."""
     exact = _found(engine, cell, key_cell).share or 0.0
+    if exact == 1:
+        return None
+    letters = _found(engine, *(_lower(one) for one in (cell, key_cell)))
     if (letters.share or 0.0) <= exact or not _distinct(engine, key_cell, _lower):
-        return as_they_stand
+        return None
     forms = [_forms(engine, one) for one in (cell, key_cell)]
     to = max(("upper", "lower"), key=lambda form: (forms[1][form], forms[0][form]))
-    mine, theirs = (_respelled(of.name, to, form) for of, form in zip((column, key), forms, strict=True))
-    return _Way(letters.rows, letters.share, mine, theirs, f"by their letters, and {exact:.1%} as they are written")
+    mine, theirs = (_respelled(name, to, form) for name, form in zip((column, key), forms, strict=True))
+    return Way(letters.rows, letters.share, mine, theirs, f"by their letters, and {exact:.1%} as they are written")
 
 
-def _found(engine: Engine, column: Any, key: Any) -> _Way:
+def _found(engine: Engine, column: Any, key: Any) -> Way:
     """How many rows have a value, and the share of them whose value is among the keys."""
     counted = column.cast("string").name("value").as_table().filter(lambda t: t["value"] != "")
     marks = key.cast("string").name("value").as_table().distinct()
     row = engine.row(
         counted.aggregate(rows=counted.count(), there=counted["value"].isin(marks["value"]).sum().fill_null(0))
     )
-    return _Way(row["rows"], row["there"] / row["rows"] if row["rows"] else None)
+    return Way(row["rows"], row["there"] / row["rows"] if row["rows"] else None)
 
 
 def _distinct(engine: Engine, key: Any, made: Callable[[Any], Any]) -> bool:

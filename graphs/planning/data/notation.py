@@ -30,13 +30,14 @@ _CURRENCIES = {"$": r"\$|usd", "€": "€|eur", "£": "£|gbp", "CHF": "chf"}
 class Written(NamedTuple):
     """How numbers are written: in words, by the rules that make them plain, and the share of texts that it reads.
 
-    `negative` says that some are below zero as no repair reads them.
+    `negative` says that some are below zero as no repair reads them, `fractions` that some have a point.
     """
 
     told: str
     rules: tuple[dict[str, Any], ...]
     share: float
     negative: bool = False
+    fractions: bool = False
 
 
 def written_numbers(column: str, found: Sequence[str], *, whole: bool) -> Written | None:
@@ -78,7 +79,7 @@ def written_numbers(column: str, found: Sequence[str], *, whole: bool) -> Writte
     rules.append({"rule": "cast", "columns": {column: "decimal(18,2)" if cents else "float"}})
     comma = [name] if grouped or name == "decimal commas" else []
     told = " and ".join(f"with {one}" for one in (*([mark] if mark else []), *comma, *below))
-    return Written(told, tuple(rules), share, bool(below))
+    return Written(told, tuple(rules), share, bool(below), any(point in text for text in read[name]))
 
 
 def _without_currency(texts: Sequence[str]) -> tuple[str, list[str]]:
