@@ -320,7 +320,7 @@ def test_a_model_chooses_the_steps_and_proposes_only_what_the_facts_speak_for(
     assert [step.reasoner for step in found.steps] == ["model", "model"]
     assert (found.conclusion, found.evidence, found.steps[-1].quality) == ("It was renamed.", ("orders.renamed",), 0.5)
     assert "+    - {rule: rename, columns: {order_amount: amount}}" in found.diff
-    model.calls("final_result", **ending, changes=["rm -rf /"])
+    model.calls("analyze_schema", source="orders").calls("final_result", **ending, changes=["rm -rf /"])
     made_up = crewline.investigate(run_id)
     assert made_up.diff == ""
     assert "Nothing speaks for a change 'rm -rf /'" in made_up.unproposed
