@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import crewline
 from core import crashpoint, journal
 from core.errors import CrewlineError, EngineError, Interrupted, OutOfMemory
 from core.journal import Event, Listener
@@ -176,6 +177,13 @@ def test_a_file_that_vanishes_is_read_from_the_other_place_and_rows_say_which(
     history = read(database, report.run_id)
     assert history.plan is not None
     assert [part.path for part in history.plan.parts["sales"]] == [str(document.parent / "data" / "01.csv"), str(copy)]
+    page = Path(crewline.report(report.run_id, document.parent / "page.html").path).read_text()
+    for said in (
+        "replan.analysed <bdi>ingestion/sales/1</bdi>",
+        "read elsewhere",
+        f"ingestion/sales/1 reads {copy}, as",
+    ):
+        assert said in page
 
 
 def test_where_one_way_fails_too_the_next_is_tried(document: Path, database: Database, configuration: Settings) -> None:
