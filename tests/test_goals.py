@@ -247,6 +247,11 @@ def test_a_goal_of_many_things_that_can_each_be_read_in_several_ways_comes_to_an
     assert read("revenue by region, region and by region") == read("revenue by region")
 
 
+def test_where_no_key_leads_from_what_is_measured_to_what_groups_it_that_is_said() -> None:
+    with pytest.raises(GoalError, match="'quantity' is of orders, 'region' is of customers and regions, and no key"):
+        readings("total quantity by region", replace(SHOP, links=[]))
+
+
 def test_a_column_that_is_no_number_by_a_little_is_shown_so() -> None:
     orders = replace(ORDERS, columns=dict(ORDERS.columns))
     why = "text, as only 86.2% of its cells are of type float"

@@ -157,8 +157,8 @@ def _named_alike(datasets: Sequence[Description]) -> list[tuple[_Place, _Place]]
 
 
 def _called(datasets: Sequence[Description]) -> list[tuple[tuple[int, str], tuple[int, str]]]:
-    """Columns that are called like another dataset (`customer`, `customer_id`), each with what that may be told by: a
-    key without a name, or under a short one (`cust_no`)."""
+    """Columns that are called like another dataset, or like the beginning of its name alone (`customer`, `customer_id`,
+    `cust`), each with what that may be told by: a key without a name, or under a short one (`cust_no`)."""
     own, called = defaultdict(list), defaultdict(list)
     names = {tuple(_singular(words(dataset.name))) for dataset in datasets}
     for place, dataset in enumerate(datasets):
@@ -166,8 +166,9 @@ def _called(datasets: Sequence[Description]) -> list[tuple[tuple[int, str], tupl
         for column in dataset.columns:
             named = words(column.name)
             bare = tuple(_singular(named[:-1] if named[-1:] and named[-1] in _KEY else named))
-            if bare in names and bare != dataset_name:
-                called[_kin(column.type), bare].append((place, column.name))
+            meant = [bare] if bare in names else [name for name in names if bare and _shortens(bare, name)]
+            if len(meant) == 1 and meant[0] != dataset_name:
+                called[_kin(column.type), meant[0]].append((place, column.name))
             elif len(bare) < len(named) and _shortens(bare, dataset_name):
                 own[_kin(column.type), dataset_name].append((place, column.name))
     pairs = {(left, right) for of, found in called.items() for left in found for right in own.get(of, ())}
