@@ -13,6 +13,19 @@ _NEVER = {
     *("running", "rolling", "moving", "rank", "ranking", "trend", "forecast", "predict", "prediction", "correlation"),
     *("versus", "vs", "compared", "change", "weekday", "weekdays", "having", "percentile", "quantile", "variance"),
     *("top", "bottom", "most", "fewest", "never", "if", "unless", "when", "while", "than", "under", "above", "below"),
+    *(
+        "including",
+        "include",
+        "includes",
+        "contains",
+        "containing",
+        "starts",
+        "begins",
+        "starting",
+        "beginning",
+        "ends",
+    ),
+    *("ending", "like", "null", "empty", "missing", "blank", "also", "both", "either", "neither"),
     *("between", "since", "until", "before", "after", "during", "ago", "recent", "recently", "today", "yesterday"),
 }
 
