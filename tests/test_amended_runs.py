@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import crewline
 from core import crashpoint, journal
 from core.errors import CrewlineError, EngineError, Interrupted, OutOfMemory
 from core.journal import Event, Listener
@@ -176,6 +177,13 @@ def test_a_file_that_vanishes_is_read_from_the_other_place_and_rows_say_which(
     history = read(database, report.run_id)
     assert history.plan is not None
     assert [part.path for part in history.plan.parts["sales"]] == [str(document.parent / "data" / "01.csv"), str(copy)]
+    page = Path(crewline.report(report.run_id, document.parent / "page.html").path).read_text()
+    for said in (
+        "replan.analysed <bdi>ingestion/sales/1</bdi>",
+        "read elsewhere",
+        f"ingestion/sales/1 reads {copy}, as",
+    ):
+        assert said in page
 
 
 def test_where_one_way_fails_too_the_next_is_tried(document: Path, database: Database, configuration: Settings) -> None:
@@ -200,11 +208,23 @@ def test_where_one_way_fails_too_the_next_is_tried(document: Path, database: Dat
     assert [event.data["way"] for event in events] == ["read elsewhere", "read by names"]
 
 
-@pytest.mark.parametrize("point", ["step.commit.after gate/0", "flow.execute"])
+@pytest.mark.parametrize(
+    ("point", "moment"),
+    [
+        ("step.commit.after gate/0", ("round.started", "")),
+        ("flow.execute", ("round.started", "")),
+        ("step.commit.after replan/0", ("step.committed", "assignment")),
+    ],
+)
 def test_an_amendment_survives_a_crash(
-    document: Path, database: Database, configuration: Settings, monkeypatch: pytest.MonkeyPatch, point: str
+    document: Path,
+    database: Database,
+    configuration: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    point: str,
+    moment: tuple[str, str],
 ) -> None:
-    """After the gate decided on it, and after the flow took it up."""
+    """After the gate decided on it, after the flow took it up, and after it was found before the round."""
     second = document.parent / "data" / "02.csv"
     crashed = []
 
@@ -220,7 +240,7 @@ def test_an_amendment_survives_a_crash(
         write(second, 10, header="id,city,AMOUNT")
         started.append(None)
 
-    flow = DataPipelineFlow(document, database=database, listener=at("round.started", replaced))
+    flow = DataPipelineFlow(document, database=database, listener=at(moment[0], replaced, moment[1]))
     monkeypatch.setattr(crashpoint, "hook", hook)
     with pytest.raises(CrewlineError):
         flow.kickoff()

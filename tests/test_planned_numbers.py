@@ -104,6 +104,45 @@ def test_dates_of_which_nothing_shows_whether_day_or_month_comes_first_are_asked
     assert "with the month first in day of sales" in proposal.reading
 
 
+STATIONS = [(n, ("North", "South")[n % 2]) for n in range(1, 7)]
+RIDES = [(n, 1 + n % 6, 1 + n * n % 6, f"2025-03-{1 + n % 28:02}T10:00:00", n % 50) for n in range(1, 90)]
+
+
+def rides(folder: Path) -> Path:
+    """Rides begin and end at stations; each takes up to 49 minutes."""
+    rows = [(*one[:4], one[3].replace("10:00", f"10:{one[4]:02}")) for one in RIDES]
+    folders.write(folder / "data" / "rides.csv", "ride_id start_station end_station started_at ended_at", rows)
+    folders.write(folder / "data" / "stations.csv", "station district", STATIONS)
+    return folder / "data"
+
+
+def test_a_dataset_that_rows_look_up_in_two_ways_is_asked_about_unless_the_goal_names_one(
+    tmp_path: Path, configuration: Settings
+) -> None:
+    data = rides(tmp_path)
+    with pytest.raises(AmbiguousGoal) as caught:
+        crewline.plan("number of rides by district", data)
+    ways = [way.partition("looked up by ")[2] for way in caught.value.readings]
+    assert sorted(ways) == ["end_station of rides", "start_station of rides"]
+    crewline.plan("number of rides by district of the end station", data, out=tmp_path / "pipeline.yaml")
+    report = crewline.run(tmp_path / "pipeline.yaml")
+    ended = [dict(STATIONS)[end] for _, _, end, *_ in RIDES]
+    found = duckdb.sql(f"SELECT district, rides FROM '{report.target}/*.parquet'").fetchall()
+    assert dict(found) == {district: ended.count(district) for district in set(ended)}
+
+
+def test_a_duration_between_times_of_day_is_in_hours(tmp_path: Path, configuration: Settings) -> None:
+    proposal = crewline.plan("average duration of rides by start station", rides(tmp_path), out=tmp_path / "p.yaml")
+    assert "the hours from started_at of rides to ended_at of rides" in proposal.reading
+    report = crewline.run(tmp_path / "p.yaml")
+    found = dict(
+        duckdb.sql(f"SELECT start_station, mean_duration_ride_hours FROM '{report.target}/*.parquet'").fetchall()
+    )
+    for station, _ in STATIONS:
+        minutes = [one[4] for one in RIDES if one[1] == station]
+        assert found[station] == pytest.approx(sum(minutes) / len(minutes) / 60)
+
+
 @pytest.mark.parametrize(("written", "rules"), [("{:05}", ["trim", "cast"]), ("{}.0", ["cast"])])
 def test_keys_that_are_whole_numbers_in_another_notation_are_cast(
     tmp_path: Path, configuration: Settings, written: str, rules: list[str]

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from core.spec.check import Check
+from tools.discovery.words import stems
 
 # A rule as the document has it.
 Rule = dict[str, Any]
@@ -13,6 +14,8 @@ Kind = Literal["number", "date", "timestamp", "boolean", "text", "none"]
 MOSTLY = 0.9
 # A column identifies its rows if so many of its values are different; the repeats are taken for copies.
 IDENTIFIES = 0.95
+# The words of a name that say no more than that it is a key's.
+KEYS = {"id", "key", "code", "no", "nr", "number", "uuid"}
 # What is left of the belief in a link of which the data says little.
 LEAST = 0.05
 
@@ -98,6 +101,12 @@ class Link:
     @property
     def names(self) -> tuple[str, str, str, str]:
         return self.left, self.left_column, self.right, self.right_column
+
+    @property
+    def role(self) -> frozenset[str]:
+        """What the right rows are to the left ones, in the words of the column: `start` of `start_station`."""
+        known = {word for name in (self.left, self.right, self.right_column) for word in stems(name)}
+        return frozenset(stems(self.left_column)) - known - KEYS
 
     @property
     def chance(self) -> float:

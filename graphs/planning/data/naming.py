@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from rapidfuzz.distance import OSA
 
-from graphs.planning.data.dataset import Dataset, Survey
+from graphs.planning.data.dataset import KEYS, Dataset, Survey
 from graphs.planning.data.goal import ColumnOf
-from graphs.planning.data.wording import stem, stems
+from tools.discovery.words import stem, stems
 from tools.discovery.words import words as parts_of
 
 # Words that mean the same, as far as columns go.
@@ -23,7 +23,6 @@ _ALIKE = (
     {"staff", "employee"},
     {"member", "user"},
 )
-_KEYS = {"id", "key", "code", "no", "nr", "number", "uuid"}
 _LABELS = ("name", "title", "label")
 
 
@@ -42,6 +41,10 @@ class Vocabulary:
     def __init__(self, survey: Survey) -> None:
         self.survey = survey
         self._words = {word for name, found in survey.datasets.items() for word in _of(name, found)}
+        # A dataset's columns may be named by what it is to others: the city of the start station.
+        self._called = {name: set(stems(name)) for name in survey.datasets}
+        for link in survey.links:
+            self._called[link.right] |= link.role
         self._values: dict[str, list[tuple[ColumnOf, str]]] = {}
         for name, found in survey.datasets.items():
             for column in found.columns.values():
@@ -86,7 +89,7 @@ class Vocabulary:
             for column in found.columns.values():
                 if kinds and column.kind not in kinds:
                     continue
-                if score := _score(set(words), stems(column.name), set(stems(name))):
+                if score := _score(set(words), stems(column.name), self._called[name]):
                     yield Match(ColumnOf(dataset=name, column=column.name), *score)
 
     def values(self, text: str) -> list[tuple[ColumnOf, str]]:
@@ -124,7 +127,7 @@ def _score(asked: set[str], name: Sequence[str], dataset: set[str]) -> tuple[flo
         return None
     if asked == own or (own <= asked and asked - own <= dataset):
         return 1.0, ""
-    if asked == own - _KEYS:
+    if asked == own - KEYS:
         return 0.9, ""
     if (asked <= own or (asked <= own | dataset and asked & own)) and name[-1] in asked:
         return 0.8, ""

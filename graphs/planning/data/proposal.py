@@ -22,6 +22,7 @@ from graphs.planning.data.goal import Goal, Reading
 from graphs.planning.data.order import both_ways
 from graphs.planning.data.question import answered
 from graphs.planning.data.reading import readings
+from graphs.planning.data.roads import by_each_road, passable
 from graphs.planning.data.survey import survey
 from graphs.planning.data.tasks import asked
 from graphs.planning.plan import Plan, Risk
@@ -77,7 +78,8 @@ def propose(
     found = survey(sources, database)
     known = facts(found, measured(database))
     by, read = _read(goal, found)
-    planned = _solved([way for one in read for way in both_ways(one, found)], known, found)
+    ways = [way for one in read for road in by_each_road(one, goal, found) for way in both_ways(road, found)]
+    planned = _solved(ways, known, found)
     chosen = _chosen(goal, [one for one, _ in planned], reading, found)
     plan = planned[chosen][1]
     proposal = _proposal(goal, by, planned[chosen][0], plan, found, Path(folder).absolute(), database)
@@ -114,7 +116,7 @@ def _solved(read: Sequence[Reading], known: list[Any], found: Survey) -> list[tu
     failures: list[Unsolvable] = []
     for one in read:
         try:
-            planned.append((one, make_plan(find(NAME), asked(one.goal, found).tasks, known)))
+            planned.append((one, make_plan(find(NAME), asked(one.goal, found).tasks, passable(known, one.goal, found))))
         except Unsolvable as error:
             failures.append(error)
     if not planned:

@@ -12,10 +12,11 @@ from graphs.planning.data.reach import Reach
 _SYSTEM = (
     "You translate a goal into an aggregation over datasets. Name only datasets and columns that are listed, exactly "
     "as they are written. `base` is the dataset whose rows are measured; the others are looked up from it by the links "
-    "that are listed. A measure without `column` counts rows; `times` multiplies two columns, `until` takes the "
-    "days from one date to another. `conditions` keep rows by values of a column, `comparisons` by how a number or the "
-    "day of a date (ISO) stands to a value. `time` with `unit` groups by a column of dates. Without measures, the rows "
-    "themselves are the result."
+    "that are listed, of which `through` names columns where there are several. A measure without `column` counts "
+    "rows; `times` multiplies two columns, `until` takes the days from one date to another, or with `in_hours` the "
+    "hours from one time to another. `conditions` keep rows by values of a column, `comparisons` by how a number or "
+    "the day of a date (ISO) stands to a value. `time` with `unit` groups by a column of dates. Without measures, the "
+    "rows themselves are the result."
 )
 _VALUES = 8
 _VALUE = {"number": r"-?\d+(\.\d+)?", "date": r"\d{4}-\d\d-\d\d"}

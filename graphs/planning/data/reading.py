@@ -14,7 +14,8 @@ from graphs.planning.data.ranking import unranked
 from graphs.planning.data.restriction import restricted
 from graphs.planning.data.scope import NOT_NAMED, Scope
 from graphs.planning.data.sorting import sorted_out
-from graphs.planning.data.wording import Item, items, stems
+from graphs.planning.data.wording import Item, items
+from tools.discovery.words import stems
 
 # Readings no further than this from the nearest one are as good as it.
 _AS_GOOD = 0.05

@@ -18,13 +18,12 @@ from graphs.planning.data.learning import learned
 from graphs.planning.data.linking import links
 from graphs.planning.data.notation import written_numbers
 from graphs.planning.data.outliers import within_bounds
-from graphs.planning.data.wording import folded
 from tools.context import ToolContext
 from tools.discovery import Discovery, DiscoveryRequest, discover
 from tools.discovery.adapters.layout import place
 from tools.discovery.crawler import crawl
 from tools.discovery.dataset import Description
-from tools.discovery.words import words
+from tools.discovery.words import folded, words
 from tools.engine.engine import Engine
 from tools.engine.files import find, open_file
 from tools.engine.session import session

@@ -1,7 +1,6 @@
 """The words of a goal, sorted: what is measured, by what, of which rows. English, as the catalog's search is."""
 
 import re
-import unicodedata
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
@@ -140,26 +139,6 @@ def items(text: str, restrictions: Sequence[Restriction] = (), known: Collection
         else:
             either = either or plain in _EITHER
     return list(dict.fromkeys(_with_nouns(found)))
-
-
-def stem(word: str) -> str:
-    """The word without its plural, and its letters without their marks."""
-    word = folded(word)
-    if word.endswith("ies") and len(word) > 4:
-        return word[:-3] + "y"
-    if re.search(r"(ch|sh|x|ss)es$", word):
-        return word[:-2]
-    return word[:-1] if word.endswith("s") and not word.endswith(("ss", "us", "is")) and len(word) > 2 else word
-
-
-def folded(word: str) -> str:
-    """The word in lower case, without accents: `größe` is `grosse`, `café` is `cafe`."""
-    return "".join(mark for mark in unicodedata.normalize("NFKD", word.casefold()) if not unicodedata.combining(mark))
-
-
-def stems(name: str) -> tuple[str, ...]:
-    """The stems of an identifier's words."""
-    return tuple(stem(word) for word in words(name))
 
 
 def _tokens(text: str, restrictions: Sequence[Restriction]) -> list[_Token]:
