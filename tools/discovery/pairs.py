@@ -112,9 +112,9 @@ def _named_alike(datasets: Sequence[Description]) -> list[tuple[_Place, _Place]]
 
 
 def _called(datasets: Sequence[Description]) -> list[tuple[tuple[int, str], tuple[int, str]]]:
-    """Columns that are called like another dataset (`customer`, `customer_id`), or the beginning of its name alone
-    (`cust`), or like what it is to the row (`home_team`, `from_account_id`), each with what that may be told by: a key without a name, one that is called like
-    its dataset, or under a short name (`cust_no`)."""
+    """Columns that are called like another dataset (`customer`, `customer_id`), the beginning of its name alone
+    (`cust`), or what it is to the row (`home_team`, `from_account_id`), each with what that may be told by: a key
+    without a name, one that is called like its dataset, or under a short name (`cust_no`)."""
     own, called = defaultdict(list), defaultdict(list)
     names = {stems(dataset.name) for dataset in datasets}
     for place, dataset in enumerate(datasets):
