@@ -550,6 +550,23 @@ def test_a_file_whose_name_looks_like_a_pattern_is_found_by_it(tmp_path: Path) -
     assert [Path(part.path).name for part in find("a*.csv", str(tmp_path))] == ["a1.csv", "a[1].csv"]
 
 
+def test_a_glob_finds_what_stands_now_and_not_what_programs_keep_beside_it(tmp_path: Path) -> None:
+    """Replaced versions of a target, its evidence, and a lake's log would count rows twice; links may go in circles."""
+    for name in (".out.versions/1/x", ".out.versions/2/x", ".out.evidence/left", "_delta_log/c", "_p=1/x", "in/x"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / f"{name}.parquet").write_text("x")
+    (tmp_path / "out").symlink_to(".out.versions/2")
+    (tmp_path / "in" / "circle").symlink_to(tmp_path)
+
+    def found(pattern: str) -> list[str]:
+        return [os.path.relpath(part.path, tmp_path) for part in find(pattern, str(tmp_path))]
+
+    assert found("**/*.parquet") == ["_p=1/x.parquet", "in/x.parquet", "out/x.parquet"]
+    assert found("**") == found("**/*.parquet")
+    assert found("*/x.parquet") == found("**/*.parquet")
+    assert found(".out.versions/*/x.parquet") == [".out.versions/1/x.parquet", ".out.versions/2/x.parquet"]
+
+
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
 def test_files_behind_an_fsspec_protocol_are_read(engine: Engine, tmp_path: Path, kind: str) -> None:
     local = tmp_path / f"data.{kind}"
