@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict
 
-from core.errors import SourceError
+from core.errors import EngineError, SourceError
 from core.spec import PostgresSource
 from core.task import Outcome, Stage, Task
 from flows.replanning.changes import Analysis
@@ -89,7 +89,7 @@ class _Look:
         for part in self._candidates():
             try:
                 way = self._way(self._reader.adapted(part))
-            except (SourceError, OSError) as error:
+            except (SourceError, EngineError, OSError) as error:
                 self._closed.append(str(error))
             else:
                 if way:
@@ -107,14 +107,17 @@ class _Look:
             return None
         if now is None:
             self._closed.append(f"{self._part.path} is gone")
+        elif not now.size:
+            self._closed.append(f"{self._part.path} is empty")
         return now
 
     def _candidates(self) -> Iterator[Part]:
         """The part as it is now, and the same file in the other places that the spec names."""
-        if self._now:
-            yield self._now
         if isinstance(self._source, PostgresSource):
+            yield self._part
             return
+        if self._now and self._now.size:
+            yield self._now
         for place in (self._source.path, *self._source.also_at):
             try:
                 twin = self._twin(find(place, self._session.surroundings.base_dir))
@@ -125,7 +128,7 @@ class _Look:
                     yield twin
 
     def _way(self, part: Part) -> Way | None:
-        """The way to read this part, if it is one. Raises SourceError, OSError."""
+        """The way to read this part, if it is one. Raises SourceError, EngineError, OSError."""
         gone = self._gone(part)
         names, why = self._named(part, gone) if gone else ({}, "it has all columns")
         amendment = self._amendment(part, names)
