@@ -130,6 +130,10 @@ REVENUE = "sum of quantity of orders x unit_price of orders as revenue, from the
             f"{REVENUE}, where ordered_on of orders >= 2025-03-01 and ordered_on of orders < 2025-07-01",
         ),
         ("revenue since March 2025", f"{REVENUE}, where ordered_on of orders >= 2025-03-01"),
+        (
+            "revenue excluding cancelled since 2025-03-01",
+            f"{REVENUE}, where status of orders is not cancelled and ordered_on of orders >= 2025-03-01",
+        ),
         ("revenue before Q2 2025", f"{REVENUE}, where ordered_on of orders < 2025-04-01"),
         (
             "revenue last month by channel",
@@ -244,6 +248,11 @@ def test_a_time_has_the_days_from_its_first_to_its_last(first: date, days: int, 
         ("average number of orders by region", "Nothing can be planned for 'average number orders'"),
         ("customers without orders", "Nothing can be planned for 'without orders'"),
         ("orders over 100 by region", "Nothing can be planned for 'over 100'"),
+        ("revenue by region including cancelled", "Nothing can be planned for 'including'"),
+        ("orders where channel contains web", "Nothing can be planned for 'contains'"),
+        ("how many orders did customers place", "No dataset has, or can look up"),
+        ("revenue except in 2025", "Nothing can be planned for 'in 2025'"),
+        ("revenue excluding orders before 2025", "Nothing can be planned for 'before 2025'"),
         ("revenue since June", "Nothing can be planned for 'since June'"),
         ("revenue where status is placed or channel is web", "It is not clear which rows are meant by 'channel web'"),
     ],
@@ -260,6 +269,11 @@ def test_a_goal_of_many_things_that_can_each_be_read_in_several_ways_comes_to_an
     goal = "total " + ", ".join(f"price{n}" for n in range(30)) + " by place"
     assert all(len(reading.goal.measures) == 30 for reading in readings(goal, wide))
     assert read("revenue by region, region and by region") == read("revenue by region")
+
+
+def test_where_no_key_leads_from_what_is_measured_to_what_groups_it_that_is_said() -> None:
+    with pytest.raises(GoalError, match="'quantity' is of orders, 'region' is of customers and regions, and no key"):
+        readings("total quantity by region", replace(SHOP, links=[]))
 
 
 def test_a_column_that_is_no_number_by_a_little_is_shown_so() -> None:

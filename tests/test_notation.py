@@ -8,6 +8,7 @@ import pytest
 
 import crewline
 from core.settings import Settings
+from graphs.planning.data.dates import written_dates
 from graphs.planning.data.notation import written_numbers
 
 
@@ -68,3 +69,36 @@ def test_amounts_are_added_up_to_the_cent(tmp_path: Path, configuration: Setting
     proposal = crewline.plan("total amount and total weight", tmp_path / "data", out=tmp_path / "sales.yaml")
     columns = proposal.spec.sources["sales"].columns
     assert {name: columns[name].type for name in ("amount", "weight")} == {"amount": "decimal(18,2)", "weight": "float"}
+
+
+@pytest.mark.parametrize(
+    ("texts", "formats"),
+    [
+        (["01.02.2025 14:30", "28.02.2025 9:05:10"], ("%d.%m.%Y %H:%M", "%d.%m.%Y %H:%M:%S")),
+        (["2025-03-01T10:00:00+02:00", "2025-03-02T11:30:00+02:00"], ("%Y-%m-%dT%H:%M:%S+02:00",)),
+        # Two zones.
+        (["2025-03-01T10:00:00+02:00", "2025-03-02T11:30:00+01:00"], None),
+        (["2025-03-01", "28.02.2025"], ("%Y-%m-%d", "%d.%m.%Y")),
+        # As good with the month first as with the day.
+        (["31/01/2025", "01/31/2025"], None),
+        (["31/01/2025", "2025-02-01", "01/02/2025"], ("%d/%m/%Y", "%Y-%m-%d")),
+        (["1.2", "3.4"], None),
+    ],
+)
+def test_notations_of_dates_are_told_where_they_read_texts_in_one_way(
+    texts: list[str], formats: tuple[str, ...] | None
+) -> None:
+    dated = written_dates(texts)
+    assert (dated.formats if dated else None) == formats
+
+
+def test_times_with_a_zone_and_as_spreadsheets_write_them_are_told_by_the_hour(
+    tmp_path: Path, configuration: Settings
+) -> None:
+    lines = [f"{n},2025-03-0{1 + n % 9}T{n % 5:02}:30:00+02:00\n" for n in range(40)]
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "visits.csv").write_text("id,at\n" + "".join(lines))
+    crewline.plan("visits by hour since 2025-03-09", tmp_path / "data", out=tmp_path / "visits.yaml")
+    report = crewline.run(tmp_path / "visits.yaml")
+    found = duckdb.sql(f"SELECT * FROM '{report.target}/*.parquet' ORDER BY ALL").fetchall()
+    assert found == [("2025-03-09 00:00", 1), ("2025-03-09 01:00", 1), ("2025-03-09 02:00", 1), ("2025-03-09 03:00", 1)]

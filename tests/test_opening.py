@@ -337,3 +337,9 @@ def test_values_of_types_that_expressions_do_not_know_are_kept(tmp_path: Path) -
     report = crewline.check(tmp_path / "odd.parquet", [NotNull(check="not_null", column=name) for name in ODD])
     assert [verdict.check for verdict in report.failed] == ["not_null(nothing)"]
     assert {column.name: column.missing for column in crewline.profile(tmp_path / "odd.parquet").columns}["place"] == 0
+
+
+def test_what_hive_folders_say_of_text_files_is_told_to_be_left_out(engine: Engine, tmp_path: Path) -> None:
+    (tmp_path / "day=1").mkdir()
+    (tmp_path / "day=1" / "a.csv").write_text("id\n1\n")
+    assert "say of day is left out" in opened(engine, tmp_path, "*/a.csv").notes[0]

@@ -21,7 +21,7 @@ Encoding = Literal["utf-8", "latin-1", "windows-1252", "utf-16"]
 
 class _Declared(Part):
     """`on_schema_change` says what a run does when the source's columns are no longer what they were: `fail` where one
-    of `columns` is gone, or let a `consensus` of voters judge the change."""
+    of `columns` is gone when the run is planned, or let a `consensus` of voters judge the change."""
 
     columns: Annotated[dict[str, Column], Field(min_length=1), AfterValidator(usable_names)]
     on_schema_change: Literal["fail", "consensus"] = "fail"

@@ -112,9 +112,9 @@ def _named_alike(datasets: Sequence[Description]) -> list[tuple[_Place, _Place]]
 
 
 def _called(datasets: Sequence[Description]) -> list[tuple[tuple[int, str], tuple[int, str]]]:
-    """Columns that are called like another dataset (`customer`, `customer_id`), or like what it is to the row
-    (`home_team`, `from_account_id`), each with what that may be told by: a key without a name, one that is called like
-    its dataset, or under a short name (`cust_no`)."""
+    """Columns that are called like another dataset (`customer`, `customer_id`), the beginning of its name alone
+    (`cust`), or what it is to the row (`home_team`, `from_account_id`), each with what that may be told by: a key
+    without a name, one that is called like its dataset, or under a short name (`cust_no`)."""
     own, called = defaultdict(list), defaultdict(list)
     names = {stems(dataset.name) for dataset in datasets}
     for place, dataset in enumerate(datasets):
@@ -125,6 +125,9 @@ def _called(datasets: Sequence[Description]) -> list[tuple[tuple[int, str], tupl
             for name in (bare[start:] for start in range(len(bare))):
                 if name in names and name != dataset_name:
                     called[_kin(column.type), name].append((place, column.name))
+            begun = [name for name in names if len(bare) == 1 and _shortens(bare, name)]
+            if bare not in names and len(begun) == 1 and begun[0] != dataset_name:
+                called[_kin(column.type), begun[0]].append((place, column.name))
             if bare == dataset_name or (len(bare) < len(named) and _shortens(bare, dataset_name)):
                 own[_kin(column.type), dataset_name].append((place, column.name))
     return sorted({(left, right) for of, found in called.items() for left in found for right in own.get(of, ())})

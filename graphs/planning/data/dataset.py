@@ -25,9 +25,10 @@ class Column:
     """A column. `type` is the spec's; `share` of the cells with a value are of it. `missing` is the share without one.
 
     `formats` read dates that are written otherwise, where most are; `turned` those with the month before the day, where
-    nothing shows which comes first. `values` are those that a small set of values comes down to, `checks` what else was
-    learned from the cells that are as most are. `nearly` says of a text what too few of its cells are to take it for
-    that. `plain` are the rules that make its texts numbers, where most are.
+    nothing shows which comes first; `timed` says that they have the time of day too. `values` are those that a small
+    set of values comes down to, `checks` what else was learned from the cells that are as most are. `nearly` says of a
+    text what too few of its cells are to take it for that. `plain` are the rules that make its texts numbers, where
+    most are.
     """
 
     name: str
@@ -42,11 +43,12 @@ class Column:
     nearly: str = ""
     plain: tuple[Rule, ...] = ()
     turned: tuple[str, ...] = ()
+    timed: bool = False
 
     @property
     def kind(self) -> Kind:
         if self.formats:
-            return "date"
+            return "timestamp" if self.timed else "date"
         if self.plain or self.type in ("integer", "float") or self.type.startswith("decimal"):
             return "number"
         if self.type in ("date", "timestamp", "boolean"):
@@ -131,9 +133,8 @@ class Survey:
 
     def shown(self) -> str:
         """The datasets with their columns, for an error to say what there is."""
-        return "; ".join(
-            f"{name} ({', '.join(map(_shown, found.columns.values()))})" for name, found in self.datasets.items()
-        )
+        there = [f"{name} ({', '.join(map(_shown, found.columns.values()))})" for name, found in self.datasets.items()]
+        return "; ".join([*there, *(f"not read: {why.rstrip('.')}" for why in self.unread.values())])
 
 
 def _shown(column: Column) -> str:

@@ -1,5 +1,7 @@
 """written_dates: how the dates of a column are written, where most are written as no plain date is."""
 
+import re
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
@@ -12,6 +14,8 @@ _FORMS = (
     *("%Y-%m-%d", "%d.%m.%Y", "%Y/%m/%d", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%d.%m.%y"),
     *(form for both in TURNED for form in both),
 )
+# A day, what stands between, the time, the zone.
+_TIMED = re.compile(r"(.*\d)(T| |, )\d{1,2}:\d\d((?::\d\d)?)((?:Z|[+-]\d\d:?\d\d)?)")
 # Where texts show the day first, and others the month, the fewer are taken for slips up to this share of the others.
 _SLIPS = 0.02
 # A notation is one of a column's from this share of its texts on.
@@ -21,17 +25,33 @@ _SOME = 0.01
 class Dated(NamedTuple):
     """The notations of a column's dates, the most frequent first, and the share of texts that they read.
 
-    `turned` are the notations if the month comes first, where no text shows whether it does; else none.
+    `turned` are the notations if the month comes first, where no text shows whether it does; else none. `timed` says
+    that they have the time of day too.
     """
 
     formats: tuple[str, ...]
     share: float
     remark: str
     turned: tuple[str, ...] = ()
+    timed: bool = False
 
 
 def written_dates(texts: Sequence[str]) -> Dated | None:
-    """The notations that read most texts; None if none do, or it is told by none of several."""
+    """The notations that read most texts; None if none do, none of several can be told, or there are several zones."""
+    timed = [match for text in texts if (match := _TIMED.fullmatch(text))]
+    if len(timed) < MOSTLY * len(texts):
+        return _of_days(texts)
+    times = Counter(f"{match[2]}%H:%M{match[3] and ':%S'}{match[4]}" for match in timed)
+    days = _of_days([match[1] for match in timed])
+    if days is None or len({match[4] for match in timed}) > 1:
+        return None
+    formats, turned = (tuple(day + time for time in times for day in of) for of in (days.formats, days.turned))
+    share = days.share * len(timed) / len(texts)
+    told = f"{share:.1%} of its texts are times by {' or '.join(formats)}"
+    return Dated(formats, share, told, turned, timed=True) if share >= MOSTLY else None
+
+
+def _of_days(texts: Sequence[str]) -> Dated | None:
     reads = {form: {place for place, text in enumerate(texts) if _reads(text, form)} for form in _FORMS}
     unclear: dict[str, str] = {}
     remarks = []

@@ -77,7 +77,8 @@ class _Drafting:
         turned = found.turned and ColumnOf(dataset=dataset, column=column) in self._goal.month_first
         formats = list(found.turned if turned else found.formats)
         why = f"the dates of {column} are written as {' or '.join(formats)}: {found.remark}"
-        self._early(dataset, {"rule": "parse_dates", "columns": [column], "formats": formats}, why)
+        to = {"to": "timestamp"} if found.timed else {}
+        self._early(dataset, {"rule": "parse_dates", "columns": [column], "formats": formats, **to}, why)
         if found.share < 1:
             odd = f"{1 - found.share:.1%} of the texts of {column} in {dataset} are no dates by {' or '.join(formats)}"
             self._draft.remarks.append(f"{odd}: their rows are held back")

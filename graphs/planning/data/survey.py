@@ -190,5 +190,6 @@ def _written(engine: Engine, cells: Any, column: Column) -> Column:
             dates.formats,
             remark=dates.remark,
             turned=dates.turned,
+            timed=dates.timed,
         )
     return column

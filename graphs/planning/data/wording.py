@@ -66,7 +66,7 @@ _FILLERS = {
     ),
 }
 _EITHER = {"or", "nor"}
-_SEPARATORS = {"and", ",", ";", "&", "plus", "joined", "join", *_EITHER}
+_SEPARATORS = {"and", ",", ";", "&", "plus", "joined", "join", "do", "does", "did", *_EITHER}
 _BY_THE_WAY = {"first", "last", "oldest", "newest", "least"}
 # Two functions of one thing that are no measure of a measure.
 _ONE: dict[frozenset[Function], Function] = {
