@@ -53,6 +53,16 @@ def read(text: str) -> list[str]:
     return [str(reading.goal) for reading in readings(text, SHOP, today=date(2026, 1, 15))]
 
 
+def test_units_in_the_names_of_columns_need_not_be_said() -> None:
+    sales = dataset("sales", "id", "id quantity_kg:float price_eur:decimal(18,2)")
+    survey = Survey("/shop", {"sales": sales}, [])
+    told = [str(reading.goal) for text in ("average price", "revenue") for reading in readings(text, survey)]
+    assert told == [
+        "mean of price_eur of sales as mean_price_eur, from the rows of sales",
+        "sum of quantity_kg of sales x price_eur of sales as revenue, from the rows of sales",
+    ]
+
+
 def test_what_a_model_makes_up_is_no_goal() -> None:
     """A value that the column has not would keep no row; a name is not for the document's own text to break out of."""
     status = ColumnOf(dataset="orders", column="status")
