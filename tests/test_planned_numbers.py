@@ -10,7 +10,7 @@ import duckdb
 import pytest
 
 import crewline
-from core.errors import AmbiguousGoal
+from core.errors import AmbiguousGoal, GoalError
 from core.report import RunReport
 from core.settings import Settings
 from graphs.planning.data.proposal import Proposal
@@ -141,6 +141,24 @@ def test_a_duration_between_times_of_day_is_in_hours(tmp_path: Path, configurati
     for station, _ in STATIONS:
         minutes = [one[4] for one in RIDES if one[1] == station]
         assert found[station] == pytest.approx(sum(minutes) / len(minutes) / 60)
+
+
+def test_values_of_datasets_of_a_few_rows_are_known_and_what_rows_would_multiply_is_told(
+    tmp_path: Path, configuration: Settings
+) -> None:
+    """A store's budget stands beside each of its sales: adding it up says so."""
+    sales = [(n, "abc"[n % 3], n) for n in range(1, 40)]
+    folders.write(tmp_path / "data" / "sales.csv", "sale_id store amount", sales)
+    stores = [("a", "Rome", 10), ("b", "Oslo", 20), ("c", "Bergen", 40)]
+    folders.write(tmp_path / "data" / "stores.csv", "store city budget", stores)
+    proposal = crewline.plan("amount and budget where city is Oslo or Rome", tmp_path / "data", out=tmp_path / "p.yaml")
+    assert "budget of stores counts once for each row of sales" in " ".join(proposal.remarks)
+    report = crewline.run(tmp_path / "p.yaml")
+    found = duckdb.sql(f"SELECT amount, budget FROM '{report.target}/*.parquet'").fetchall()
+    kept = [(amount, store) for _, store, amount in sales if store != "c"]
+    assert found == [(sum(amount for amount, _ in kept), sum(10 if store == "a" else 20 for _, store in kept))]
+    with pytest.raises(GoalError, match="No row has 'Nowhere' as city of stores"):
+        crewline.plan("amount where city is Nowhere", tmp_path / "data")
 
 
 @pytest.mark.parametrize(("written", "rules"), [("{:05}", ["trim", "cast"]), ("{}.0", ["cast"])])
