@@ -162,3 +162,14 @@ def test_a_key_is_made_alike_only_where_no_two_become_one(tmp_path: Path, config
         tmp_path / "customers.csv", "customer_id region", [(f"k{n}", "x") for n in range(1, 9)] + [("K1", "y")]
     )
     assert not crewline.plan("total amount by region", tmp_path).spec.transformation
+
+
+def test_a_dataset_is_looked_up_though_the_rows_that_are_asked_for_stand_far_down_in_it(
+    tmp_path: Path, configuration: Settings
+) -> None:
+    """Discovery looks at the beginning of a file, and the plan at all of it."""
+    folders.write(tmp_path / "orders.csv", "order_id customer_id amount", [(n, 19_000 + n, n) for n in range(1, 40)])
+    customers = [(n, f"region {n % 3} of the customers") for n in range(1, 20_001)]
+    folders.write(tmp_path / "customers.csv", "customer_id region", customers)
+    proposal = crewline.plan("total amount by region", tmp_path)
+    assert "100.0% of 39 rows find theirs" in proposal.text
