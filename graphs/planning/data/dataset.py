@@ -28,7 +28,7 @@ class Column:
     nothing shows which comes first; `timed` says that they have the time of day too. `values` are those that a small
     set of values comes down to, `checks` what else was learned from the cells that are as most are. `nearly` says of a
     text what too few of its cells are to take it for that. `plain` are the rules that make its texts numbers, where
-    most are.
+    most are. `doubt` is what its numbers may mean otherwise.
     """
 
     name: str
@@ -44,6 +44,7 @@ class Column:
     plain: tuple[Rule, ...] = ()
     turned: tuple[str, ...] = ()
     timed: bool = False
+    doubt: str = ""
 
     @property
     def kind(self) -> Kind:

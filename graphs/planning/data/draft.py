@@ -141,6 +141,7 @@ class _Drafting:
             if self._measured(dataset, name) or (dataset, name) in compared
         ]
         columns = [self._survey.datasets[dataset].columns[name] for name in names]
+        self._draft.remarks += [f"of {one.name} in {dataset}, {one.doubt}" for one in columns if one.doubt]
         self._draft.remarks += [
             f"{1 - column.share:.1%} of the numbers of {column.name} in {dataset} are written otherwise than"
             " the others: these rows are held back"

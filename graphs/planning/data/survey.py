@@ -16,7 +16,7 @@ from graphs.planning.data.dates import written_dates
 from graphs.planning.data.key import key_of, repeated
 from graphs.planning.data.learning import learned
 from graphs.planning.data.linking import links
-from graphs.planning.data.notation import written_numbers
+from graphs.planning.data.notation import could_be_thousands, written_numbers
 from graphs.planning.data.outliers import within_bounds
 from tools.context import ToolContext
 from tools.discovery import Discovery, DiscoveryRequest, discover
@@ -89,7 +89,10 @@ def _dataset(engine: Engine, scratch: Path, name: str, described: Description) -
     columns = {column.name: learned(column, found.rows) for column in usable}
     columns |= within_bounds(engine, cells, columns)
     for column in columns.values():
-        if column.kind == "text" or (column.kind == "number" and column.share < 1):
+        texts = cells[column.name].type().is_string()
+        if column.kind == "text" or (
+            texts and column.kind == "number" and (column.share < 1 or column.type == "float")
+        ):
             columns[column.name] = _written(engine, cells, column)
     left_out = [column.name for column in found.columns if column not in usable]
     source, remarks = _source(opened, path)
@@ -174,12 +177,13 @@ def _written(engine: Engine, cells: Any, column: Column) -> Column:
         return column
     if numbers := written_numbers(column.name, texts, whole=len(texts) < _SAMPLE):
         remark = f"{numbers.told}: {numbers.share:.1%} of its texts are"
-        if column.kind == "number" and not (numbers.negative and numbers.share > column.share):
+        if column.kind == "number" and not (numbers.other and numbers.share > column.share):
             return column
         found = replace(column, type="string", values=(), checks=(), remark=remark, nearly="", plain=numbers.rules)
         return replace(found, share=numbers.share)
     if column.kind == "number":
-        return column
+        doubt = "all of its fractions have three digits: if these are thousands, it is a thousand times as much"
+        return replace(column, doubt=doubt if could_be_thousands(texts) else "")
     if dates := written_dates(texts):
         return Column(
             column.name,
