@@ -57,6 +57,10 @@ def test_copies_of_rows_count_once_however_many_there_are_and_contradictions_not
     sums, _, report = published(tmp_path, [*rows, *rows[20:34], *contradicted], [*CUSTOMERS, CUSTOMERS[0]])
     assert sums == totals([order for order in found if order[0] != 5])
     assert (report.records.merged, report.records.quarantined) == (15, 2)
+    # What was published beside the sources is none of them.
+    again = crewline.plan("total amount by region", tmp_path)
+    assert again.goal.base == "orders"
+    assert f"{tmp_path}/out/total_amount_by_region is what a pipeline published" in " ".join(again.remarks)
 
 
 def test_dates_amounts_names_and_keys_as_spreadsheets_write_them(tmp_path: Path, configuration: Settings) -> None:

@@ -27,6 +27,7 @@ from tools.discovery.words import folded, words
 from tools.engine.engine import Engine
 from tools.engine.files import find, open_file
 from tools.engine.session import session
+from tools.publication.target import is_target
 from tools.quality.profile import profile
 from tools.sources.dialect import delimiter_of, encoding_of
 from tools.sources.opening import Files, Opened, open_files
@@ -51,6 +52,11 @@ def survey(sources: str, database: Database, stop: Stop | None = None) -> Survey
     with session(stop=stop) as (engine, scratch):
         for ranked in sorted(found.datasets, key=lambda one: one.description.location):
             described = ranked.description
+            if target := _target(sources, described.location):
+                unread[described.location] = (
+                    f"{target} is what a pipeline published, and read only if it is named itself"
+                )
+                continue
             try:
                 name = _name(described.name, datasets)
                 datasets[name], cells[name] = _dataset(engine, scratch, name, described)
@@ -68,6 +74,15 @@ def _discovered(sources: str, database: Database) -> Discovery:
     context = ToolContext(agent="planner", roots=(root,), clearance=Classification.RESTRICTED)
     everything: dict[str, Any] = {"source_types": [], "domains": [], "quality_threshold": 0.0, "max_results": _MOST}
     return discover(DiscoveryRequest(query="*", **everything), context, database)
+
+
+def _target(sources: str, location: str) -> Path | None:
+    """The target below the sources that a dataset is in: what was published is no source of what it was made of."""
+    if "://" in sources:
+        return None
+    root = Path(sources).resolve()
+    above = [path for path in (Path(location), *Path(location).parents) if root in path.parents]
+    return next((path for path in above if is_target(path)), None)
 
 
 def _name(found: str, taken: Iterable[str]) -> str:
