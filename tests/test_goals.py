@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from core.errors import GoalError
 from graphs.planning.data.dataset import Column, Dataset, Link, Survey
+from graphs.planning.data.goal import ColumnOf, Condition, Goal, Measure
 from graphs.planning.data.learning import learned
+from graphs.planning.data.question import misfits
 from graphs.planning.data.reading import readings
 from graphs.planning.data.restriction import restricted
 from tools.quality.profile import ColumnProfile, Count
@@ -49,6 +51,29 @@ SHOP = Survey(
 
 def read(text: str) -> list[str]:
     return [str(reading.goal) for reading in readings(text, SHOP, today=date(2026, 1, 15))]
+
+
+def test_units_in_the_names_of_columns_need_not_be_said() -> None:
+    sales = dataset("sales", "id", "id quantity_kg:float price_eur:decimal(18,2)")
+    survey = Survey("/shop", {"sales": sales}, [])
+    told = [str(reading.goal) for text in ("average price", "revenue") for reading in readings(text, survey)]
+    assert told == [
+        "mean of price_eur of sales as mean_price_eur, from the rows of sales",
+        "sum of quantity_kg of sales x price_eur of sales as revenue, from the rows of sales",
+    ]
+
+
+def test_what_a_model_makes_up_is_no_goal() -> None:
+    """A value that the column has not would keep no row; a name is not for the document's own text to break out of."""
+    status = ColumnOf(dataset="orders", column="status")
+    measures = (Measure(name="orders", function="count"), Measure(name="n: [}\n# of all", function="count"))
+    conditions = (Condition(column=status, values=("placed",)), Condition(column=status, values=("Placed", "sent")))
+    assert list(misfits(Goal(base="orders", measures=measures[:1], conditions=conditions[:1]), SHOP)) == []
+    assert list(misfits(Goal(base="orders", measures=measures, conditions=conditions), SHOP)) == [
+        "'n: [}\\n# of all' is no name for a measure",
+        "status of orders has no value 'Placed'",
+        "status of orders has no value 'sent'",
+    ]
 
 
 REVENUE = "sum of quantity of orders x unit_price of orders as revenue, from the rows of orders"

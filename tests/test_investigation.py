@@ -262,6 +262,16 @@ def test_where_the_data_is_at_fault_no_change_is_proposed_and_it_says_so(databas
         crewline.investigate(found.run_id, apply=True)
 
 
+def test_a_column_of_which_nothing_tells_what_took_its_place_is_for_a_person(
+    database: Database, tmp_path: Path
+) -> None:
+    sent(tmp_path, lambda n: order(n).rpartition(",")[0], header="id,day,status")
+    found = looked_into(tmp_path, database)
+    assert (found.changes, found.diff) == ((), "")
+    assert "orders has no column amount; new there: nothing." in found.conclusion
+    assert found.unproposed.startswith("orders lacks amount, and nothing tells for certain what took the place")
+
+
 def test_what_is_missed_by_a_little_is_told_from_what_is_missed_by_far(database: Database, tmp_path: Path) -> None:
     """A gate that asks for a hair more than the data can give; one cell in forty is missing."""
     sent(tmp_path, lambda n: order(n).replace(",7", ",") if n == 7 else order(n))
@@ -310,7 +320,7 @@ def test_a_model_chooses_the_steps_and_proposes_only_what_the_facts_speak_for(
     assert [step.reasoner for step in found.steps] == ["model", "model"]
     assert (found.conclusion, found.evidence, found.steps[-1].quality) == ("It was renamed.", ("orders.renamed",), 0.5)
     assert "+    - {rule: rename, columns: {order_amount: amount}}" in found.diff
-    model.calls("final_result", **ending, changes=["rm -rf /"])
+    model.calls("analyze_schema", source="orders").calls("final_result", **ending, changes=["rm -rf /"])
     made_up = crewline.investigate(run_id)
     assert made_up.diff == ""
     assert "Nothing speaks for a change 'rm -rf /'" in made_up.unproposed

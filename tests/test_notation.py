@@ -30,6 +30,8 @@ from graphs.planning.data.notation import written_numbers
         # A thousand, or one and a bit.
         (["1,234", "5,678"], None),
         (["$1", "€2"], None),
+        (["10%", "2.5 %"], "with %"),
+        (["10%", "2 €"], None),
         (["A-1", "A-2"], None),
         (["n/a", "-"], None),
         # Codes.

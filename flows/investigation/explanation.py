@@ -20,9 +20,9 @@ def explained(case: Case, facts: Mapping[str, Any]) -> list[tuple[str, list[str]
         for violation in case.violations
         if violation.of_whole
     ]
-    if facts.get("replans"):
-        told = "; ".join(str(line).rstrip(".") for line in facts["replans"])
-        found.append((f"What failed was planned anew: {told}.", ["replans"]))
+    for name, what in (("replans", "What failed was planned anew"), ("replans.refused", "It was not planned anew")):
+        if facts.get(name):
+            found.append((f"{what}: {'; '.join(line.rstrip('.') for line in facts[name])}.", [name]))
     found += _of_gate(facts)
     return found
 
@@ -38,7 +38,7 @@ def _happened(case: Case, facts: Mapping[str, Any]) -> tuple[str, list[str]]:
     if case.detoured:
         course = ", then ".join(route for route, _ in case.history.passages())
         return f"The gate sent it to {course}.", ["gate.course"]
-    return f"It is {run.status}, and took no detour.", []
+    return f"It is {run.status}, and took no detour.", ["gate.course"]
 
 
 def _of_source(source: str, facts: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
@@ -111,6 +111,13 @@ def unproposed(case: Case, facts: Mapping[str, Any]) -> str:
     if not case.error and not case.failures and not case.detoured:
         return "There is nothing to explain, and nothing to change."
     told = [line for name, fact in facts.items() if (line := _of_cells(name.partition(".")[2], fact))]
+    for source in case.spec.sources:
+        renamed = facts.get(f"{source}.renamed") or {}
+        if gone := [column for column in facts.get(f"{source}.missing") or () if column not in renamed]:
+            told.append(
+                f"{source} lacks {', '.join(gone)}, and nothing tells for certain what took the place: bring it as it"
+                f" was, and go on with crewline resume {run.run_id}; or write in the spec what is so now."
+            )
     if any(violation.of_whole for violation in case.violations):
         told.append("What is missing from a dataset as a whole no row can make up for: bring it, or correct the check.")
     if any(failure.error in _OF_RULES for failure in case.failures.values()):

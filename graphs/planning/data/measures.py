@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence
 
 from graphs.planning.data.goal import ColumnOf, Function, Measure
-from graphs.planning.data.naming import Match, means
+from graphs.planning.data.naming import Match, bare, means
 from graphs.planning.data.scope import Scope
 from graphs.planning.data.wording import Item
 from tools.discovery.words import stems
@@ -101,12 +101,12 @@ class Measures:
     ) -> Iterator[tuple[Measure, float, str]]:
         """Revenue, where no column has it: what was sold times its price."""
         numbers = [c.name for c in self._survey.datasets[base].columns.values() if c.kind == "number"]
-        quantities = [name for name in numbers if means(stems(name)[-1:], "quantity")]
+        quantities = [name for name in numbers if means(bare(name)[-1:], "quantity")]
         for quantity in quantities[:2]:
             for dataset in self._survey.datasets.values():
                 hops = self._reach.hops(base, dataset.name)
                 for column in dataset.columns.values() if hops is not None else ():
-                    if column.kind == "number" and means(stems(column.name)[-1:], "price"):
+                    if column.kind == "number" and means(bare(column.name)[-1:], "price"):
                         price = Match(ColumnOf(dataset=dataset.name, column=column.name), 0.85)
                         measure = Measure(
                             name="_".join(words),

@@ -1,6 +1,6 @@
 """Which columns and datasets a goal's words name, and how well."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from rapidfuzz.distance import OSA
@@ -24,6 +24,8 @@ _ALIKE = (
     {"member", "user"},
 )
 _LABELS = ("name", "title", "label")
+# Words of a name that say in what its numbers are told, not what they are.
+_UNITS = {"eur", "euro", "usd", "dollar", "gbp", "pound", "chf", "pct", "percent", "km", "kg", "kwh"}
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ class Vocabulary:
             for column in found.columns.values():
                 if kinds and column.kind not in kinds:
                     continue
-                if score := _score(set(words), stems(column.name), self._called[name]):
+                if score := _score(set(words), bare(column.name, words), self._called[name]):
                     yield Match(ColumnOf(dataset=name, column=column.name), *score)
 
     def values(self, text: str) -> list[tuple[ColumnOf, str]]:
@@ -120,6 +122,12 @@ def means(words: Iterable[str], what: str) -> bool:
     return any(word in group for word in words)
 
 
+def bare(name: str, asked: Collection[str] = ()) -> tuple[str, ...]:
+    """The stems of a column's name, without units that are not asked for; the last one says what it is."""
+    found = stems(name)
+    return tuple(word for word in found if word not in _UNITS or word in asked) or found
+
+
 def _score(asked: set[str], name: Sequence[str], dataset: set[str]) -> tuple[float, str] | None:
     """How well words name a column, given the words of its name and of its dataset's. The last one says what it is."""
     own = set(name)
@@ -133,8 +141,8 @@ def _score(asked: set[str], name: Sequence[str], dataset: set[str]) -> tuple[flo
         return 0.8, ""
     if {_group(word) for word in asked} <= {_group(word) for word in own} and _group(name[-1]) in map(_group, asked):
         return 0.7, f"'{' '.join(sorted(asked))}' was taken for '{' '.join(name)}'"
-    bare = asked - dataset
-    if bare and bare != asked and (again := _score(bare, name, set())) and again[0] >= 0.7:
+    others = asked - dataset
+    if others and others != asked and (again := _score(others, name, set())) and again[0] >= 0.7:
         return again[0] - 0.02, again[1]
     if own <= asked:
         return 0.6, f"'{' '.join(sorted(asked - own))}' says nothing here"

@@ -24,7 +24,8 @@ _UNGROUPED = {
 }
 # How books write what is below zero.
 _NEGATIVES = {"negatives in parentheses": r"^\(([^()]+)\)$", "the minus behind": r"^([^-]+)-$"}
-_CURRENCIES = {"$": r"\$|usd", "€": "€|eur", "£": "£|gbp", "CHF": "chf"}
+# What stands beside numbers, and is the same for all: a currency, or the mark of hundredths.
+_MARKS = {"$": r"\$|usd", "€": "€|eur", "£": "£|gbp", "CHF": "chf", "%": "%"}
 
 
 class Written(NamedTuple):
@@ -53,7 +54,7 @@ def written_numbers(column: str, found: Sequence[str], *, whole: bool) -> Writte
     below = {told: form for told, form in _NEGATIVES.items() if any(re.search(form, text) for text in texts)}
     for form in below.values():
         texts = [re.sub(form, r"-\1", text) for text in texts]
-    mark, bare = _without_currency(texts)
+    mark, bare = _without_mark(texts)
     read = {name: [text for text in bare if body.fullmatch(text)] for name, body in _BODIES.items()}
     name = max(read, key=lambda one: len(read[one]))
     share = len(read[name]) / len(texts)
@@ -87,17 +88,17 @@ def written_numbers(column: str, found: Sequence[str], *, whole: bool) -> Writte
     )
 
 
-def _without_currency(texts: Sequence[str]) -> tuple[str, list[str]]:
-    """The one currency that texts name, and the texts without it; none where they name several."""
-    named = [mark for mark, form in _CURRENCIES.items() if any(re.search(form, text, re.I) for text in texts)]
+def _without_mark(texts: Sequence[str]) -> tuple[str, list[str]]:
+    """The one mark that texts have, and the texts without it; none where they have several."""
+    named = [mark for mark, form in _MARKS.items() if any(re.search(form, text, re.I) for text in texts)]
     if len(named) != 1:
         return "", list(texts)
     return named[0], [re.sub(_beside(named[0]), r"\1", text) for text in texts]
 
 
 def _beside(mark: str) -> str:
-    """A currency before or behind a number, with the sign that may stand before."""
-    return rf"(?i)^([+-]?)\s*(?:{_CURRENCIES[mark]})\s*|\s*(?:{_CURRENCIES[mark]})$"
+    """A mark before or behind a number, with the sign that may stand before."""
+    return rf"(?i)^([+-]?)\s*(?:{_MARKS[mark]})\s*|\s*(?:{_MARKS[mark]})$"
 
 
 def could_be_thousands(texts: Sequence[str]) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 from core.classification import Classification
 from core.errors import InputError, SourceError
+from core.settings import settings
 from core.spec.column import check_given
 from core.stop import Stop
 from core.store import Database
@@ -76,13 +77,16 @@ def _discovered(sources: str, database: Database) -> Discovery:
     return discover(DiscoveryRequest(query="*", **everything), context, database)
 
 
-def _target(sources: str, location: str) -> Path | None:
-    """The target below the sources that a dataset is in: what was published is no source of what it was made of."""
+def _made(sources: str, location: str) -> str:
+    """Why a dataset below the sources is none of them: a pipeline published it, or it is among the data of runs."""
     if "://" in sources:
-        return None
-    root = Path(sources).resolve()
-    above = [path for path in (Path(location), *Path(location).parents) if root in path.parents]
-    return next((path for path in above if is_target(path)), None)
+        return ""
+    root, home = Path(sources).resolve(), settings().home.resolve()
+    below = [path for path in (Path(location), *Path(location).parents) if root in path.parents]
+    if home in below:
+        return f"{home} has the data of runs"
+    target = next((path for path in below if is_target(path)), None)
+    return f"{target} is what a pipeline published, and read only if it is named itself" if target else ""
 
 
 def _name(found: str, taken: Iterable[str]) -> str:
