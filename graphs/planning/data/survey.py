@@ -53,10 +53,8 @@ def survey(sources: str, database: Database, stop: Stop | None = None) -> Survey
     with session(stop=stop) as (engine, scratch):
         for ranked in sorted(found.datasets, key=lambda one: one.description.location):
             described = ranked.description
-            if target := _target(sources, described.location):
-                unread[described.location] = (
-                    f"{target} is what a pipeline published, and read only if it is named itself"
-                )
+            if made := _made(sources, described.location):
+                unread[made] = made
                 continue
             try:
                 name = _name(described.name, datasets)
