@@ -552,7 +552,7 @@ def test_a_file_whose_name_looks_like_a_pattern_is_found_by_it(tmp_path: Path) -
 
 def test_a_glob_finds_what_stands_now_and_not_what_programs_keep_beside_it(tmp_path: Path) -> None:
     """Replaced versions of a target, its evidence, and a lake's log would count rows twice; links may go in circles."""
-    for name in (".out.versions/1/x", ".out.versions/2/x", ".out.evidence/left", "_delta_log/c", "_p=1/x", "in/x"):
+    for name in (".out.versions/1/x", ".out.versions/2/x", ".out.evidence/left", "_log/c", "_p=1/x", "in/x"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / f"{name}.parquet").write_text("x")
     (tmp_path / "out").symlink_to(".out.versions/2")

@@ -132,6 +132,18 @@ def test_a_delta_table_gets_a_version_with_each_commit(run: Run, tmp_path: Path)
     assert (table.version(), pa.table(table.to_pyarrow_table()).num_rows, second.records) == (1, 1, 1)
     with pytest.raises(TargetError, match="Crewline did not publish it"):
         run()
+    # The files of the first version are still in the folder.
+    assert run(source="out", output="again").records == 1
+    assert run(source="out/**/*.parquet", output="again").records == 1
+
+
+def test_a_delta_table_whose_files_do_not_say_all_of_it_is_refused(run: Run, tmp_path: Path) -> None:
+    run({"rule": "select", "columns": ["id"]}, output_format="delta")
+    asks = {"minReaderVersion": 3, "minWriterVersion": 7, "readerFeatures": ["deletionVectors"]}
+    log = {"protocol": {**asks, "writerFeatures": ["deletionVectors"]}}
+    (tmp_path / "out" / "_delta_log" / f"{1:020d}.json").write_text(json.dumps(log))
+    with pytest.raises(SourceError, match="it asks for deletionVectors"):
+        run(source="out", output="again")
 
 
 def test_a_type_that_delta_tables_do_not_have_is_told(run: Run, tmp_path: Path) -> None:

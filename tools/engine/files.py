@@ -15,6 +15,7 @@ import fsspec
 from pydantic import BaseModel, ConfigDict
 
 from core.errors import CrewlineError, SourceError
+from tools.engine.delta import current
 from tools.url import public
 
 
@@ -37,7 +38,8 @@ def find(pattern: str, base_dir: str) -> list[SourceFile]:
     """The files that a path or glob names, in the order of their names. Relative ones stand under `base_dir`.
 
     What begins with a dot is found only if the glob writes the dot, and `**` passes over folders that begin with an
-    underscore, unless they are Hive's: programs keep their own there, such as versions that have been replaced.
+    underscore, unless they are Hive's: programs keep their own there, such as versions that have been replaced. Of a
+    Delta table, the files of its current version are found.
 
     Raises SourceError for what is neither a file nor a folder, OSError where they are out of reach.
     """
@@ -45,7 +47,8 @@ def find(pattern: str, base_dir: str) -> list[SourceFile]:
     url = pattern if "://" in pattern or Path(pattern).is_absolute() else str(Path(glob.escape(base_dir)) / pattern)
     fs, path = _file_system(url)
     with _reached(url):
-        found = [path] if fs.exists(path) else sorted(_matches(fs, path)) if any(c in path for c in "*?[") else []
+        is_glob = any(c in path for c in "*?[")
+        found = [path] if fs.exists(path) else current(fs, sorted(_matches(fs, path))) if is_glob else []
         files = {name: info for name in found if (info := fs.info(name))["type"] != "directory"}
     for name, info in files.items():
         check_regular(name, info)
