@@ -57,6 +57,10 @@ def test_copies_of_rows_count_once_however_many_there_are_and_contradictions_not
     sums, _, report = published(tmp_path, [*rows, *rows[20:34], *contradicted], [*CUSTOMERS, CUSTOMERS[0]])
     assert sums == totals([order for order in found if order[0] != 5])
     assert (report.records.merged, report.records.quarantined) == (15, 2)
+    # What was published beside the sources is none of them.
+    again = crewline.plan("total amount by region", tmp_path)
+    assert again.goal.base == "orders"
+    assert f"{tmp_path}/out/total_amount_by_region is what a pipeline published" in " ".join(again.remarks)
 
 
 def test_dates_amounts_names_and_keys_as_spreadsheets_write_them(tmp_path: Path, configuration: Settings) -> None:
@@ -180,3 +184,14 @@ def test_a_key_is_made_alike_only_where_no_two_become_one(tmp_path: Path, config
         tmp_path / "customers.csv", "customer_id region", [(f"k{n}", "x") for n in range(1, 9)] + [("K1", "y")]
     )
     assert not crewline.plan("total amount by region", tmp_path).spec.transformation
+
+
+def test_a_dataset_is_looked_up_though_the_rows_that_are_asked_for_stand_far_down_in_it(
+    tmp_path: Path, configuration: Settings
+) -> None:
+    """Discovery looks at the beginning of a file, and the plan at all of it."""
+    folders.write(tmp_path / "orders.csv", "order_id customer_id amount", [(n, 19_000 + n, n) for n in range(1, 40)])
+    customers = [(n, f"region {n % 3} of the customers") for n in range(1, 20_001)]
+    folders.write(tmp_path / "customers.csv", "customer_id region", customers)
+    proposal = crewline.plan("total amount by region", tmp_path)
+    assert "100.0% of 39 rows find theirs" in proposal.text
