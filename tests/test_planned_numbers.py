@@ -128,6 +128,10 @@ def test_a_dataset_that_rows_look_up_in_two_ways_is_asked_about_unless_the_goal_
         crewline.plan("number of rides by district", data)
     ways = [way.partition("looked up by ")[2] for way in caught.value.readings]
     assert sorted(ways) == ["end_station of rides", "start_station of rides"]
+    with pytest.raises(GoalError, match="looks up stations by end_station and by start_station at once"):
+        crewline.plan("number of rides by start district and end district", data)
+    mixed = crewline.plan("number of rides by start station and end district", data)
+    assert mixed.reading.endswith("by start_station of rides, district of stations, looked up by end_station of rides")
     crewline.plan("number of rides by district of the end station", data, out=tmp_path / "pipeline.yaml")
     report = crewline.run(tmp_path / "pipeline.yaml")
     ended = [dict(STATIONS)[end] for _, _, end, *_ in RIDES]

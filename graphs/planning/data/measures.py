@@ -20,9 +20,11 @@ _LEVELS = {
 _DURATIONS = {"duration", "length", "stay", "time", "day", "period", "term"}
 _BEGINS = {"start", "begin", "from", "loaned", "borrowed", "issued", "opened", "admitted", "created", "placed"}
 _BEGINS |= {"ordered", "checkin", "arrival", "arrived", "pickup", "checked", "taken", "lent", "departure", "out"}
-_BEGINS |= {"loan", "rented", "started", "began", "entered"}
+_BEGINS |= {"loan", "rented", "started", "began", "entered", "departed"}
 _ENDS = {"end", "to", "until", "returned", "closed", "discharged", "completed", "delivered", "checkout", "dropoff"}
 _ENDS |= {"return", "ended", "stopped", "exited", "finished", "settled", "paid", "back", "left"}
+# A guest arrives and departs; a flight departs and arrives.
+_ENDS |= {"arrival", "arrived", "departure", "departed"}
 
 
 class Measures:

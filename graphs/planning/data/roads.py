@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 
+from core.errors import GoalError
 from graphs.planning.data.dataset import Link, Survey
 from graphs.planning.data.goal import ColumnOf, Goal, Reading
 from graphs.planning.data.reach import HOPS
@@ -18,8 +19,9 @@ def by_each_road(reading: Reading, text: str, survey: Survey) -> Iterator[Readin
     where they end.
 
     Of several ways those are taken that the text names; else the one that is called for nothing but the dataset.
+    Raises GoalError for a text that names several at once.
     """
-    forks = [_named(found, text, reading.goal) for found in _forks(reading.goal, survey).values()]
+    forks = [_named(found, text, reading.goal, survey) for found in _forks(reading.goal, survey).values()]
     for chosen in itertools.product(*forks):
         if _agree(chosen):
             columns = (ColumnOf(dataset=link.left, column=link.left_column) for road in chosen for link in road)
@@ -60,13 +62,23 @@ def _roads(base: str, dataset: str, survey: Survey) -> list[Road]:
     return []
 
 
-def _named(roads: Sequence[Road], text: str, goal: Goal) -> Sequence[Road]:
+def _named(roads: Sequence[Road], text: str, goal: Goal, survey: Survey) -> Sequence[Road]:
     if given := [road for road in roads if goal.through and _goes(goal, road)]:
         return given
-    said = set(stems(text))
+    # Words that name a column of the rows' own say nothing of what is looked up.
+    own = {word for column in goal.needed if column.dataset == goal.base for word in stems(column.column)}
+    said = set(stems(text)) - own
     told = [len(said & _words(road)) for road in roads]
     if max(told):
-        return [road for road, words in zip(roads, told, strict=True) if words == max(told)]
+        named = [road for road, words in zip(roads, told, strict=True) if words == max(told)]
+        if len({frozenset(said & _words(road)) for road in named}) > 1:
+            ways = " and by ".join(sorted(road[0].left_column for road in named))
+            raise GoalError(
+                f"The goal '{text}' looks up {named[0][-1].right} by {ways} at once.",
+                there=survey.shown(),
+                remedy="A pipeline looks them up one way: plan one for each.",
+            )
+        return named
     plain = [road for road in roads if len(road) == 1 and not road[0].role]
     return [max(plain, key=lambda road: road[0].chance)] if plain else roads
 

@@ -56,6 +56,8 @@ class Scope:
     def unsaid(self, words: Sequence[str], *names: str) -> str:
         """A remark on the words that are in none of the names; empty if all are."""
         known = {part for name in names for part in self.names.understood([name])[0]}
+        # What another dataset is to the rows says by which column it is looked up.
+        known |= {word for link in self.survey.links for word in link.role}
         left = [word for word in dict.fromkeys(words) if word not in known]
         return f"'{' '.join(left)}' says nothing here" if left else ""
 
