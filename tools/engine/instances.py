@@ -13,10 +13,11 @@ import duckdb
 from tools.engine.limits import Limits
 
 # So many wait for a session at most; each takes some megabytes.
-_MOST = 4
+_MOST = 8
 
-# With their process: one that was forked has its parent's list, and none of the threads behind it.
-_waiting: list[tuple[int, duckdb.DuckDBPyConnection]] = []
+# With their process, as one that was forked has its parent's list and none of the threads behind it, and their limits:
+# to change these, DuckDB gives all memory that is free back to the system, and takes as long as it takes to start.
+_waiting: list[tuple[int, Limits, duckdb.DuckDBPyConnection]] = []
 
 # At its end Python would tear down the module before them.
 atexit.register(_waiting.clear)
@@ -29,16 +30,11 @@ class Instance:
     """
 
     def __init__(self, limits: Limits, spill: Path) -> None:
+        self._limits = limits
         self._spill = spill
-        settings = {
-            "threads": limits.threads,
-            "memory_limit": f"{limits.memory_mb}MB",
-            "temp_directory": str(spill),
-            "enable_external_file_cache": True,
-        }
-        self._database = _next()
+        self._database = _next(limits)
         self.connection = self._database.cursor()
-        for name, value in settings.items():
+        for name, value in {"temp_directory": str(spill), "enable_external_file_cache": True}.items():
             self.connection.execute(f"SET {name} = $value", {"value": value})
 
     def close(self) -> None:
@@ -51,16 +47,28 @@ class Instance:
             # It met with disaster, and does nothing more.
             clean = False
         self.connection.close()
-        if clean and len(_waiting) < _MOST:
-            _waiting.append((os.getpid(), self._database))
-        else:
-            self._database.close()
+        if clean:
+            _waiting.append((os.getpid(), self._limits, self._database))
+            del _waiting[:-_MOST]
 
 
-def _next() -> duckdb.DuckDBPyConnection:
-    while _waiting:
-        process, database = _waiting.pop()
-        if process == os.getpid():
+def _next(limits: Limits) -> duckdb.DuckDBPyConnection:
+    for waiting in reversed(_waiting):
+        process, of, database = waiting
+        if process == os.getpid() and of == limits:
+            try:
+                _waiting.remove(waiting)
+            except ValueError:
+                # Another thread was quicker.
+                continue
             return database
-    # Files must come out the same in every run, and nothing may be fetched behind the user's back.
-    return duckdb.connect(config={"preserve_insertion_order": True, "autoinstall_known_extensions": False})
+    return duckdb.connect(
+        config={
+            "threads": limits.threads,
+            "memory_limit": f"{limits.memory_mb}MB",
+            # Files must come out the same in every run.
+            "preserve_insertion_order": True,
+            # Nothing may be fetched behind the user's back.
+            "autoinstall_known_extensions": False,
+        }
+    )
