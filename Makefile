@@ -32,7 +32,7 @@ test-spark: .venv-spark/installed  ## run what must hold of both engines, with P
 	.venv-spark/bin/pytest tests/spark
 
 chaos: install  ## kill runs at every crash point and at 300 random moments, a graph at 50; 10,000 made-up calls of the tools
-	CREWLINE_CHAOS=1 $(BIN)/pytest --numprocesses 2 tests/test_kill.py tests/test_graph_kill.py tests/test_fuzz.py
+	CREWLINE_CHAOS=1 $(BIN)/pytest --numprocesses 2 tests/test_kill.py tests/test_graph_kill.py tests/test_fuzz.py tests/test_amended_runs.py
 
 bench: install  ## measure against hand-written queries and other tools; takes long, and wants a quiet machine
 	$(BIN)/python -m benchmarks.cleaning

@@ -249,7 +249,8 @@ def _work(kickoff: Callable[..., RunReport | GraphReport], as_json: bool) -> Non
         words = {Interrupted: error.what, AwaitingApproval: str(error)}.get(type(error), f"Error: {error}")
         typer.echo(words, err=True)
         if resumable:
-            typer.echo(f"Nothing is lost. Go on with: crewline resume {shown.run_id}", err=True)
+            once = " Once that is put right, go" if isinstance(error, InputError) else " Go"
+            typer.echo(f"Nothing is lost.{once} on with: crewline resume {shown.run_id}", err=True)
         if isinstance(error, InputError) and shown.run_id is not None:
             typer.echo(f"Why, and what to change: crewline investigate {shown.run_id}", err=True)
         raise typer.Exit(_exit_code(error, resumable)) from None

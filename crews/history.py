@@ -11,15 +11,16 @@ from delegation.performance import WINDOW, Performance, performances
 
 
 class Record(BaseModel):
-    """An agent over its last `WINDOW` tasks that ended, done or failed; None and empty where nothing was measured.
+    """An agent over its last `WINDOW` attempts at tasks that ended, done or failed; None and empty where nothing was
+    measured. An attempt that failed counts, even if the next one, or another agent's, was done.
 
     `success_rate` is the share of them that were done; `quality` the mean of what those are worth that measured it
     themselves. What a task finds wrong with data is not held against who finds it. `throughput_rps` is in rows per
     second of work, `specialisation` as in delegation.performance.
 
-    `worths` has one number for each task, the oldest first: 0 if it failed, its quality where that was measured, else
-    1. `runs` has one for each of the tasks' runs that has ended and in which others worked too, the oldest first: 1 if
-    it was published or done, else 0.
+    `worths` has one number for each attempt, the oldest first: 0 if it failed, its quality where that was measured,
+    else 1. `runs` has one for each of the tasks' runs that has ended and in which others worked too, the oldest first:
+    1 if it was published or done, else 0.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -75,15 +76,16 @@ def _worth(task: dict[str, Any]) -> float:
     return 1.0 if task["quality"] is None else float(task["quality"])
 
 
-# The last tasks of each agent that ended, the oldest first. Done and failed ones are found by an index each.
+# The last attempts of each agent that ended, the oldest first. Done and failed ones are found by an index each: what
+# failed by the journal, as the ledger keeps the last attempt at a step alone.
 _ENDED = """
 SELECT a.agent, run_id, status, quality FROM unnest(%(agents)s::text[]) AS a (agent), LATERAL (
     SELECT * FROM (
         (SELECT run_id, step_key, status, finished_at, (outcome ->> 'quality')::float8 AS quality FROM steps
          WHERE status = 'done' AND outcome ->> 'agent' = a.agent ORDER BY finished_at DESC LIMIT %(window)s)
         UNION ALL
-        (SELECT run_id, step_key, status, finished_at, NULL FROM steps
-         WHERE status = 'failed' AND outcome ->> 'agent' = a.agent ORDER BY finished_at DESC LIMIT %(window)s)
+        (SELECT run_id, step AS step_key, 'failed' AS status, at AS finished_at, NULL FROM journal
+         WHERE kind = 'step.failed' AND actor = a.agent AND run_id IS NOT NULL ORDER BY seq DESC LIMIT %(window)s)
     ) AS ended ORDER BY finished_at DESC, run_id, step_key LIMIT %(window)s
 ) AS last ORDER BY a.agent, finished_at, run_id DESC, step_key DESC
 """

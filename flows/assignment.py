@@ -8,7 +8,7 @@ from core.task import Task
 from crews import Team
 from delegation import Assigner, Assignment, Decision, Workload, approvals
 from delegation import record as record_decisions
-from flows.formation import formed
+from flows.formation import formed, told
 from flows.session import Session
 from flows.teams import COORDINATOR, assigner_for
 from flows.terms import classification_of
@@ -25,6 +25,27 @@ class Staffing(NamedTuple):
 
     team: Team
     assignments: list[Assignment]
+
+
+def staffed(
+    session: Session,
+    workload: Workload,
+    tasks: Sequence[Task],
+    *,
+    assigner: Assigner | None = None,
+    approved_by: str | None = None,
+) -> dict[str, str]:
+    """Who does each task, by its place: as it is on record, or as it is decided and recorded now. See `assigned`."""
+    ledger = session.ledger
+    recorded = ledger.recorded("assignment")
+    if recorded is None:
+        step = ledger.begin("assignment", actor="flow")
+        team, assignments = assigned(session, workload, tasks, assigner=assigner, approved_by=approved_by)
+        ledger.tell("team.formed", step="assignment", **told(team))
+        recorded = {assignment.task: assignment.agent for assignment in assignments}
+        reasons = [assignment.model_dump() for assignment in assignments]
+        ledger.commit(step, recorded, actor="flow", told={"assignments": reasons})
+    return recorded
 
 
 def assigned(

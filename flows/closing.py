@@ -113,7 +113,7 @@ def outputs(tasks: list[Task], outcomes: dict[str, Outcome]) -> list[DatasetRef]
 def histories(plan: Plan, tasks: list[Task], outcomes: dict[str, Outcome], *, result: str | None) -> dict[str, History]:
     """What is on file about each dataset. `result` is the one that is published, None if nothing is: only then is it
     known which rows of the others were looked up in the end."""
-    found = {dataset: History(parts=parts, ingested=[]) for dataset, parts in plan.parts.items()}
+    found = {dataset: History(parts=[], ingested=[]) for dataset in plan.parts}
     looked_up: dict[str, list[DatasetRef]] = {}
     for task in tasks:
         outcome = outcomes.get(task.key)
@@ -121,6 +121,7 @@ def histories(plan: Plan, tasks: list[Task], outcomes: dict[str, Outcome], *, re
             continue
         history = found[task.dataset]
         if task.stage == Stage.INGESTION and outcome.output:
+            history.parts += plan.parts_of(task)
             history.ingested.append(outcome.output)
         if outcome.left:
             history.left.append((task.stage, outcome.left))

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 
-from core.task import Outcome, Task, Violation
+from core.report import Quality
+from core.task import Dimension, Outcome, Task, Violation
 from flows.approval import answer, shown
-from flows.gate import Route, Verdict, judge, measure, missed_thresholds, settle
+from flows.gate import Route, Verdict, judge, settle
 from flows.planning import planned
 from flows.replanning.application import tell
 from flows.replanning.changes import Changes
@@ -28,7 +29,7 @@ def passed(
         gate = session.spec.gate
         verdict = judge(gate, tasks, outcomes)
         recovery, kinds = state.error_recovery, failures(outcomes)
-        changes = _replanned(session, state, tasks, outcomes) if kinds else None
+        changes = _replanned(session, state, tasks, outcomes, verdict) if kinds else None
         route, reason = settle(
             gate,
             verdict,
@@ -61,10 +62,12 @@ def passed(
     return Verdict.model_validate(recorded["verdict"]), Route(recorded["route"])
 
 
-def _replanned(session: Session, state: PipelineState, tasks: list[Task], outcomes: dict[str, Outcome]) -> Changes:
+def _replanned(
+    session: Session, state: PipelineState, tasks: list[Task], outcomes: dict[str, Outcome], verdict: Verdict
+) -> Changes:
     failed = [analysed(task, one) for task in tasks if (one := outcomes.get(task.key)) and one.failure]
-    wanted = wanting(session, state, tasks, outcomes)
-    return replan(session, planned(session), state, tasks, outcomes, failed, repairable=wanted)
+    repairable = short_of(session, state, verdict)
+    return replan(session, planned(session), state, tasks, outcomes, failed, repairable=repairable)
 
 
 def _tell(session: Session, changes: Changes, route: Route) -> None:
@@ -90,21 +93,40 @@ def failures(outcomes: dict[str, Outcome]) -> set[str]:
     return {outcome.failure.kind for outcome in outcomes.values() if outcome.failure}
 
 
-def wanting(session: Session, state: PipelineState, tasks: list[Task], outcomes: dict[str, Outcome]) -> set[str]:
-    """The datasets that fall short of what the gate asks, and that repair was not tried on, while it may be."""
+def last_verdict(session: Session, checkpoint: Checkpoint) -> Verdict | None:
+    """What the gate saw at the last passage, if there was one."""
+    recorded = session.ledger.recorded(f"gate/{checkpoint.passes - 1}")
+    return Verdict.model_validate(recorded["verdict"]) if recorded else None
+
+
+def short_of(session: Session, state: PipelineState, verdict: Verdict | None) -> dict[str, list[str]]:
+    """The datasets of a verdict that fall short of what the gate asks, and in what, and that repair can be tried on."""
     gate = session.spec.gate
-    if state.error_recovery.enhancements >= gate.enhancements:
-        return set()
-    violations = [one for outcome in outcomes.values() for one in outcome.violations]
-    short = {name for name, found in measure(tasks, outcomes).items() if missed_thresholds(gate, name, found)}
-    return short & _unrepaired(session, violations, state.checkpoint_data)
+    if verdict is None or state.error_recovery.enhancements >= gate.enhancements:
+        return {}
+    open_ = _unrepaired(session, verdict.violations, state.checkpoint_data)
+    missed = {
+        name: [
+            f"{dimension} >= {share:g}"
+            for dimension, share in gate.thresholds.items()
+            if _below(found, dimension, share)
+        ]
+        for name, found in verdict.datasets.items()
+        if name in open_
+    }
+    return {name: dimensions for name, dimensions in missed.items() if dimensions}
+
+
+def _below(quality: Quality, dimension: Dimension, share: float) -> bool:
+    score = getattr(quality, dimension)
+    return score is not None and score < share
 
 
 def repairable(session: Session, checkpoint: Checkpoint) -> list[str]:
     """The datasets that the last passage found worth repairing, and that repair was not tried on yet."""
-    recorded = session.ledger.recorded(f"gate/{checkpoint.passes - 1}")
-    assert recorded is not None, "the gate was passed, so its decision is on record"
-    return sorted(_unrepaired(session, Verdict.model_validate(recorded["verdict"]).violations, checkpoint))
+    verdict = last_verdict(session, checkpoint)
+    assert verdict is not None, "the gate was passed, so its decision is on record"
+    return sorted(_unrepaired(session, verdict.violations, checkpoint))
 
 
 def _unrepaired(session: Session, violations: Iterable[Violation], checkpoint: Checkpoint) -> set[str]:

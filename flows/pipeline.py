@@ -24,10 +24,9 @@ from core.telemetry import quiet
 from crews import Agent
 from delegation import Assigner, Rules, Workload, load_rules
 from flows.approval import confirm
-from flows.assignment import assigned
+from flows.assignment import staffed
 from flows.closing import publish_run, write_off
 from flows.experience import alone_at_once, pause, reflect_on, taught
-from flows.formation import told
 from flows.gate import Route
 from flows.passage import changes_of, failures, passed, repairable
 from flows.planning import planned
@@ -217,19 +216,13 @@ class DataPipelineFlow(Flow[PipelineState]):
     @listen(or_("at_orchestrate_teams", initiate))
     def orchestrate_teams(self) -> None:
         """Form a team, and give each task to one of its members."""
-        ledger = self._session.ledger
-        recorded = ledger.recorded("assignment")
-        if recorded is None:
-            step = ledger.begin("assignment", actor="flow")
-            tasks = planned(self._session).tasks
-            team, assignments = assigned(
-                self._session, self._workload, tasks, assigner=self._assigner, approved_by=self._approved_by
-            )
-            ledger.tell("team.formed", step="assignment", **told(team))
-            recorded = {assignment.task: assignment.agent for assignment in assignments}
-            reasons = [assignment.model_dump() for assignment in assignments]
-            ledger.commit(step, recorded, actor="flow", told={"assignments": reasons})
-        self.state.team_assignments = recorded
+        self.state.team_assignments = staffed(
+            self._session,
+            self._workload,
+            planned(self._session).tasks,
+            assigner=self._assigner,
+            approved_by=self._approved_by,
+        )
         self._next("execute")
 
     @listen(or_("at_execute", orchestrate_teams, "again"))

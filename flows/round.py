@@ -4,7 +4,7 @@ import time
 
 from core.task import Outcome, Task
 from delegation import Workload
-from flows.passage import wanting
+from flows.passage import last_verdict, short_of
 from flows.performance import branches_for, workers_for
 from flows.planning import planned
 from flows.replanning.application import apply, attempts_in_vain, tell
@@ -76,15 +76,16 @@ def perform(session: Session, state: PipelineState, workload: Workload) -> None:
 def _planned_around(session: Session, state: PipelineState, tasks: list[Task], outcomes: dict[str, Outcome]) -> Changes:
     """The changes for what does not hold; what there is no way around is told."""
     alone, ledger = state.error_recovery.alone, session.ledger
-    lacking = unmet(session, planned(session), tasks, outcomes, alone=alone, width=_width(session, state))
+    # As of the last passage: how far a round has come that is taken up again must make no difference.
+    short = short_of(session, state, last_verdict(session, state.checkpoint_data))
+    lacking = unmet(session, planned(session), tasks, outcomes, short, alone=alone, width=_width(session, state))
     if not lacking:
         return Changes()
     ledger.tell("replan.unmet", reason="; ".join(one.reason for one in lacking))
-    wanted = wanting(session, state, tasks, outcomes)
     garbage = any(True for _ in attempts_in_vain(session))
 
     def around(analyses: list[Analysis]) -> Changes:
-        return replan(session, planned(session), state, tasks, outcomes, analyses, repairable=wanted, garbage=garbage)
+        return replan(session, planned(session), state, tasks, outcomes, analyses, repairable=short, garbage=garbage)
 
     single = {one: around([one]) for one in lacking}
     changes = around([one for one, found in single.items() if found.possible])

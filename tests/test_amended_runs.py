@@ -1,20 +1,29 @@
 """Runs whose sources change, vanish or turn out to be written otherwise, once they were planned."""
 
+import json
+import os
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psycopg
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import crewline
 from core import crashpoint, journal
-from core.errors import CrewlineError, Interrupted
+from core.errors import CrewlineError, EngineError, Interrupted, OutOfMemory
 from core.journal import Event, Listener
 from core.report import RunReport
 from core.settings import Settings
 from core.store import Database
+from core.task import Task
+from crews import Work
 from flows.audit import audit
 from flows.pipeline import DataPipelineFlow
+from tests.faulty_agents import Given, Worker
 from tools.orchestration.history import read
 
 SPEC = """
@@ -30,6 +39,7 @@ validation: {sales: [{check: not_null, column: city}]}
 target: {path: out/sales}
 gate: {publish: 0.5, enhance: 0.5, critical_margin: 1}
 """
+CHAOS = "CREWLINE_CHAOS" in os.environ
 HEADER = "id,city,amount"
 CITIES = ("Oslo", "Kyiv", "Malmö")
 
@@ -101,16 +111,16 @@ def test_latin_1_after_an_ascii_header_is_read_as_it_is_written(
 
 
 @pytest.mark.parametrize(
-    ("moment", "step", "route"),
-    [("round.started", "", "retry"), ("step.committed", "assignment", "publish")],
-    ids=("after the round began", "before"),
-)
-@pytest.mark.parametrize(
-    ("options", "way", "how"),
+    ("before", "options", "way", "how"),
     [
-        ({}, "read as it is", " as it is now: it has all columns"),
-        ({"mark": ";"}, "read as written", " as it is now, with delimiter ';', as it is written: it has all columns"),
         (
+            True,
+            {"mark": ";"},
+            "read as written",
+            " as it is now, with delimiter ';', as it is written: it has all columns",
+        ),
+        (
+            False,
             {"header": "ID;CITY;amount", "mark": ";"},
             "read by names",
             " as it is now, with delimiter ';', as it is written, with id from ID, city from CITY: of ID, the names"
@@ -118,36 +128,46 @@ def test_latin_1_after_an_ascii_header_is_read_as_it_is_written(
             " of its values are string",
         ),
     ],
-    ids=("the same columns", "another delimiter", "other names too"),
+    ids=("another delimiter", "other names too"),
 )
 def test_a_replaced_file_is_read_as_it_is_now(
     document: Path,
     database: Database,
     configuration: Settings,
-    moment: str,
-    step: str,
-    route: str,
+    before: bool,
     options: dict[str, Any],
     way: str,
     how: str,
 ) -> None:
     """Before a round it is seen by what the round needs; after that by the task, which fails."""
     second = document.parent / "data" / "02.csv"
-    report = run(document, database, at(moment, lambda: write(second, 10, **options), step))
-    assert report.route == route
+    moment = ("step.committed", "assignment") if before else ("round.started", "")
+    report = run(document, database, at(moment[0], lambda: write(second, 10, **options), moment[1]))
+    assert report.route == ("publish" if before else "retry")
     assert complete(document, database, report, configuration)
     (made,) = journal.events(database, report.run_id, kind="replan.made")
     assert (made.step, made.data["failure"], made.data["way"]) == ("ingestion/sales/1", "data", way)
     assert made.data["change"] == f"ingestion/sales/1 reads {second}{how}"
 
 
-def test_what_is_not_clear_is_refused_with_the_reason(document: Path, database: Database) -> None:
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (
+            lambda file: write(file, 10, header="id,town,amount"),
+            "{file} has no column city: none of its columns is city beyond doubt",
+        ),
+        (lambda file: file.write_text(""), "{file} is empty"),
+    ],
+    ids=("another column", "empty"),
+)
+def test_what_is_not_clear_is_refused_with_the_reason(
+    document: Path, database: Database, change: Callable[[Path], object], reason: str
+) -> None:
     second = document.parent / "data" / "02.csv"
-    report = run(document, database, at("round.started", lambda: write(second, 10, header="id,town,amount")))
+    report = run(document, database, at("round.started", lambda: change(second)))
     assert (report.status, report.route) == ("failed", "fail")
-    assert told(database, report.run_id, "replan.refused") == [
-        f"{second} has no column city: none of its columns is city beyond doubt"
-    ]
+    assert told(database, report.run_id, "replan.refused") == [reason.format(file=second)]
 
 
 def test_a_file_that_vanishes_is_read_from_the_other_place_and_rows_say_which(
@@ -167,6 +187,13 @@ def test_a_file_that_vanishes_is_read_from_the_other_place_and_rows_say_which(
     history = read(database, report.run_id)
     assert history.plan is not None
     assert [part.path for part in history.plan.parts["sales"]] == [str(document.parent / "data" / "01.csv"), str(copy)]
+    page = Path(crewline.report(report.run_id, document.parent / "page.html").path).read_text()
+    for said in (
+        "replan.analysed <bdi>ingestion/sales/1</bdi>",
+        "read elsewhere",
+        f"ingestion/sales/1 reads {copy}, as",
+    ):
+        assert said in page
 
 
 def test_where_one_way_fails_too_the_next_is_tried(document: Path, database: Database, configuration: Settings) -> None:
@@ -191,11 +218,22 @@ def test_where_one_way_fails_too_the_next_is_tried(document: Path, database: Dat
     assert [event.data["way"] for event in events] == ["read elsewhere", "read by names"]
 
 
-@pytest.mark.parametrize("point", ["step.commit.after gate/0", "flow.execute", "step.begin.after ingestion/sales/1"])
+@pytest.mark.parametrize(
+    ("point", "moment"),
+    [
+        ("step.commit.after gate/0", ("round.started", "")),
+        ("step.commit.after replan/0", ("step.committed", "assignment")),
+    ],
+)
 def test_an_amendment_survives_a_crash(
-    document: Path, database: Database, configuration: Settings, monkeypatch: pytest.MonkeyPatch, point: str
+    document: Path,
+    database: Database,
+    configuration: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    point: str,
+    moment: tuple[str, str],
 ) -> None:
-    """After the gate decided on it, after the flow took it up, and while the task is done anew."""
+    """After the gate decided on it, and after it was found before the round."""
     second = document.parent / "data" / "02.csv"
     crashed = []
 
@@ -211,7 +249,7 @@ def test_an_amendment_survives_a_crash(
         write(second, 10, header="id,city,AMOUNT")
         started.append(None)
 
-    flow = DataPipelineFlow(document, database=database, listener=at("round.started", replaced))
+    flow = DataPipelineFlow(document, database=database, listener=at(moment[0], replaced, moment[1]))
     monkeypatch.setattr(crashpoint, "hook", hook)
     with pytest.raises(CrewlineError):
         flow.kickoff()
@@ -219,3 +257,108 @@ def test_an_amendment_survives_a_crash(
     report = DataPipelineFlow(run_id=flow.run_id, database=database).kickoff()
     assert complete(document, database, report, configuration)
     assert len(told(database, flow.run_id)) == 1
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet", "postgres"])
+def test_other_kinds_of_sources_are_read_by_other_names_too(
+    tmp_path: Path, database: Database, database_url: str, configuration: Settings, kind: str
+) -> None:
+    rows = [{"id": n, "city": CITIES[n % 3], "amount": n} for n in range(20)]
+
+    def put(*, name: str = "city") -> None:
+        named = [{"id": row["id"], name: row["city"], "amount": row["amount"]} for row in rows]
+        if kind == "jsonl":
+            (tmp_path / "sales.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in named))
+        elif kind == "parquet":
+            pq.write_table(pa.Table.from_pylist(named), tmp_path / "sales.parquet")
+        else:
+            with psycopg.connect(database_url, autocommit=True) as connection:
+                connection.execute("DROP TABLE IF EXISTS sales")
+                connection.execute(f'CREATE TABLE sales (id int PRIMARY KEY, "{name}" text, amount int)')
+                with connection.cursor() as cursor:
+                    cursor.executemany("INSERT INTO sales VALUES (%s, %s, %s)", [tuple(row.values()) for row in named])
+
+    document = tmp_path / "sales.yaml"
+    place = "table: sales" if kind == "postgres" else f"path: sales.{kind}"
+    text = SPEC.replace("    path: data/*.csv\n    also_at: [copy/*.csv]\n", f"    {place}\n")
+    document.write_text(text.replace("kind: csv", f"kind: {kind}"))
+    put()
+    report = run(document, database, at("round.started", lambda: put(name="City")))
+    assert complete(document, database, report, configuration)
+    (made,) = journal.events(database, report.run_id, kind="replan.made")
+    assert made.data["way"] == "read by names"
+    assert "with city from City: of City, the names have the same words" in made.data["change"]
+
+
+# What may happen to a file that was not read yet, and whether there is a way to read it then.
+TROUBLES: dict[str, bool] = {
+    **{"touched": True, "written otherwise": True, "called otherwise": True, "moved": True, "spoiled": True},
+    **{"unclear": False, "gone": False},
+}
+
+
+def befall(trouble: str, folder: Path, number: int) -> None:
+    file, copy, first = folder / "data" / f"0{number}.csv", folder / "copy" / f"0{number}.csv", 10 * (number - 1)
+    if trouble in ("moved", "gone"):
+        file.unlink()
+    if trouble in ("moved", "spoiled"):
+        write(copy, first)
+    if trouble in ("spoiled", "unclear"):
+        write(file, first, header="no,town,euros")
+    if trouble == "touched":
+        write(file, first)
+    if trouble == "written otherwise":
+        write(file, first, mark=";", encoding="latin-1")
+    if trouble == "called otherwise":
+        write(file, first, header="Id,city,AMOUNT")
+
+
+@pytest.mark.parametrize("seed", range(60) if CHAOS else (7, 10, 29))
+def test_a_run_is_published_whenever_there_is_a_way_and_does_nothing_twice(
+    tmp_path: Path, database: Database, configuration: Settings, seed: int
+) -> None:
+    """Files suffer in the first rounds; then who is to do the next stage is at a loss, or short of memory."""
+    chance = random.Random(seed)
+    for number in (1, 2, 3, 4):
+        write(tmp_path / "data" / f"0{number}.csv", 10 * (number - 1))
+    document = tmp_path / "sales.yaml"
+    level, rule = chance.choice(["simple", "standard"]), "{rule: derive, columns: {double: amount * 2}}"
+    text = SPEC.replace("complexity: simple", f"complexity: {level}").replace(
+        "publish: 0.5", "retries: 5, publish: 0.5"
+    )
+    document.write_text(f"{text}transformation: {{sales: [{rule}]}}\n")
+    likely = [3.0 if way else 0.5 for way in TROUBLES.values()]
+    to_come = {n: (chance.randrange(4), chance.choices([*TROUBLES], likely)[0]) for n in (1, 2, 3, 4)}
+    rounds, read_, suffered = 0, set[str](), list[str]()
+
+    def listen(event: Event) -> None:
+        nonlocal rounds
+        if event.kind == "step.committed" and event.step:
+            read_.add(event.step)
+        if event.kind == "round.started":
+            shards = sum(task.startswith("ingestion/") for task in event.data["tasks"])
+            for number, (due, trouble) in to_come.items():
+                shard = next(s for s in range(shards) if number <= (s + 1) * 4 // shards)
+                if due == rounds and f"ingestion/sales/{shard}" not in read_:
+                    befall(trouble, tmp_path, number)
+                    suffered.append(trouble)
+            rounds += 1
+
+    def fails(task: Task, work: Work) -> None:
+        if at_fault == "lost":
+            raise EngineError("The agent is at a loss.")
+        if at_fault == "short" and sum(ref.rows for ref in work.inputs) / task.shards > most:
+            raise OutOfMemory("Too little memory.")
+
+    at_fault, most = chance.choice(["lost", "short", ""]), 20 if level == "simple" else 5
+    worker = Worker("worker", fails)
+    flow = DataPipelineFlow(document, database=database, listener=listen, agents=[worker], assigner=Given(worker))
+    report = flow.kickoff()
+    story = "\n".join([str(to_come), *told(database, flow.run_id, "replan.")])
+    assert (report.status == "published") == all(TROUBLES[trouble] for trouble in suffered), story
+    steps = [(e.kind, e.step) for e in journal.events(database, flow.run_id, kind="step.")]
+    for place, (kind, step) in enumerate(steps):
+        assert kind != "step.committed" or ("step.started", step) not in steps[place:], f"{step} again:\n{story}"
+    assert audit(database, flow.run_id, configuration).balanced, story
+    if report.status == "published":
+        assert [(row["id"], row["double"]) for row in published(document)] == [(n, 2 * n) for n in range(40)]

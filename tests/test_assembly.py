@@ -288,6 +288,21 @@ def test_the_commands_assemble_run_and_account(database: Database, orders: Path,
     assert "batch_processor" in runner.invoke(app, ["agents"]).output
 
 
+def test_whether_a_failed_run_can_go_on_is_told(database: Database, tmp_path: Path) -> None:
+    """A file that is empty can be brought again; what an agent was asked for stays what it is."""
+    (tmp_path / "empty.csv").touch()
+    words = ["assemble", "batch_processing", "data_validation", "--on", str(tmp_path / "empty.csv")]
+    words += ["--set", "data_validation.checks=[{check: not_null, column: b}]"]
+    empty = CliRunner().invoke(app, words)
+    assert "is empty. Bring the file again" in empty.stderr
+    assert "Mend that, and go on with: crewline resume assembly-" in empty.stderr
+    (tmp_path / "empty.csv").write_text("a\n1\n")
+    wrong = CliRunner().invoke(app, words)
+    assert "the source declares no column 'b'" in wrong.stderr
+    assert "Assemble it anew: this run would end so again." in wrong.stderr
+    assert "resume" not in wrong.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [

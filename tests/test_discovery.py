@@ -25,6 +25,7 @@ from crewline.cli import app
 from tests.web import Server
 from tools import DataDiscoveryTool, ToolContext
 from tools.discovery import Discovery, DiscoveryRequest, annotate, crawl, discover
+from tools.discovery.compatibility import Join
 
 ALL: dict[str, Any] = {"source_types": [], "domains": [], "quality_threshold": 0}
 
@@ -117,6 +118,43 @@ def test_a_column_that_is_called_like_a_dataset_joins_with_its_key(
         ("customer_calls", "customer", "customers", "id"): 1,
         ("customer_calls", "shop", "shops", "sho_no"): 1,
     }
+
+
+def test_a_column_may_say_what_the_other_dataset_is_to_its_rows(
+    lake: Path, context: ToolContext, database: Database
+) -> None:
+    """Two teams of a match; the city of a match, of which the dataset is called in the plural."""
+    matches = {"home_team": [1, 2, 3], "away_team_id": [2, 3, 1], "city": ["Rome", "Oslo", "Rome"], "gate": [9, 8, 7]}
+    pq.write_table(pa.table(matches), lake / "matches.parquet")
+    pq.write_table(pa.table({"team_id": [1, 2, 3], "gate": [9, 8, 8]}), lake / "teams.parquet")
+    pq.write_table(pa.table({"city": ["Oslo", "Rome"], "country": ["Norway", "Italy"]}), lake / "cities.parquet")
+    crawl(str(lake), database)
+    found = {(Path(j.left).stem, j.left_column, Path(j.right).stem, j.right_column) for j in joins(context, database)}
+    assert found == {
+        ("customer_orders", "customer_id", "customers", "id"),
+        ("matches", "home_team", "teams", "team_id"),
+        ("matches", "away_team_id", "teams", "team_id"),
+        ("matches", "city", "cities", "city"),
+        ("teams", "gate", "matches", "gate"),
+    }
+
+
+def test_columns_of_one_name_that_is_no_keys_join_where_one_side_tells_its_rows_apart(
+    lake: Path, context: ToolContext, database: Database
+) -> None:
+    sales = {"product": ["tea", "rum", "tea"], "state": ["paid", "paid", "due"], "paid": [1.5, 2.5, 3.5]}
+    pq.write_table(pa.table(sales), lake / "sales.parquet")
+    prices = {"product": ["rum", "tea", "ale"], "state": ["paid", "due", "paid"], "paid": [1.5, 2.5, 3.5]}
+    pq.write_table(pa.table(prices), lake / "prices.parquet")
+    crawl(str(lake), database)
+    found = {(Path(j.left).stem, j.left_column, Path(j.right).stem, j.right_column) for j in joins(context, database)}
+    assert found - {("customer_orders", "customer_id", "customers", "id")} == {
+        ("sales", "product", "prices", "product")
+    }
+
+
+def joins(context: ToolContext, database: Database) -> list[Join]:
+    return ask("*", context, database).compatibility
 
 
 def test_declared_keys_and_samples_join_across_a_warehouse_a_duckdb_file_and_a_lake(

@@ -250,12 +250,12 @@ MEANINGS: dict[str, tuple[Any, Any]] = {
     "cast(t as string)": ("2025-03-04", None),
     "cast('12' as integer)": (12, 12),
     "'12'::int": (12, 12),
-    "cast('1.5' as integer)": (None, None),
-    "cast(' 12' as integer)": (None, None),
+    "try_cast('1.5' as integer)": (None, None),
+    "try_cast(' 12' as integer)": (None, None),
     "cast(s as integer)": (None, None),
-    "cast('2025-02-30' as date)": (None, None),
-    "cast('2025-3-4' as date)": (None, None),
-    "cast('1.005' as decimal(4,2))": (None, None),
+    "try_cast('2025-02-30' as date)": (None, None),
+    "try_cast('2025-3-4' as date)": (None, None),
+    "try_cast('1.005' as decimal(4,2))": (None, None),
     "cast('1.05' as decimal(4, 2))": (Decimal("1.05"), Decimal("1.05")),
     "cast('2025-03-04 05:06:07' as timestamp)": (FULL[-1], FULL[-1]),
     "cast(ts as date)": (date(2025, 3, 4), None),
@@ -590,6 +590,24 @@ def test_a_column_that_is_not_there_is_told_with_those_that_are(two: Table) -> N
         ExpressionError, match="there is no column 'quantity' here; there are i, zero, f, d, s, b, t, ts"
     ):
         scalar("quantity * 2", two)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("i = '1'", "int64 and string cannot be compared; CAST one of them"),
+        ("s in (1, 2)", "string and int8 cannot be compared"),
+        ("i like '1%'", "LIKE is for text, not for int64"),
+        ("s ~ 'x'", "the operator ~ is not allowed"),
+        # All rows would be left out by a condition that no row can meet.
+        ("t >= date '2025-02-30'", "'2025-02-30' is not of type date"),
+        ("ts >= timestamp '2025-02-01'", "'2025-02-01' is not of type timestamp"),
+        ("t = cast('yesterday' as date)", "'yesterday' is not of type date"),
+    ],
+)
+def test_what_cannot_be_true_of_any_row_is_told_in_words_of_the_language(two: Table, text: str, told: str) -> None:
+    with pytest.raises(ExpressionError, match=told):
+        condition(text, two)
 
 
 DEEP = {

@@ -3,8 +3,12 @@
 import json
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 import pytest
+
+ROOT = Path(__file__).parent.parent
 
 PROBE = """
 import importlib, json, signal, sys, threading, warnings
@@ -81,3 +85,16 @@ def test_a_face_is_short_sorted_and_there(name: str) -> None:
     # The spec shows every word of the document: each source, check and rule.
     assert len(shown) <= (60 if name == "core.spec" else 30)
     assert found["missing"] == []
+
+
+def test_what_packages_read_beside_their_modules_is_installed_with_them() -> None:
+    setup = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    installed = {
+        path
+        for package, patterns in setup["package-data"].items()
+        for pattern in patterns
+        for path in (ROOT / package.replace(".", "/")).glob(pattern)
+    }
+    code = (".py", ".pyc", ".pyi")
+    beside = {p for package in PACKAGES for p in (ROOT / package).rglob("*") if p.is_file() and p.suffix not in code}
+    assert beside <= installed

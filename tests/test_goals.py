@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from core.errors import GoalError
 from graphs.planning.data.dataset import Column, Dataset, Link, Survey
+from graphs.planning.data.goal import ColumnOf, Condition, Goal, Measure
 from graphs.planning.data.learning import learned
+from graphs.planning.data.question import misfits
 from graphs.planning.data.reading import readings
 from graphs.planning.data.restriction import restricted
 from tools.quality.profile import ColumnProfile, Count
@@ -49,6 +51,29 @@ SHOP = Survey(
 
 def read(text: str) -> list[str]:
     return [str(reading.goal) for reading in readings(text, SHOP, today=date(2026, 1, 15))]
+
+
+def test_units_in_the_names_of_columns_need_not_be_said() -> None:
+    sales = dataset("sales", "id", "id quantity_kg:float price_eur:decimal(18,2)")
+    survey = Survey("/shop", {"sales": sales}, [])
+    told = [str(reading.goal) for text in ("average price", "revenue") for reading in readings(text, survey)]
+    assert told == [
+        "mean of price_eur of sales as mean_price_eur, from the rows of sales",
+        "sum of quantity_kg of sales x price_eur of sales as revenue, from the rows of sales",
+    ]
+
+
+def test_what_a_model_makes_up_is_no_goal() -> None:
+    """A value that the column has not would keep no row; a name is not for the document's own text to break out of."""
+    status = ColumnOf(dataset="orders", column="status")
+    measures = (Measure(name="orders", function="count"), Measure(name="n: [}\n# of all", function="count"))
+    conditions = (Condition(column=status, values=("placed",)), Condition(column=status, values=("Placed", "sent")))
+    assert list(misfits(Goal(base="orders", measures=measures[:1], conditions=conditions[:1]), SHOP)) == []
+    assert list(misfits(Goal(base="orders", measures=measures, conditions=conditions), SHOP)) == [
+        "'n: [}\\n# of all' is no name for a measure",
+        "status of orders has no value 'Placed'",
+        "status of orders has no value 'sent'",
+    ]
 
 
 REVENUE = "sum of quantity of orders x unit_price of orders as revenue, from the rows of orders"
@@ -115,6 +140,10 @@ REVENUE = "sum of quantity of orders x unit_price of orders as revenue, from the
             f"{REVENUE}, where ordered_on of orders >= 2025-03-01 and ordered_on of orders < 2025-07-01",
         ),
         ("revenue since March 2025", f"{REVENUE}, where ordered_on of orders >= 2025-03-01"),
+        (
+            "revenue excluding cancelled since 2025-03-01",
+            f"{REVENUE}, where status of orders is not cancelled and ordered_on of orders >= 2025-03-01",
+        ),
         ("revenue before Q2 2025", f"{REVENUE}, where ordered_on of orders < 2025-04-01"),
         (
             "revenue last month by channel",
@@ -229,6 +258,11 @@ def test_a_time_has_the_days_from_its_first_to_its_last(first: date, days: int, 
         ("average number of orders by region", "Nothing can be planned for 'average number orders'"),
         ("customers without orders", "Nothing can be planned for 'without orders'"),
         ("orders over 100 by region", "Nothing can be planned for 'over 100'"),
+        ("revenue by region including cancelled", "Nothing can be planned for 'including'"),
+        ("orders where channel contains web", "Nothing can be planned for 'contains'"),
+        ("how many orders did customers place", "No dataset has, or can look up"),
+        ("revenue except in 2025", "Nothing can be planned for 'in 2025'"),
+        ("revenue excluding orders before 2025", "Nothing can be planned for 'before 2025'"),
         ("revenue since June", "Nothing can be planned for 'since June'"),
         ("revenue where status is placed or channel is web", "It is not clear which rows are meant by 'channel web'"),
     ],
@@ -245,6 +279,11 @@ def test_a_goal_of_many_things_that_can_each_be_read_in_several_ways_comes_to_an
     goal = "total " + ", ".join(f"price{n}" for n in range(30)) + " by place"
     assert all(len(reading.goal.measures) == 30 for reading in readings(goal, wide))
     assert read("revenue by region, region and by region") == read("revenue by region")
+
+
+def test_where_no_key_leads_from_what_is_measured_to_what_groups_it_that_is_said() -> None:
+    with pytest.raises(GoalError, match="'quantity' is of orders, 'region' is of customers and regions, and no key"):
+        readings("total quantity by region", replace(SHOP, links=[]))
 
 
 def test_a_column_that_is_no_number_by_a_little_is_shown_so() -> None:

@@ -11,11 +11,12 @@ from core.lease import claim as take_run
 from core.ledger import Ledger
 from core.spec import loads
 from core.store import Database
-from core.task import Failure, Outcome, RowCount
+from core.task import Failure, Outcome, RowCount, Stage
 from crews import Level, Profile, candidates, records
 from crews.formation.candidate import UNMEASURED, moved
 from delegation import AgentCard, Claim, Workload
 from delegation.performance import WINDOW
+from tools.orchestration.rates import measured
 
 SPEC = "{name: small, sources: {o: {kind: csv, path: o.csv, columns: {a: string}}}, target: {path: out}}"
 PROFILE = Profile(primary={"etl": Level.EXPERT})
@@ -75,6 +76,21 @@ def test_only_the_last_tasks_count(past: Past) -> None:
     past.run("published", *[("a", "validation", 1.0)] * (WINDOW - 1))
     found = records(past.database, ["a"])["a"]
     assert (found.tasks, found.done) == (WINDOW, WINDOW - 1)
+
+
+def test_an_attempt_that_failed_counts_though_the_next_one_was_done(past: Past, tmp_path: Path) -> None:
+    runs.create(past.database, "again", loads(SPEC), base_dir="/data", document=None)
+    ledger = Ledger(take_run(past.database, "again", lease_s=60), tmp_path)
+    failure = Failure(error="E", message="m")
+    for agent, status in (("a", "failed"), ("b", "failed"), ("b", "done")):
+        step = ledger.begin("validation/o/0", actor=agent)
+        outcome = Outcome(task=step.key, status="done", agent=agent, seconds=1.0, rows=ROWS, quality=0.5)
+        failed = Outcome(task=step.key, status="failed", agent=agent, failure=failure)
+        ledger.end(step, outcome if status == "done" else failed)
+    found = records(past.database, ["a", "b"])
+    assert (found["a"].worths, found["b"].worths) == ((0.0,), (0.0, 0.5))
+    rate = measured(past.database).of(Stage.VALIDATION)
+    assert (rate.attempts, rate.done) == (3, 1)
 
 
 def test_candidates_are_measured_from_history_and_workload(past: Past) -> None:

@@ -69,10 +69,14 @@ def test_damaged_lines_go_to_quarantine_and_a_file_that_is_no_text_stops_the_run
     assert kinds(stopped)[-1] == "run.published"
 
 
-def test_a_run_whose_source_comes_late_goes_on_when_it_has_come(database: Database) -> None:
+def test_a_run_whose_source_comes_late_goes_on_when_it_has_come_and_reads_what_changes_meanwhile(
+    database: Database,
+) -> None:
     (events,) = played("late_source", database).values()
     assert kinds(events)[-1] == "run.published"
     assert any("products" in str(event.data) for event in events if event.kind == "run.failed")
+    (made,) = [event for event in events if event.kind == "replan.made"]
+    assert "with customer_id from CustomerID" in made.data["change"]
 
 
 def test_a_publication_waits_for_a_person_who_sees_what_is_published(database: Database) -> None:

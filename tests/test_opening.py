@@ -175,10 +175,23 @@ def test_a_tsv_file_is_delimited_by_tabs(engine: Engine, tmp_path: Path, text: s
         ("é\n".encode("latin-1"), "latin-1"),
         ("é\né\n".encode() + b"\xe9\n", "utf-8"),
         (b"x" * 3_000_000 + "é\n".encode("latin-1"), "latin-1"),
+        ("é\n5 €\n".encode("windows-1252"), "windows-1252"),
+        ("é\n5 €\n".encode("windows-1252") + b"\x81\n", "latin-1"),
         (b"x" * ((1 << 20) - 1) + "é\n".encode(), "utf-8"),
         (codecs.BOM_UTF16_BE + "é".encode("utf-16-be"), "utf-16"),
     ],
-    ids=["empty", "ASCII", "UTF-8", "Latin-1", "one broken line", "late", "across two blocks", "UTF-16"],
+    ids=[
+        "empty",
+        "ASCII",
+        "UTF-8",
+        "Latin-1",
+        "one broken line",
+        "late",
+        "Windows-1252",
+        "controls",
+        "across two blocks",
+        "UTF-16",
+    ],
 )
 def test_the_encoding_is_that_of_most_lines_that_have_one(tmp_path: Path, content: bytes, encoding: str) -> None:
     (tmp_path / "data.csv").write_bytes(content)
@@ -324,3 +337,9 @@ def test_values_of_types_that_expressions_do_not_know_are_kept(tmp_path: Path) -
     report = crewline.check(tmp_path / "odd.parquet", [NotNull(check="not_null", column=name) for name in ODD])
     assert [verdict.check for verdict in report.failed] == ["not_null(nothing)"]
     assert {column.name: column.missing for column in crewline.profile(tmp_path / "odd.parquet").columns}["place"] == 0
+
+
+def test_what_hive_folders_say_of_text_files_is_told_to_be_left_out(engine: Engine, tmp_path: Path) -> None:
+    (tmp_path / "day=1").mkdir()
+    (tmp_path / "day=1" / "a.csv").write_text("id\n1\n")
+    assert "say of day is left out" in opened(engine, tmp_path, "*/a.csv").notes[0]

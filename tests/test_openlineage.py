@@ -161,7 +161,7 @@ def test_a_run_that_fails_is_told_to_have_failed_and_why(tmp_path: Path, databas
     found = told(database, report.run_id)
     task = of_job(found, "shop.ingestion.products.0")[-1]
     assert task["eventType"] == "FAIL"
-    assert "has changed since the run was planned" in task["run"]["facets"]["errorMessage"]["message"]
+    assert "products.jsonl is gone" in task["run"]["facets"]["errorMessage"]["message"]
     assert (found[-1]["job"]["name"], found[-1]["eventType"], found[-1]["outputs"]) == ("shop", "FAIL", [])
     assert found[-1]["run"]["facets"]["crewline_rowAccounting"]["held"] == report.records.held > 0
     assert "rowCount" not in found[-1]["inputs"][1]["inputFacets"]["inputStatistics"]

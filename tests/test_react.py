@@ -133,16 +133,16 @@ def test_a_model_reasons_with_the_tools_and_concludes(database: Database, model:
 def test_what_a_model_says_that_is_of_no_use_is_noted_and_the_rules_choose(
     database: Database, model: ScriptedModel
 ) -> None:
-    """A text instead of a call, an action that there is none, arguments that are none, and no answer at all."""
+    """A text instead of a call, an action that there is none, arguments that are none, no answer at all, and a
+    conclusion that rests on nothing."""
     model.says("Let me think.").calls_unknown("rm_rf", path="/").calls_amiss("validate_data", {"nam": "a"})
-    model.calls_amiss("validate_data", '{"name": ')
-    found = ReAct(TOOLS, Scripted(*"abcd"), model=asking(model), most_steps=5)
-    steps = found.run("why?", url=database.url, thread="t-1").steps if model else ()
-    told = [(step.reasoner, step.notes[0]) for step in steps[:4]]
-    assert [who for who, _ in told] == ["scripted"] * 4
-    for (_, note), words in zip(
-        told, ("called no action", "called 'rm_rf', which is not open", "arguments that are none", ""), strict=True
-    ):
+    model.calls_amiss("validate_data", '{"name": ').calls("final_result", conclusion="So it is.", evidence=["moon"])
+    found = ReAct(TOOLS, Scripted(*"abcde"), model=asking(model), most_steps=6)
+    steps = found.run("why?", url=database.url, thread="t-1").steps
+    told = [(step.reasoner, step.notes[0]) for step in steps[:5]]
+    assert [who for who, _ in told] == ["scripted"] * 5
+    noted = ("called no action", "called 'rm_rf', which is not open", "arguments that are none", "", "from nothing")
+    for (_, note), words in zip(told, noted, strict=True):
         assert words in note
     model.problems.clear()
 

@@ -1,24 +1,23 @@
 """Runs that change their plan before they try again what failed, and say what they change, and why."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 
 import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
 from core import journal
-from core.errors import DataError, EngineError, OutOfMemory
+from core.errors import CrewlineError, DataError, EngineError, OutOfMemory
 from core.settings import Settings
 from core.store import Database
-from core.task import Outcome, Stage, Task
+from core.task import Stage, Task
 from crewline.cli import app
-from crews import AGENTS, Work
-from crews.skills import Profile
-from delegation.assignment import Assignment
+from crews import Work
 from flows.audit import audit
 from flows.pipeline import DataPipelineFlow
+from flows.replanning import precondition
+from tests.faulty_agents import Given, Worker
 
 SPEC = """
 name: sales
@@ -31,42 +30,6 @@ aggregation: {dataset: sales, group_by: [city], aggregates: {sales: count(*), am
 target: {path: out/sales}
 gate: {publish: 0.5, enhance: 0.5, critical_margin: 1}
 """
-
-
-@dataclass
-class Worker:
-    """Does the work of a built-in agent, once `fails` lets it."""
-
-    id: str
-    fails: Callable[[Task, Work], None]
-    stage: Stage = Stage.TRANSFORMATION
-    seen: list[Task] = field(default_factory=list)
-
-    @property
-    def stages(self) -> frozenset[Stage]:
-        return frozenset({self.stage})
-
-    @property
-    def profile(self) -> Profile:
-        return AGENTS[f"{self.stage}_agent"].profile
-
-    def perform(self, task: Task, work: Work) -> Outcome:
-        self.seen.append(task)
-        self.fails(task, work)
-        return AGENTS[f"{self.stage}_agent"].perform(task, work).model_copy(update={"agent": self.id})
-
-
-@dataclass
-class Given:
-    """An assigner that gives one stage to an agent, and the others to the built-in ones."""
-
-    worker: Worker
-
-    def assign(self, tasks: Sequence[Task], agents: Mapping[str, frozenset[Stage]]) -> list[Assignment]:
-        of = {
-            task.place: self.worker.id if task.stage == self.worker.stage else f"{task.stage}_agent" for task in tasks
-        }
-        return [Assignment(task=place, agent=agent, reason="the test says so") for place, agent in of.items()]
 
 
 @pytest.fixture
@@ -173,6 +136,77 @@ def test_what_a_round_needs_is_looked_at_before_it_begins(document: Path, databa
     assert reason == f"ingestion/sales/0 needs {document.parent / 'sales.csv'}, which is gone"
 
 
+def test_a_round_that_lacks_memory_is_begun_alone(
+    document: Path, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = SimpleNamespace(virtual_memory=lambda: SimpleNamespace(available=0))
+    monkeypatch.setattr(precondition, "psutil", full)
+    flow = DataPipelineFlow(document, database=database)
+    assert flow.kickoff().status == "published"
+    (reason,) = told(database, flow.run_id, "replan.unmet")
+    assert reason == "ingestion/sales/0 needs 1 MB of memory with what runs beside it; 0 are free"
+    assert told(database, flow.run_id, "replan.made") == [
+        "ingestion/sales/0 is done alone on the machine, as it would fail for want of memory"
+    ]
+    (started,) = journal.events(database, flow.run_id, kind="round.started")
+    assert started.data["branches"] == 1
+
+
+def test_where_the_disk_is_full_what_came_to_nothing_is_removed(
+    document: Path, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before the first round there is nothing of that kind, and that is told."""
+    vain: list[Path] = []
+
+    def lost(task: Task, work: Work) -> None:
+        vain.append(work.path / "half.parquet")
+        vain[-1].write_text("half of it")
+        raise EngineError("The agent is at a loss.")
+
+    monkeypatch.setattr(precondition, "shutil", SimpleNamespace(disk_usage=lambda path: SimpleNamespace(free=0)))
+    flow = run(document, database, Worker("worker", lost))
+    assert flow.kickoff().status == "published"
+    (refused,) = told(database, flow.run_id, "replan.refused")
+    assert (
+        refused == "rescue(ingestion/sales/0) by 'removing what came to nothing' needs garbage: no method achieves it"
+    )
+    assert told(database, flow.run_id, "replan.made")[-1] == (
+        "transformation/sales/0 is done once the files of attempts that came to nothing are removed, as it would fail"
+        " for want of room on the disk"
+    )
+    assert not vain[0].exists()
+
+
+@pytest.mark.parametrize("error", [EngineError("The agent is at a loss."), DataError("'3.4.2025' is no date.")])
+def test_what_is_made_of_poor_data_is_made_of_repaired_data(
+    document: Path, database: Database, configuration: Settings, error: CrewlineError
+) -> None:
+    """Where another agent tries, and where the data may have been at fault: it is not made twice, as by enhancing."""
+    days = [f"{n % 28 + 1:02}.01.2025" if n % 5 == 0 else f"2025-01-{n % 28 + 1:02}" for n in range(90)]
+    rows = [f"{n},Oslo,{n},{day}" for n, day in enumerate(days)]
+    (document.parent / "sales.csv").write_text("\n".join(["id,city,amount,day", *rows, ""]))
+    document.write_text(SPEC.replace("amount: integer", "amount: integer, day: date"))
+
+    def fails(task: Task, work: Work) -> None:
+        if not task.round:
+            raise error
+
+    flow = run(document, database, Worker("worker", fails))
+    report = flow.kickoff()
+    assert (report.status, report.route) == ("published", "retry")
+    assert (report.records.rows_in, report.records.out) == (90, 90)
+    changed = [event.data["way"] for event in journal.events(database, flow.run_id, kind="replan.made")]
+    assert changed == (["repair"] if isinstance(error, DataError) else ["give to", "repair"])
+    if not isinstance(error, DataError):
+        (reason,) = told(database, flow.run_id, "replan.unmet")
+        assert reason == (
+            "transformation/sales/0 needs sales with consistency >= 0.98, as the gate asks, and it falls short of that"
+        )
+    started = [event.step for event in journal.events(database, flow.run_id, kind="step.started")]
+    assert (started.count("validation/sales/0"), started.count("validation/sales/0@1")) == (1, 1)
+    assert audit(database, flow.run_id, configuration).balanced
+
+
 @pytest.mark.parametrize(
     ("february", "how"),
     [
@@ -211,3 +245,20 @@ def test_a_source_that_is_not_there_is_read_from_where_else_it_is(
     (change,) = told(database, flow.run_id, "replan.made")
     assert change == f"sales is read from {document.parent}/copy/sales.csv, as sales.csv has no file"
     assert audit(database, flow.run_id, configuration).balanced
+
+
+def test_what_a_finished_task_wrote_is_not_written_again_and_that_is_told(document: Path, database: Database) -> None:
+    lost: list[Path] = []
+
+    def fails(task: Task, work: Work) -> None:
+        lost.extend(Path(path) for ref in work.inputs for path in (*ref.paths, *ref.without))
+        lost[-1].unlink()
+        raise EngineError("The agent is at a loss.")
+
+    flow = run(document, database, Worker("worker", fails))
+    assert flow.kickoff().status == "failed"
+    (reason,) = told(database, flow.run_id, "replan.unmet")
+    assert reason.endswith(f"needs {lost[-1]}, which validation/sales/0 wrote, and which is gone")
+    assert "nothing that is known helps transformation/sales/0 to files that are lost" in told(
+        database, flow.run_id, "replan.refused"
+    )

@@ -10,6 +10,7 @@ from core.spec import PipelineSpec, loads
 from core.spec.document import parse
 from core.task import Stage
 from tests import shop
+from tools.orchestration.amendment import Amendment
 from tools.orchestration.requirements import PROFILES, SHARES, branches, limits, make_plan, repaired, tasks_of
 from tools.sources import Inspection, Part
 
@@ -197,3 +198,22 @@ def test_shards_that_run_together_do_not_ask_for_more_than_the_machine_has(
 def test_what_all_else_waits_for_gets_the_threads_that_are_idle(stage: Stage, shards: int, threads: int) -> None:
     """On a machine with two; sums of floats are left to one thread, as their order tells."""
     assert limits(stage, shards, 2, 4096).threads == threads
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.text("ab", min_size=1, max_size=2)), max_size=8), st.integers(0, 8))
+def test_a_plan_is_what_was_made_with_all_amendments_since(made: list[tuple[int, str]], cut: int) -> None:
+    """However they are told: at once, or as they came. Each file keeps its place, which its rows' ids tell."""
+    found = {"orders": _found(10, parts=4), "products": _found(0), "suppliers": _found(0)}
+    plan = make_plan(_chain("simple"), found)
+    current, amendments = dict(enumerate(found["orders"].parts)), []
+    for place, path in made:
+        other = current[place].model_copy(update={"path": path})
+        amendments.append(
+            Amendment(source="orders", part=other, instead_of=current[place], names={"id": (f"{path}_id",)})
+        )
+        current[place] = other
+    at_once = plan.amended(amendments)
+    assert at_once == plan.amended(amendments[:cut]).amended(amendments[cut:])
+    assert at_once.parts["orders"] == [current[place] for place in range(4)]
+    assert at_once.names.get("orders", {}).get("id", ()) == tuple(f"{path}_id" for _, path in made)
+    assert at_once.tasks == plan.tasks

@@ -1,5 +1,6 @@
 """A pipeline whose source has changed, and whose spec asks for a consensus: it goes on, maps, or waits for a person."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from typer.testing import CliRunner
 from core import journal
 from core import run as runs
 from core.errors import AwaitingApproval, Refused, SourceError
+from core.journal import Event, Listener
 from core.report import RunReport
 from core.settings import Settings
 from core.store import Database
@@ -205,3 +207,44 @@ def test_a_change_that_a_person_denies_fails_the_run(tmp_path: Path, database: D
     with pytest.raises(Refused):
         DataPipelineFlow(run_id=flow.run_id, database=database).kickoff()
     assert runs.get(database, flow.run_id).status == "failed"
+
+
+def at_the_round(act: Callable[[], object]) -> Listener:
+    """A listener in which something happens once, as the first round begins."""
+    left = [act]
+
+    def listen(event: Event) -> None:
+        if event.kind == "round.started" and left:
+            left.pop()()
+
+    return listen
+
+
+def test_a_file_that_changes_while_the_run_is_at_work_is_judged_by_the_voters_too(
+    tmp_path: Path, database: Database, configuration: Settings
+) -> None:
+    write(tmp_path, BEFORE)
+    renamed = at_the_round(lambda: write(tmp_path, RENAMED))
+    report = DataPipelineFlow(spec(tmp_path), database=database, listener=renamed).kickoff()
+    assert (report.status, report.route) == ("published", "retry")
+    assert [row["customer_id"] for row in published(tmp_path)] == ["c", "d"]
+    (decision,) = told(database, report.run_id, "consensus.decided")
+    assert decision["verdict"] == "needs_mapping"
+    (made,) = told(database, report.run_id, "replan.made")
+    assert "with order_id from OrderID, customer_id from cust_id: " in made["change"]
+    assert audit(database, report.run_id, configuration).balanced
+
+
+def test_what_a_person_would_have_to_decide_is_refused_while_the_run_is_at_work(
+    tmp_path: Path, database: Database
+) -> None:
+    def typed(integers: pa.DataType) -> None:
+        pq.write_table(pa.table({**BEFORE, "order_id": pa.array([1, 2], integers)}), tmp_path / "orders.parquet")
+
+    typed(pa.int32())
+    narrowed = at_the_round(lambda: typed(pa.int16()))
+    report = DataPipelineFlow(spec(tmp_path, "parquet"), database=database, listener=narrowed).kickoff()
+    assert report.status == "failed"
+    (refused,) = told(database, report.run_id, "replan.refused")
+    assert "order_id was int32, and is int16" in refused["reason"]
+    assert refused["reason"].endswith("which a person would have to decide when a run is planned")

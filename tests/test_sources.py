@@ -24,7 +24,19 @@ from tools.engine.engine import Engine
 from tools.engine.files import find
 from tools.engine.limits import Limits
 from tools.engine.rowid import ROW, first_row
-from tools.sources import Inspection, Part, Reading, SourceUnavailable, Surroundings, delimited, json_lines, reader
+from tools.sources import (
+    Inspection,
+    Part,
+    Reading,
+    SourceChanged,
+    SourceUnavailable,
+    Surroundings,
+    WrittenOtherwise,
+    delimited,
+    json_lines,
+    reader,
+)
+from tools.sources.reader import unchanged
 from tools.sources.recount import recount
 
 
@@ -138,6 +150,7 @@ def test_a_csv_file_is_read_as_it_is_written(
             "a,b\n1,é\n3,4\n".encode("utf-16-be"), {"encoding": "utf-16"}, id="UTF-16 without a mark, big end first"
         ),
         pytest.param("a,b\n1,é\n3,4\n".encode("latin-1"), {"encoding": "latin-1"}, id="Latin-1"),
+        pytest.param("a,b\n1,é\n3,4\n".encode("windows-1252"), {"encoding": "windows-1252"}, id="Windows-1252"),
         pytest.param("a;b\n1;é\n3;4\n".encode(), {"delimiter": ";"}, id="semicolons"),
         pytest.param("a\tb\n1\té\n3\t4\n".encode(), {"delimiter": "\t"}, id="tabs"),
         pytest.param("a|b\n1|'é'\n3|4\n".encode(), {"delimiter": "|", "quote": "'"}, id="pipes and apostrophes"),
@@ -466,6 +479,40 @@ def test_a_file_that_is_no_longer_the_planned_one_is_refused(
     assert error.value.remedy
 
 
+def test_a_file_that_changes_while_it_is_read_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "data.csv"
+    small_source(path, "csv")
+    (part,) = find(str(path), "/")
+    with pytest.raises(SourceChanged, match="has changed"), unchanged("data", part):
+        path.write_text(path.read_text() + "3,4\n")
+
+
+@pytest.mark.parametrize(
+    ("lines", "encoding"),
+    [
+        (["1,Malmö", "2,Köln", "3,Zürich"], "latin-1"),
+        (["1,Malmö", "2,Köln", "3,12 €"], "windows-1252"),
+        (["1,Malmö", "2,Köln"], None),
+        (["1,Malmö", "2,Köln", "3,Zürich", "4,a\x81"], None),
+        (["1,Malmö", "2,Köln", "3,Zürich", "4,MalmÃ¶"], None),
+        (["1,ö", "2,ö", "3,ö"], None),
+    ],
+    ids=("Latin-1", "Windows-1252", "too few", "a sign of neither", "a line in UTF-8", "no words"),
+)
+def test_a_file_that_is_of_another_encoding_beyond_doubt_is_not_read_as_utf_8(
+    engine: Engine, tmp_path: Path, lines: list[str], encoding: str | None
+) -> None:
+    """Else its lines would be lost to quarantine. What is not beyond doubt goes there."""
+    text = "\n".join(["a,b", *lines, ""])
+    (tmp_path / "data.csv").write_bytes(text.encode("latin-1" if "\x81" in text else "windows-1252"))
+    if encoding:
+        with pytest.raises(WrittenOtherwise, match=f"is {encoding}, not UTF-8: 3 of its lines are") as error:
+            Read(engine, csv_source("data.csv"), tmp_path)
+        assert error.value.remedy == f"Set `sources.data.encoding` to `{encoding}`."
+    else:
+        assert len(Read(engine, csv_source("data.csv"), tmp_path).unreadable) >= 2
+
+
 def small_source(path: Path, kind: str) -> Source:
     """A file of two rows, and the source that describes it."""
     if kind == "csv":
@@ -501,6 +548,23 @@ def test_a_file_whose_name_looks_like_a_pattern_is_found_by_it(tmp_path: Path) -
         (tmp_path / name).write_text("a,b\n")
     assert [Path(part.path).name for part in find("a[1].csv", str(tmp_path))] == ["a[1].csv"]
     assert [Path(part.path).name for part in find("a*.csv", str(tmp_path))] == ["a1.csv", "a[1].csv"]
+
+
+def test_a_glob_finds_what_stands_now_and_not_what_programs_keep_beside_it(tmp_path: Path) -> None:
+    """Replaced versions of a target, its evidence, and a lake's log would count rows twice; links may go in circles."""
+    for name in (".out.versions/1/x", ".out.versions/2/x", ".out.evidence/left", "_log/c", "_p=1/x", "in/x"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / f"{name}.parquet").write_text("x")
+    (tmp_path / "out").symlink_to(".out.versions/2")
+    (tmp_path / "in" / "circle").symlink_to(tmp_path)
+
+    def found(pattern: str) -> list[str]:
+        return [os.path.relpath(part.path, tmp_path) for part in find(pattern, str(tmp_path))]
+
+    assert found("**/*.parquet") == ["_p=1/x.parquet", "in/x.parquet", "out/x.parquet"]
+    assert found("**") == found("**/*.parquet")
+    assert found("*/x.parquet") == found("**/*.parquet")
+    assert found(".out.versions/*/x.parquet") == [".out.versions/1/x.parquet", ".out.versions/2/x.parquet"]
 
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])

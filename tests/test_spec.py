@@ -268,7 +268,11 @@ def test_a_missing_key_is_named_with_its_place(place: str, problem: str) -> None
             "transformation.orders.2.columns.quantity: Input should be a valid string or Input should be a valid",
         ),
         ("sources.orders.delimiter", ";;", "sources.orders.delimiter: String should have at most 1 character"),
-        ("sources.orders.encoding", "utf8", "sources.orders.encoding: Input should be 'utf-8', 'latin-1' or 'utf-16'"),
+        (
+            "sources.orders.encoding",
+            "utf8",
+            "sources.orders.encoding: Input should be 'utf-8', 'latin-1', 'windows-1252' or 'utf-16'",
+        ),
         (
             "validation.orders.0.severity",
             "fatal",

@@ -67,6 +67,12 @@ def test_suggested_checks_hold_on_more_rows_of_the_same_kind(engine: Engine, dom
     assert sum(failing.values()) <= 0.005 * 800 * len(table)
 
 
+def test_measurements_and_days_that_are_all_different_have_bounds_and_are_no_keys(engine: Engine) -> None:
+    table = {"m": [f"{i * 1.25:.2f}" for i in range(60)], "day": [f"{1960 + i}-03-01" for i in range(60)]}
+    _, checks = learned(engine, table)
+    assert [check.name for check in checks] == ["not_null(m)", "between(m)", "not_null(day)", "between(day)"]
+
+
 def test_each_kind_of_fault_is_caught_by_the_check_that_is_for_it(engine: Engine) -> None:
     rng = random.Random(5)
     table = {

@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.dataset as ds
@@ -131,6 +132,18 @@ def test_a_delta_table_gets_a_version_with_each_commit(run: Run, tmp_path: Path)
     assert (table.version(), pa.table(table.to_pyarrow_table()).num_rows, second.records) == (1, 1, 1)
     with pytest.raises(TargetError, match="Crewline did not publish it"):
         run()
+    # The files of the first version are still in the folder.
+    assert run(source="out", output="again").records == 1
+    assert run(source="out/**/*.parquet", output="again").records == 1
+
+
+def test_a_delta_table_whose_files_do_not_say_all_of_it_is_refused(run: Run, tmp_path: Path) -> None:
+    run({"rule": "select", "columns": ["id"]}, output_format="delta")
+    asks = {"minReaderVersion": 3, "minWriterVersion": 7, "readerFeatures": ["deletionVectors"]}
+    log = {"protocol": {**asks, "writerFeatures": ["deletionVectors"]}}
+    (tmp_path / "out" / "_delta_log" / f"{1:020d}.json").write_text(json.dumps(log))
+    with pytest.raises(SourceError, match="it asks for deletionVectors"):
+        run(source="out", output="again")
 
 
 def test_a_type_that_delta_tables_do_not_have_is_told(run: Run, tmp_path: Path) -> None:
@@ -476,17 +489,19 @@ def test_what_a_killed_one_left_is_swept(run: Run, tmp_path: Path) -> None:
 
 
 def test_more_data_than_memory_is_spilled(tmp_path: Path) -> None:
-    """A window over 600,000 rows of text, some 100 MB with what the window needs, in 64 MB."""
-    n = 600_000
-    words = pa.array([f"{i * 7919 % n:012d}-{'x' * 60}" for i in range(50_000)])
-    text = words.take(pa.array([i % 50_000 for i in range(n)]))
-    pq.write_table(pa.table({"id": range(n), "text": text}), tmp_path / "a.parquet")
+    """A window over 500,000 rows, of some 60 MB and twice that with what the window needs, in the least memory there
+    can be, however many threads are asked for."""
+    n = 500_000
+    text = "md5(i::VARCHAR) || md5((i + 1)::VARCHAR) || repeat('x', 40)"
+    duckdb.sql(
+        f"COPY (SELECT i AS id, i * 7919 % 50000 AS k, {text} AS t FROM range({n}) r(i)) TO '{tmp_path}/a.parquet'"
+    )
     request = {
         "source": "a.parquet",
         "output": "out",
-        "rules": [{"rule": "window", "partition_by": ["text"], "columns": {"n": "count(*)", "at": "row_number()"}}],
+        "rules": [{"rule": "window", "partition_by": ["k"], "columns": {"n": "count(*)", "at": "row_number()"}}],
     }
-    context = ToolContext(roots=(str(tmp_path),), limits=Limits(threads=2, memory_mb=64))
+    context = ToolContext(roots=(str(tmp_path),), limits=Limits(threads=8, memory_mb=128))
     done = transform_dataset(TransformationRequest.model_validate(request), context)
     assert done.records == n
     assert pq.read_table(done.files[0], columns=["n"])["n"].unique().to_pylist() == [n // 50_000]

@@ -16,9 +16,12 @@ def usable_names(columns: dict[str, Column]) -> dict[str, Column]:
     return columns
 
 
+Encoding = Literal["utf-8", "latin-1", "windows-1252", "utf-16"]
+
+
 class _Declared(Part):
     """`on_schema_change` says what a run does when the source's columns are no longer what they were: `fail` where one
-    of `columns` is gone, or let a `consensus` of voters judge the change."""
+    of `columns` is gone when the run is planned, or let a `consensus` of voters judge the change."""
 
     columns: Annotated[dict[str, Column], Field(min_length=1), AfterValidator(usable_names)]
     on_schema_change: Literal["fail", "consensus"] = "fail"
@@ -40,7 +43,7 @@ class CsvSource(_Files):
     kind: Literal["csv"]
     delimiter: str = Field(default=",", min_length=1, max_length=1)
     quote: str = Field(default='"', min_length=1, max_length=1)
-    encoding: Literal["utf-8", "latin-1", "utf-16"] = "utf-8"
+    encoding: Encoding = "utf-8"
 
 
 class JsonLinesSource(_Files):

@@ -138,7 +138,8 @@ def _run(plan: Any, on: str, out: str | None, timeout: float | None, as_json: bo
         stdout().print(assembly_summary(report))
     if report.error:
         typer.echo(f"Error: {report.error}", err=True)
-        typer.echo(f"Mend that, and go on with: crewline resume {report.run_id}", err=True)
+        mended = f"Mend that, and go on with: crewline resume {report.run_id}"
+        typer.echo(mended if report.resumable else "Assemble it anew: this run would end so again.", err=True)
     raise typer.Exit(0 if report.status == "done" else 1)
 
 

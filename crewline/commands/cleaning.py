@@ -53,7 +53,7 @@ def suggest(path: Input) -> None:
         found = files.profile(path)
         left_out = files.unusable(found)
         checks = [
-            check.model_dump(mode="json", exclude_none=True, exclude={"severity"})
+            check.model_dump(mode="json", exclude_none=True, exclude={"severity", "dimension", "per"})
             for check in files.suggest_checks(found)
             if not left_out.keys() & set(check.reads)
         ]

@@ -30,7 +30,7 @@ from load import load  # noqa: E402  # the path is known only now
 MONTHS = 3
 
 # What of an event's data is told.
-TOLD = ("action", "verdict", "route", "reason", "error", "attempt", "target")
+TOLD = ("action", "verdict", "route", "failure", "change", "reason", "error", "attempt", "target")
 
 # What CrewAI logs of an error is raised too, and told here once.
 logging.getLogger("crewai").setLevel(logging.CRITICAL)
@@ -72,10 +72,20 @@ class Scene:
         self.shows(f"$ crewline run {self.pipeline}")
         return self._watched(lambda listener: crewline.run(self.pipeline, listener=listener))
 
-    def resume(self, run_id: str) -> RunReport | CrewlineError:
-        """Go on with a run: its report, or the error that ended it."""
+    def resume(self, run_id: str, meanwhile: Callable[[], object] | None = None) -> RunReport | CrewlineError:
+        """Go on with a run: its report, or the error that ended it. `meanwhile` happens once its tasks are begun."""
         self.shows(f"$ crewline resume {run_id}")
-        return self._watched(lambda listener: crewline.resume(run_id, listener=listener))
+        to_come = [meanwhile] if meanwhile else []
+
+        def resumed(told: LineProgress) -> RunReport:
+            def listen(event: Event) -> None:
+                told(event)
+                if event.kind == "round.started" and to_come:
+                    to_come.pop()()
+
+            return crewline.resume(run_id, listener=listen)
+
+        return self._watched(resumed)
 
     def newest_run(self) -> str:
         """The id of the newest run of this pipeline."""

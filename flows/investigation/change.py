@@ -1,5 +1,7 @@
 """A change of a spec that is proposed."""
 
+from collections.abc import Sequence
+
 from pydantic import BaseModel, ConfigDict
 
 from flows.investigation.edit import Edit
@@ -18,3 +20,10 @@ class Change(BaseModel):
     edits: tuple[Edit, ...]
     because: tuple[str, ...]
     names: dict[str, dict[str, tuple[str | None, ...]]] = {}
+
+
+def edits_of(changes: Sequence[Change]) -> list[Edit]:
+    """The edits of changes in an order in which each finds its place: what is put before others comes last, and before
+    all else what the first change puts there."""
+    plain = [edit for change in changes for edit in change.edits if edit.kind != "prepend"]
+    return plain + [edit for change in reversed(changes) for edit in change.edits if edit.kind == "prepend"]

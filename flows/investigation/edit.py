@@ -133,9 +133,19 @@ def _with_item(text: str, node: yaml.Node, edit: Edit) -> str:
         return _spliced(text, at, at, f"{comma}{value}{', ' if first and node.value else ''}")
     indent = " " * node.start_mark.column
     if first:
-        at = node.start_mark.index
-        return _spliced(text, at, at, f"- {value}\n{indent}")
+        at = _with_comment(text, text.rfind("\n", 0, node.start_mark.index) + 1)
+        return _spliced(text, at, at, f"{indent}- {value}\n")
     return _below(text, node, f"{indent}- {value}")
+
+
+def _with_comment(text: str, at: int) -> int:
+    """Where the comment begins that stands right above a line, which is where the line begins if there is none."""
+    while at:
+        above = text.rfind("\n", 0, at - 1) + 1
+        if not text[above:at].lstrip().startswith("#"):
+            break
+        at = above
+    return at
 
 
 def _below(text: str, node: yaml.Node, lines: str) -> str:

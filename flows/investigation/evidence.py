@@ -12,7 +12,12 @@ from core.spec.check import Check, ForeignKey, InSet, Type, Unique
 from core.spec.column import Column
 from core.spec.rule import Join, Reference
 from flows.investigation.case import Case
+from flows.investigation.rule import NamedRule, rule_named, rule_names
+from graphs.planning.data.dates import written_dates
+from graphs.planning.data.linking import by_letters
+from graphs.planning.data.notation import written_numbers
 from tools.engine.engine import Engine
+from tools.engine.rowid import ROW
 from tools.engine.session import session
 from tools.engine.types import missing, typed
 from tools.quality.checks import testable, with_types
@@ -22,6 +27,8 @@ from tools.quality.spelling import listed
 # Different values that are shown of a column, and that are looked at.
 SHOWN = 8
 MOST_VALUES = 20_000
+# Different values of which notations are worked out.
+MOST_NOTED = 2_000
 
 # Notations of dates that are tried, as rules write them.
 FORMATS = ("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%Y/%m/%d", "%d-%m-%Y", "%Y%m%d", "%d %b %Y", "%b %d, %Y", "%d.%m.%y")
@@ -44,6 +51,8 @@ def check_facts(case: Case, dataset: str, name: str) -> dict[str, Any]:
         join = _join(case, dataset, name)
         if join:
             facts = _orphans(engine, case, raw, columns, join)
+        elif rule := rule_named(case.spec, dataset, name):
+            facts = _defeated(engine, case, raw, dataset, rule)
         else:
             facts = _failing(engine, case, raw, columns, dataset, _check(case, dataset, name))
         facts |= {"of": engine.count(raw), **case.counted(dataset, name)}
@@ -64,7 +73,7 @@ def _check(case: Case, dataset: str, name: str) -> Check:
     checks = with_types(case.spec.sources[dataset].columns, case.spec.validation.get(dataset, ()))
     found = next((check for check in checks if check.name == name), None)
     if found is None:
-        there = ", ".join(check.name for check in checks)
+        there = ", ".join([*(check.name for check in checks), *rule_names(case.spec, dataset)])
         raise InputError(f"{dataset} has no check {name!r}.", remedy=f"It has: {there}.")
     return found
 
@@ -99,6 +108,50 @@ def _failing(
     return facts
 
 
+def _defeated(engine: Engine, case: Case, raw: Table, dataset: str, rule: NamedRule) -> dict[str, Any]:
+    """The rows that a rule sent to quarantine, by the cells as they came, where the column is one of the source's."""
+    name = f"{rule.kind}({rule.column})"
+    outcomes = [case.history.outcome(key) for key in case.history.tasks if key.startswith(f"{rule.stage}/{dataset}/")]
+    left = [outcome.left for outcome in outcomes if outcome and outcome.left]
+    facts: dict[str, Any] = {"rows": 0, "rule": rule.kind, "stage": rule.stage, "number": rule.number}
+    if not left:
+        return facts
+    gone = engine.read(left)
+    gone = gone.filter(gone["rule"] == name).select(ROW)
+    facts["rows"] = engine.count(gone)
+    if rule.column not in raw.columns or rule.made:
+        return facts
+    failing = engine.hold(raw.semi_join(gone, ROW))
+    facts["values"] = _values(engine, failing, rule.column, SHOWN)
+    if rule.kind == "cast":
+        present = raw.filter(~missing(raw[rule.column]))
+        facts |= _types(engine, present, rule.column, rule.to)
+        texts = [value.strip() for value, _ in _values(engine, present, rule.column, MOST_NOTED)]
+        numbers = written_numbers(rule.column, texts, whole=len(texts) < MOST_NOTED)
+        facts |= {"numbers": numbers._asdict()} if numbers else {}
+    return facts | _notated(engine, failing, rule.column)
+
+
+def _types(engine: Engine, present: Table, column: str, declared: str) -> dict[str, Any]:
+    """As which other types all cells with a value could be read: the share of them."""
+    shares = {kind: typed(present[column], kind).notnull().sum() for kind in TYPES if kind != declared}
+    row = engine.row(present.aggregate(_n=present.count(), **{f"_{i}": s for i, s in enumerate(shares.values())}))
+    types = {kind: (row[f"_{i}"] or 0) / row["_n"] for i, kind in enumerate(shares) if row["_n"]}
+    return {"types": {kind: share for kind, share in types.items() if share}, "present": row["_n"]}
+
+
+def _notated(engine: Engine, failing: Table, column: str) -> dict[str, Any]:
+    """The notations of dates that together read most of the odd cells, and whether nothing shows what comes first."""
+    counted = _values(engine, failing, column, MOST_NOTED)
+    texts = {value: value.strip() for value, _ in counted if value.strip()}
+    dates = written_dates(sorted(set(texts.values()))) if texts else None
+    if dates is None:
+        return {}
+    rows = sum(n for _, n in counted)
+    read = sum(n for value, n in counted if any(_reads(form, value) for form in dates.formats))
+    return {"notations": {"formats": dates.formats, "share": read / rows, "unclear": bool(dates.turned)}}
+
+
 def _values(engine: Engine, table: Table, column: str, most: int) -> Counts:
     """The most frequent values of a column, with how many rows have each."""
     counted = table.group_by(value=table[column].cast("string")).aggregate(n=table.count())
@@ -109,14 +162,13 @@ def _values(engine: Engine, table: Table, column: str, most: int) -> Counts:
 def _notations(engine: Engine, raw: Table, failing: Table, check: Type) -> dict[str, Any]:
     """As which types, and as dates in which notations, the cells could be read: the share of those with a value."""
     present = raw.filter(~missing(raw[check.column]))
-    shares = {kind: typed(present[check.column], kind).notnull().sum() for kind in TYPES if kind != check.type}
-    row = engine.row(present.aggregate(_n=present.count(), **{f"_{i}": s for i, s in enumerate(shares.values())}))
-    types = {kind: (row[f"_{i}"] or 0) / row["_n"] for i, kind in enumerate(shares) if row["_n"]}
-    facts: dict[str, Any] = {"types": {kind: share for kind, share in types.items() if share}}
+    facts = _types(engine, present, check.column, check.type)
+    all_present = facts.pop("present")
     if check.type in ("date", "timestamp"):
         values = _values(engine, failing, check.column, MOST_VALUES)
         facts["formats"] = _formats(values)
-        facts["written_right"] = row["_n"] - sum(n for _, n in values)
+        facts["written_right"] = all_present - sum(n for _, n in values)
+        facts |= _notated(engine, failing, check.column)
     return facts
 
 
@@ -188,11 +240,17 @@ def _orphans(engine: Engine, case: Case, raw: Table, columns: Mapping[str, Colum
     present = own.filter([own[name].notnull() for name in on])
     orphans = engine.hold(present.anti_join(keys, [present[name] == keys[f"_{i}"] for i, name in enumerate(on)]))
     first = next(iter(on))
-    return {
+    facts = {
         "rows": engine.count(orphans),
         "looked_up_in": join.dataset,
         "values": _values(engine, orphans, first, SHOWN),
     }
+    key = on[first]
+    texts = len(on) == 1 and own[first].type().is_string() and other[key].type().is_string()
+    way = by_letters(engine, first, own[first], key, other[key]) if texts and facts["rows"] else None
+    if way:
+        facts["alike"] = {"told": way.told, "share": way.share, "own": way.left_rules, "theirs": way.right_rules}
+    return facts
 
 
 def _typed(engine: Engine, case: Case, dataset: str) -> Table:

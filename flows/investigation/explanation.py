@@ -20,9 +20,9 @@ def explained(case: Case, facts: Mapping[str, Any]) -> list[tuple[str, list[str]
         for violation in case.violations
         if violation.of_whole
     ]
-    if facts.get("replans"):
-        told = "; ".join(str(line).rstrip(".") for line in facts["replans"])
-        found.append((f"What failed was planned anew: {told}.", ["replans"]))
+    for name, what in (("replans", "What failed was planned anew"), ("replans.refused", "It was not planned anew")):
+        if facts.get(name):
+            found.append((f"{what}: {'; '.join(line.rstrip('.') for line in facts[name])}.", [name]))
     found += _of_gate(facts)
     return found
 
@@ -38,7 +38,7 @@ def _happened(case: Case, facts: Mapping[str, Any]) -> tuple[str, list[str]]:
     if case.detoured:
         course = ", then ".join(route for route, _ in case.history.passages())
         return f"The gate sent it to {course}.", ["gate.course"]
-    return f"It is {run.status}, and took no detour.", []
+    return f"It is {run.status}, and took no detour.", ["gate.course"]
 
 
 def _of_source(source: str, facts: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
@@ -67,7 +67,8 @@ def _of_check(dataset: str, check: str, told: Mapping[str, Any]) -> str:
     if told.get("looked_up_in"):
         return _of_join(dataset, told, such)
     share = told["rows"] / told["of"] if told["of"] else 0.0
-    words = f"{told['rows']:,} of {told['of']:,} rows of {dataset} ({share:.1%}) fail {check}"
+    verb = "are held back by the rule" if told.get("rule") else "fail"
+    words = f"{told['rows']:,} of {told['of']:,} rows of {dataset} ({share:.1%}) {verb} {check}"
     if told.get("keys_twice"):
         words += f": {told['keys_twice']:,} keys stand more than once, {told['copies']:,} of them copies of one row"
     else:
@@ -87,6 +88,8 @@ def _of_join(dataset: str, told: Mapping[str, Any], such: str) -> str:
         words += (
             f"; to {rows - told['rows']:,} of them belong rows of {other} that left it before, for faults of their own"
         )
+    if told.get("alike"):
+        words += f"; {told['alike']['share']:.1%} would find theirs {told['alike']['told']}"
     if "left" in told and told["left"] < rows:
         words += f"; after repair it was {told['left']:,}"
     return words + "."
@@ -108,6 +111,13 @@ def unproposed(case: Case, facts: Mapping[str, Any]) -> str:
     if not case.error and not case.failures and not case.detoured:
         return "There is nothing to explain, and nothing to change."
     told = [line for name, fact in facts.items() if (line := _of_cells(name.partition(".")[2], fact))]
+    for source in case.spec.sources:
+        renamed = facts.get(f"{source}.renamed") or {}
+        if gone := [column for column in facts.get(f"{source}.missing") or () if column not in renamed]:
+            told.append(
+                f"{source} lacks {', '.join(gone)}, and nothing tells for certain what took the place: bring it as it"
+                f" was, and go on with crewline resume {run.run_id}; or write in the spec what is so now."
+            )
     if any(violation.of_whole for violation in case.violations):
         told.append("What is missing from a dataset as a whole no row can make up for: bring it, or correct the check.")
     if any(failure.error in _OF_RULES for failure in case.failures.values()):
@@ -139,6 +149,8 @@ def _of_cells(check: str, fact: Any) -> str:
             f"The rows that find nothing need theirs in {fact['looked_up_in']}: bring them; or keep rows without by"
             " `missing: keep`, if they may be so."
         )
+    if (fact.get("notations") or {}).get("unclear"):
+        return f"Whether the day or the month comes first in what fails {check}, no cell shows."
     if check.startswith("foreign_key"):
         return f"The rows that fail {check} refer to what is not there: bring it, or correct them."
     if fact.get("keys_twice"):

@@ -17,7 +17,7 @@ from core.spec import loads
 from core.store.database import Database
 from flows.difference import differences
 from flows.investigation.case import Case, open_case, text_of
-from flows.investigation.change import Change
+from flows.investigation.change import Change, edits_of
 from flows.investigation.edit import edited_text
 from flows.investigation.explanation import unproposed
 from flows.investigation.rules import RuleReasoner
@@ -131,7 +131,7 @@ def _diff(case: Case, changes: list[Change]) -> str:
         changed(case, changes)
         return ""
     text = text_of(case.document)
-    after = edited_text(text, [edit for change in changes for edit in change.edits])
+    after = edited_text(text, edits_of(changes))
     if loads(after, document=case.document).content() != changed(case, changes).content():
         raise InputError(f"{case.document} cannot be changed in its place.", remedy="Change it by hand.")
     name = Path(case.document).name
@@ -151,7 +151,7 @@ def _apply(case: Case, diff: str, changes: list[Change]) -> None:
         raise InputError(f"{path} was changed while it was looked into.", remedy="Investigate once more.")
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        draft.write_bytes(edited_text(text, [edit for change in changes for edit in change.edits]).encode())
+        draft.write_bytes(edited_text(text, edits_of(changes)).encode())
         draft.chmod(path.stat().st_mode)
         os.replace(draft, path)
     except OSError as error:

@@ -9,11 +9,9 @@ from core.spec.source import PostgresSource
 from flows.investigation.case import Case
 from flows.investigation.change import Change
 from flows.investigation.edit import Edit
+from flows.investigation.mending import EXPLAINS, of_keys, of_rule
 from flows.investigation.renaming import misspellings, renamings
 from tools.transformation.expression import names
-
-# A notation or a type explains a column from this share of its cells on.
-EXPLAINS = 0.95
 
 # A value that is not accepted is a category, and no slip, from this share of the rows on, and so many of them.
 CATEGORY_SHARE, CATEGORY_ROWS = 0.01, 3
@@ -57,6 +55,10 @@ def _of_check(case: Case, dataset: str, check: str, told: dict[str, Any], name: 
     column = check.partition("(")[2].rstrip(")")
     if check.startswith("type(") and column in declared:
         yield from _of_type(case, dataset, column, told, name)
+    if told.get("rule"):
+        yield from of_rule(case, dataset, column, told, name)
+    if told.get("alike"):
+        yield from of_keys(case, dataset, told, name)
     for index, of in enumerate(case.spec.validation.get(dataset, ())):
         place = ("validation", dataset, index)
         if of.name == check and isinstance(of, InSet):
@@ -79,10 +81,10 @@ def _of_check(case: Case, dataset: str, check: str, told: dict[str, Any], name: 
 def _of_type(case: Case, dataset: str, column: str, told: dict[str, Any], name: str) -> Iterator[Change]:
     place = ("sources", dataset, "columns", column)
     declared = case.spec.sources[dataset].columns[column].type
-    form, share = next(iter((told.get("formats") or {}).items()), ("", 0.0))
-    if share >= EXPLAINS and not _ambiguous(told["formats"]) and _free(case, dataset, column):
+    forms, share = _dated(told)
+    if forms and _free(case, dataset, column):
         # Those that are written as declared are read too.
-        forms = [form, "%Y-%m-%d"] if told.get("written_right") else [form]
+        forms += ["%Y-%m-%d"] if told.get("written_right") and "%Y-%m-%d" not in forms else []
         rule = {"rule": "parse_dates", "columns": [column], "formats": forms}
         if declared == "timestamp":
             rule["to"] = "timestamp"
@@ -90,8 +92,9 @@ def _of_type(case: Case, dataset: str, column: str, told: dict[str, Any], name: 
             Edit(kind="set", place=place, value="string"),
             Edit(kind="prepend", place=("transformation", dataset), value=rule),
         )
+        odd = " or ".join(form for form in forms if form != "%Y-%m-%d")
         words = (
-            f"read {column} of {dataset} as text, and then as dates written {form}, as {share:.1%} of the odd ones are"
+            f"read {column} of {dataset} as text, and then as dates written {odd}, as {share:.1%} of the odd ones are"
         )
         yield Change(id=f"dates of {dataset}.{column}", words=words, edits=edits, because=(name,))
         return
@@ -101,6 +104,15 @@ def _of_type(case: Case, dataset: str, column: str, told: dict[str, Any], name: 
             words = f"{column} of {dataset} is of type {kind}, as all its cells are; {told['rows']:,} are no {declared}"
             yield Change(id=f"type of {dataset}.{column}", words=words, edits=(edit,), because=(name,))
             return
+
+
+def _dated(told: Mapping[str, Any]) -> tuple[list[str], float]:
+    """The notation of dates that explains the odd cells, or the several that do; none where the order is not clear."""
+    form, share = next(iter((told.get("formats") or {}).items()), ("", 0.0))
+    if share >= EXPLAINS:
+        return ([], 0.0) if _ambiguous(told["formats"]) else ([form], share)
+    several = told.get("notations") or {"share": 0.0, "unclear": True}
+    return ([], 0.0) if several["unclear"] or several["share"] < EXPLAINS else ([*several["formats"]], several["share"])
 
 
 def _ambiguous(formats: Mapping[str, float]) -> bool:

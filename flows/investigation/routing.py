@@ -7,9 +7,8 @@ from core.task import Severity
 from flows.gate import measure
 from flows.investigation.case import Case
 
-# Of what was analysed and changed before the rounds after the first, so much is told.
+# Of what was changed before the rounds after the first, and of what could not be, so much is told.
 MOST_REPLANS = 12
-_TOLD = ("replan.analysed", "replan.made")
 
 
 def route_facts(case: Case) -> dict[str, Any]:
@@ -20,8 +19,10 @@ def route_facts(case: Case) -> dict[str, Any]:
         "failures": {key: failure.message for key, failure in case.failures.items()},
     }
     replans = journal.events(case.database, case.run_id, kind="replan.")
-    if told := [e.data.get("reason") or e.data.get("change") for e in replans if e.kind in _TOLD]:
-        facts["replans"] = told[:MOST_REPLANS]
+    if made := [event.data["change"] for event in replans if event.kind == "replan.made"]:
+        facts["replans"] = made[:MOST_REPLANS]
+    if refused := [event.data["reason"] for event in replans if event.kind == "replan.refused"]:
+        facts["replans.refused"] = list(dict.fromkeys(refused))[:MOST_REPLANS]
     verdict = case.history.first_verdict()
     if verdict is None:
         return facts

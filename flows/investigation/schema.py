@@ -42,9 +42,11 @@ def _dialect(declared: CsvSource, files: list[SourceFile]) -> tuple[CsvSource, d
     with open_file(files[0].path) as file:
         encoding = encoding_of(file)
         delimiter = delimiter_of(file, encoding)
-    ascii_alone = encoding == "utf-8" and declared.encoding == "latin-1"
+    # What has nothing but ASCII, or none of the signs that Windows-1252 has beside Latin-1, is as it is declared too.
+    narrower = {"latin-1": ("utf-8",), "windows-1252": ("utf-8", "latin-1")}
+    fits = encoding in narrower.get(declared.encoding, ())
     facts: dict[str, Any] = {"delimiter": {"declared": declared.delimiter, "found": delimiter}}
-    facts["encoding"] = {"declared": declared.encoding, "found": declared.encoding if ascii_alone else encoding}
+    facts["encoding"] = {"declared": declared.encoding, "found": declared.encoding if fits else encoding}
     return declared.model_copy(update={"delimiter": delimiter, "encoding": encoding}), facts
 
 

@@ -9,7 +9,7 @@ from core.errors import InputError
 from core.spec import PipelineSpec
 from core.spec.document import parse
 from flows.investigation.case import Case
-from flows.investigation.change import Change
+from flows.investigation.change import Change, edits_of
 from flows.investigation.edit import edited_values
 from flows.investigation.evidence import check_facts
 from flows.investigation.proposals import proposals
@@ -90,8 +90,8 @@ def chosen(case: Case, facts: Mapping[str, Any], ids: list[str]) -> list[Change]
 
 def changed(case: Case, changes: list[Change]) -> PipelineSpec:
     """The spec with changes made. Raises SpecError where it is none, InputError where they fit nowhere."""
-    edits = [edit for change in changes for edit in change.edits]
-    spec = parse(edited_values(case.values or case.history.run.spec, edits), document="the changed spec")
+    values = edited_values(case.values or case.history.run.spec, edits_of(changes))
+    spec = parse(values, document="the changed spec")
     if spec.sources.keys() != case.spec.sources.keys():
         raise InputError("The changed spec has other sources.", remedy="Change it by hand.")
     return spec

@@ -7,8 +7,9 @@ from pydantic import BaseModel, ConfigDict
 from graphs.planning.replanning import Kind
 from tools.orchestration.amendment import Amendment
 
-# What a task is in want of: what its failure is of, or else a quality of its data, or room on the disk.
-Want = Kind | Literal["quality", "room"]
+# What a task is in want of: what its failure is of, or else a quality of its data, room on the disk, or files that
+# finished tasks wrote.
+Want = Kind | Literal["quality", "room", "files"]
 
 
 class Analysis(BaseModel):

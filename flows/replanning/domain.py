@@ -2,10 +2,11 @@
 
 The tasks are `rescue(place)`, and `reread(place, part)` for a part of a source that cannot be read as it was planned.
 
-Facts: `wants(place, what)`; `alone()` where tasks run alone already; `pieces(place, n)` for the next number of pieces
-that a task's rows could be worked on in; `able(place, agent)` for another agent who could do it, and has not tried;
-`repairable(place, dataset)` where the data that it is made of may be repaired; `garbage()` where attempts came to
-nothing. Of parts: `open(place, part, way)` for each way of reading one that is open, and was not tried.
+Facts: `wants(place, what)`, where nothing helps against lost files; `alone()` where tasks run alone already;
+`pieces(place, n)` for the next number of pieces that a task's rows could be worked on in; `able(place, agent)` for
+another agent who could do it, and has not tried; `repairable(place, dataset)` where the data that it is made of may be
+repaired; `garbage()` where attempts came to nothing. Of parts: `open(place, part, way)` for each way of reading one
+that is open, and was not tried.
 """
 
 from graphs.planning import Action, Domain, Method, register

@@ -1,5 +1,6 @@
 """What a round needs, looked at before it begins: sources as planned, what earlier rounds wrote, means, quality."""
 
+import math
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -9,7 +10,6 @@ import psutil
 from core.dataset import DatasetRef
 from core.errors import SourceError
 from core.task import Outcome, Stage, Task
-from flows.gate import measure, missed_thresholds
 from flows.replanning.changes import Analysis, Want
 from flows.session import Session
 from flows.terms import limits_of
@@ -20,19 +20,28 @@ from tools.orchestration.requirements import Plan
 # What a task holds in memory is about so many times as large as the files that it reads, which are compressed.
 _GROWTH = 4
 
-_KINDS: dict[Want, Kind] = {"quality": "data", "room": "resource"}
+_KINDS: dict[Want, Kind] = {"quality": "data", "room": "resource", "files": "data"}
 
 
 def unmet(
-    session: Session, plan: Plan, tasks: Sequence[Task], outcomes: Mapping[str, Outcome], *, alone: bool, width: int
+    session: Session,
+    plan: Plan,
+    tasks: Sequence[Task],
+    outcomes: Mapping[str, Outcome],
+    short: Mapping[str, Sequence[str]],
+    *,
+    alone: bool,
+    width: int,
 ) -> list[Analysis]:
-    """What does not hold of what the tasks that are not done need, of which `width` run at a time, or one `alone`."""
+    """What does not hold of what the tasks that are not done need, of which `width` run at a time, or one `alone`.
+
+    `short` has the datasets that fell short of what the gate asks when it was last passed, and in what.
+    """
     done = {key for key, outcome in outcomes.items() if outcome.status == "done"}
     left = [task for task in tasks if task.key not in done]
-    ready = [task for task in left if task.needs <= done]
     found = [*_sources(plan, left), *_files(left, outcomes, done)]
-    found += _resources(session, plan, ready, outcomes, alone=alone, width=width)
-    found += _quality(session, tasks, ready, outcomes)
+    ready = [task for task in left if task.needs <= done]
+    found += [*_resources(session, plan, ready, outcomes, alone=alone, width=width), *_quality(left, short)]
     return list(dict.fromkeys(found))
 
 
@@ -66,7 +75,7 @@ def _files(tasks: Iterable[Task], outcomes: Mapping[str, Outcome], done: set[str
             for path in _paths(outcomes[key].output):
                 if not os.path.exists(path):
                     # Who wrote it is done, and nothing is done twice.
-                    yield _lacks(task, "logic", f"{path}, which {key} wrote, and which is gone")
+                    yield _lacks(task, "files", f"{path}, which {key} wrote, and which is gone")
 
 
 def _resources(
@@ -84,24 +93,24 @@ def _resources(
     free = psutil.virtual_memory().available / 2**20
     if memory > free:
         yield _lacks(
-            largest[0], "resource", f"{memory:,.0f} MB of memory with what runs beside it; {free:,.0f} are free"
+            largest[0],
+            "resource",
+            f"{math.ceil(memory):,} MB of memory with what runs beside it; {int(free):,} are free",
         )
     room, left = sum(sizes.values()) / 2**20, shutil.disk_usage(session.ledger.root.parent).free / 2**20
     if room > left:
-        yield _lacks(largest[0], "room", f"{room:,.0f} MB of disk with what runs beside it; {left:,.0f} are free")
+        yield _lacks(
+            largest[0], "room", f"{math.ceil(room):,} MB of disk with what runs beside it; {int(left):,} are free"
+        )
 
 
-def _quality(
-    session: Session, tasks: Sequence[Task], ready: Iterable[Task], outcomes: Mapping[str, Outcome]
-) -> Iterator[Analysis]:
-    """Data as good as the gate will ask: else what is made of it would be made again."""
-    counts = measure(tasks, dict(outcomes))
-    for task in ready:
-        if task.stage in (Stage.INGESTION, Stage.VALIDATION):
-            continue
-        if missed := missed_thresholds(session.spec.gate, task.dataset, counts.get(task.dataset, {})):
-            told = ", ".join(one.check for one in missed)
-            yield _lacks(task, "quality", f"{task.dataset} with {told}, as the gate asks, and it falls short of that")
+def _quality(tasks: Iterable[Task], short: Mapping[str, Sequence[str]]) -> Iterator[Analysis]:
+    """Data as good as the gate asks: else what is made of it would be made again."""
+    later = [task for task in tasks if task.stage not in (Stage.INGESTION, Stage.VALIDATION)]
+    for dataset, asked in short.items():
+        if first := next((task for task in later if task.dataset == dataset), None):
+            told = f"{dataset} with {', '.join(asked)}, as the gate asks, and it falls short of that"
+            yield _lacks(first, "quality", told)
 
 
 def _bytes(plan: Plan, task: Task, outcomes: Mapping[str, Outcome]) -> int:

@@ -7,9 +7,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict
 
-from core.errors import SourceError
+from core.errors import EngineError, SourceError
+from core.schema import Schema
 from core.spec import PostgresSource
 from core.task import Outcome, Stage, Task
+from delegation.consensus.consensus import Consensus
+from delegation.consensus.source import judge_source, uses
+from delegation.consensus.voters import schema_voters
 from flows.replanning.changes import Analysis
 from flows.replanning.domain import AS_IT_IS, AS_WRITTEN, BY_OTHER_NAMES, ELSEWHERE
 from flows.resemblance import by_evidence
@@ -19,6 +23,8 @@ from tools.orchestration.amendment import Amendment, Names
 from tools.orchestration.requirements import Plan
 from tools.sources import Part, SourceChanged, reader
 from tools.sources.reader import located
+
+_ALL = "it has all columns"
 
 # So many values of a column tell which it is.
 _KNOWN = 50_000
@@ -89,7 +95,7 @@ class _Look:
         for part in self._candidates():
             try:
                 way = self._way(self._reader.adapted(part))
-            except (SourceError, OSError) as error:
+            except (SourceError, EngineError, OSError) as error:
                 self._closed.append(str(error))
             else:
                 if way:
@@ -107,14 +113,17 @@ class _Look:
             return None
         if now is None:
             self._closed.append(f"{self._part.path} is gone")
+        elif not now.size:
+            self._closed.append(f"{self._part.path} is empty")
         return now
 
     def _candidates(self) -> Iterator[Part]:
         """The part as it is now, and the same file in the other places that the spec names."""
-        if self._now:
-            yield self._now
         if isinstance(self._source, PostgresSource):
+            yield self._part
             return
+        if self._now and self._now.size:
+            yield self._now
         for place in (self._source.path, *self._source.also_at):
             try:
                 twin = self._twin(find(place, self._session.surroundings.base_dir))
@@ -125,12 +134,13 @@ class _Look:
                     yield twin
 
     def _way(self, part: Part) -> Way | None:
-        """The way to read this part, if it is one. Raises SourceError, OSError."""
-        gone = self._gone(part)
-        names, why = self._named(part, gone) if gone else ({}, "it has all columns")
-        amendment = self._amendment(part, names)
-        if amendment is None or (gone and not names):
+        """The way to read this part, if it is one. Raises SourceError, EngineError, OSError."""
+        consensus = self._source.on_schema_change == "consensus"
+        named = self._judged(part) if consensus else self._named(part, self._gone(part))
+        amendment = self._amendment(part, named[0]) if named else None
+        if named is None or amendment is None:
             return None
+        names, why = named
         name, told = AS_IT_IS, f"reads {part.path}"
         if part.path != self._part.path:
             name = ELSEWHERE
@@ -166,14 +176,43 @@ class _Look:
         there = located(self._task.dataset, self._source.columns, names, self._session.surroundings)
         return [column for column in self._source.columns if column not in there]
 
-    def _named(self, part: Part, gone: Collection[str]) -> tuple[Names, str]:
-        """Other names for all columns that are gone, and the evidence for them; or none."""
+    def _named(self, part: Part, gone: Collection[str]) -> tuple[Names, str] | None:
+        """Other names for all columns that are gone, and the evidence for them; None, where it does not suffice."""
+        if not gone:
+            return {}, _ALL
         known = {column: set(self._known(column)) for column in gone}
         matches, doubts = by_evidence(self._source.columns, gone, self._reader.sample(part), known)
         if doubts:
             self._closed.append(f"{part.path} has no column {', '.join(gone)}: {'; '.join(doubts)}")
-            return {}, ""
+            return None
         return {one.column: (one.now,) for one in matches}, "; ".join(f"of {one.now}, {one.why}" for one in matches)
+
+    def _judged(self, part: Part) -> tuple[Names, str] | None:
+        """The same by the voters, where the spec wants them to judge changed columns; None, where a person must."""
+        session, dataset, declared = self._session, self._task.dataset, list(self._source.columns)
+        decision = judge_source(
+            Consensus(session.lease.database, schema_voters()),
+            dataset,
+            declared=declared,
+            known=self._plan.schemas.get(dataset, {}),
+            found=[self._schema(part)],
+            uses=uses(session.spec, dataset),
+            run_id=session.run_id,
+        )
+        if decision is None:
+            return {}, _ALL
+        gone = set(self._gone(part))
+        if decision.action == "wait" or gone - decision.names.keys():
+            why = f"{decision.reason}, which a person would have to decide when a run is planned"
+            self._closed.append(f"{part.path}: {why}")
+            return None
+        return {column: names for column, names in decision.names.items() if column in gone}, decision.reason
+
+    def _schema(self, part: Part) -> Schema:
+        source = self._source
+        if not isinstance(source, PostgresSource):
+            source = source.model_copy(update={"path": part.path, "also_at": ()})
+        return reader(self._task.dataset, source, self._session.surroundings).schemas()[0]
 
     def _known(self, column: str) -> Iterator[str]:
         """Values of a column, from what was read of the source by now."""

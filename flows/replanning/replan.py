@@ -64,9 +64,7 @@ def replan(
     try:
         found = make_plan(find(NAME), asked, facts)
     except Unsolvable as error:
-        # Of reading, what was found of the files says more.
-        unmet = [line for line in error.unmet if not line.startswith("reread(")]
-        return Changes(analyses=list(analyses), unmet=[*unmet, *dict.fromkeys(closed)])
+        return Changes(analyses=list(analyses), unmet=_unmet(error.unmet, analyses, closed))
     return _changes(found.steps, analyses, recovery, ways)
 
 
@@ -110,6 +108,14 @@ def divisible(session: Session, plan: Plan, task: Task) -> int:
     if rules is None or any(rule.whole for rule in rules[task.dataset]):
         return 1
     return max(1, min(_MOST_PIECES, plan.rows[task.dataset] // task.shards))
+
+
+def _unmet(lines: Sequence[str], analyses: Sequence[Analysis], closed: Iterable[str]) -> list[str]:
+    """What stood in the way, for people: not which ways are for failures of other kinds. Of reading, what was found of
+    the files says more."""
+    found = [line for line in lines if " needs wants(" not in line and not line.startswith("reread(")]
+    found += dict.fromkeys(closed)
+    return found or [f"nothing that is known helps {why.place} to {_WANT[why.want]}" for why in analyses]
 
 
 def _changes(
@@ -156,6 +162,7 @@ _WANT: dict[Want, str] = {
     "logic": "an agent that can do it",
     "data": "other data",
     "quality": "better data",
+    "files": "files that are lost",
     "schema": "a column",
 }
 

@@ -81,5 +81,6 @@ def _limits(spec: AgentSpec, bounds: Limits) -> Limits:
     """The engine of an agent gets what it takes of the machine, within the context's own limits."""
     wanted = spec.resources
     return Limits(
-        threads=min(bounds.threads, math.ceil(wanted.cores)), memory_mb=min(bounds.memory_mb, max(64, wanted.memory_mb))
+        threads=min(bounds.threads, math.ceil(wanted.cores)),
+        memory_mb=min(bounds.memory_mb, max(128, wanted.memory_mb)),
     )

@@ -59,7 +59,10 @@ class StageAccount(RowCount):
 
 
 class AssemblyReport(BaseModel):
-    """What a run came to: the account of each stage that is done, where the result is, and why there is none."""
+    """What a run came to: the account of each stage that is done, where the result is, and why there is none.
+
+    `resumable` says of a failed one whether it can go on once that is mended: what was asked for stays as it is.
+    """
 
     run_id: str
     status: Literal["done", "failed"]
@@ -68,6 +71,7 @@ class AssemblyReport(BaseModel):
     output: list[str] = []
     out: str | None = None
     error: str | None = None
+    resumable: bool = False
     seconds: float = 0.0
 
     @property
@@ -78,7 +82,7 @@ class AssemblyReport(BaseModel):
 
     def as_graph(self) -> GraphReport:
         """The same, as all graphs tell it."""
-        state = self.model_dump(mode="json", exclude={"run_id", "status", "seconds"})
+        state = self.model_dump(mode="json", exclude={"run_id", "status", "resumable", "seconds"})
         done = {"done": len(self.stages), "failed": int(self.status == "failed")}
         counted = {"completed_branches": done}
         return GraphReport(run_id=self.run_id, status=self.status, state={**state, **counted}, seconds=self.seconds)

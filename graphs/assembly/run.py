@@ -5,8 +5,9 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
+from core import errors
 from core import run as runs
-from core.errors import InputError, Interrupted, RunNotFound
+from core.errors import CrewlineError, EngineError, InputError, Interrupted, RunNotFound
 from core.journal import Listener
 from core.lease import Lease, claim
 from core.ledger import Ledger
@@ -128,8 +129,16 @@ def _report(bench: Bench, done: PipelineRun, seconds: float) -> AssemblyReport:
         output=(done.output if order.out is not None else output) if done.status == "success" else [],
         out=order.out,
         error=failed.message if failed and done.status != "success" else None,
+        resumable=done.status != "success" and _mendable(bench),
         seconds=round(seconds, 3),
     )
+
+
+def _mendable(bench: Bench) -> bool:
+    """Whether what failed may be mended without asking for something else: a source, a machine, an agent's own code."""
+    outcomes = bench.ledger.outcomes(bench.order.keys).values()
+    kinds = [getattr(errors, outcome.failure.error, CrewlineError) for outcome in outcomes if outcome.failure]
+    return all(kind.resumable or not issubclass(kind, (InputError, EngineError)) for kind in kinds)
 
 
 def _agents(order: Order, modules: Iterable[str]) -> list[Any]:

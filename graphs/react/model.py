@@ -8,8 +8,9 @@ from pydantic import ValidationError
 
 from core.errors import ModelError
 from core.llm import TIMEOUT_S, Llm, chat
-from graphs.react.action import Action, Tool
+from graphs.react.action import Action, Conclusion, Tool
 from graphs.react.reasoner import Situation, Thought
+from graphs.react.step import grounding
 
 _SYSTEM = (
     "You find out why something is as it is, step by step. In each step you call exactly one of the tools given."
@@ -34,7 +35,7 @@ class ModelReasoner:
 
     def think(self, situation: Situation) -> Thought:
         """The model's choice. Raises ModelError when it is down, or calls nothing, an action that is not open to it, or
-        one with arguments that are none."""
+        one with arguments that are none; and when it concludes from nothing that was observed."""
         from openai import OpenAIError
 
         open_to_it = [_described(self._tools[action]) for action in situation.allowed]
@@ -58,6 +59,8 @@ class ModelReasoner:
         except ValidationError as error:
             problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:3])
             raise ModelError(self._llm.model, f"called {action} with arguments that are none: {problems}") from error
+        if isinstance(arguments, Conclusion) and not grounding(situation.facts, arguments.evidence):
+            raise ModelError(self._llm.model, "concluded from nothing that was observed")
         said = answer.content if isinstance(answer.content, str) else ""
         return Thought(thought=said[:_LONGEST], action=action, arguments=arguments.model_dump(mode="json"))
 

@@ -26,6 +26,10 @@ Form = Literal["csv", "json"]
 # The encodings of the format's second version take half the room of those of the first, and less time. A dictionary of
 # very many values is no smaller than they are, and is made in vain.
 _PARQUET = "FORMAT parquet, COMPRESSION snappy, PARQUET_VERSION v2, DICTIONARY_SIZE_LIMIT 4096"
+# What each thread works on, and what is gathered for a row group, cannot be spilled: with less memory, fewer of them.
+_MB_PER_THREAD = 128
+_GROUP_ROWS = 122_880
+_GROUP_ROWS_PER_MB = 120
 
 _NESTED = frozenset({"array", "list", "map", "struct"})
 # What Ibis and Arrow both have a type for.
@@ -40,11 +44,12 @@ class Duck:
     """One session in this process."""
 
     def __init__(self, limits: Limits, scratch: Path) -> None:
-        self._instance = Instance(limits, scratch / "spill")
+        self._threads = max(1, min(limits.threads, limits.memory_mb // _MB_PER_THREAD))
+        self._instance = Instance(limits.model_copy(update={"threads": self._threads}), scratch / "spill")
         self.ibis: Any = ibis.duckdb.from_connection(self._instance.connection)
         # As other engines have it.
         self.ibis.con.execute("CREATE TEMP MACRO raise_error(message) AS error(message)")
-        self._threads = limits.threads
+        self._parquet = f"{_PARQUET}, ROW_GROUP_SIZE {min(_GROUP_ROWS, _GROUP_ROWS_PER_MB * limits.memory_mb)}"
         self._names = 0
 
     def read(self, paths: list[str]) -> Table:
@@ -79,13 +84,13 @@ class Duck:
         return DatabaseTable(name, schema=table.schema(), source=self.ibis).to_expr()
 
     def write(self, table: Table, path: Path) -> None:
-        self._copy(table, path, _PARQUET)
+        self._copy(table, path, self._parquet)
 
     def write_partitioned(self, table: Table, folder: Path, columns: Iterable[str]) -> None:
         # Several threads would each write what they come upon, and differently each time.
         self.ibis.con.execute("SET threads = 1")
         try:
-            self._copy(table, folder, f"{_PARQUET}, PARTITION_BY ({', '.join(map(_quoted, columns))})")
+            self._copy(table, folder, f"{self._parquet}, PARTITION_BY ({', '.join(map(_quoted, columns))})")
         finally:
             self.ibis.con.execute(f"SET threads = {self._threads}")
 

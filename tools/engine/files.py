@@ -4,6 +4,7 @@ import errno
 import glob
 import io
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ import fsspec
 from pydantic import BaseModel, ConfigDict
 
 from core.errors import CrewlineError, SourceError
+from tools.engine.delta import current
 from tools.url import public
 
 
@@ -35,13 +37,18 @@ class SourceFile(BaseModel):
 def find(pattern: str, base_dir: str) -> list[SourceFile]:
     """The files that a path or glob names, in the order of their names. Relative ones stand under `base_dir`.
 
+    What begins with a dot is found only if the glob writes the dot, and `**` passes over folders that begin with an
+    underscore, unless they are Hive's: programs keep their own there, such as versions that have been replaced. Of a
+    Delta table, the files of its current version are found.
+
     Raises SourceError for what is neither a file nor a folder, OSError where they are out of reach.
     """
     # Only the pattern is one: a folder that is named `a[1]` is no choice of letters.
     url = pattern if "://" in pattern or Path(pattern).is_absolute() else str(Path(glob.escape(base_dir)) / pattern)
     fs, path = _file_system(url)
     with _reached(url):
-        found = [path] if fs.exists(path) else sorted(fs.glob(path)) if any(c in path for c in "*?[") else []
+        is_glob = any(c in path for c in "*?[")
+        found = [path] if fs.exists(path) else current(fs, sorted(_matches(fs, path))) if is_glob else []
         files = {name: info for name in found if (info := fs.info(name))["type"] != "directory"}
     for name, info in files.items():
         check_regular(name, info)
@@ -92,6 +99,46 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _matches(fs: Any, pattern: str) -> set[str]:
+    """What is there of the names that a glob stands for."""
+    if "file" in fs.protocol:
+        return _local_matches(pattern)
+    plain = len(re.split(r"[*?[]", pattern, maxsplit=1)[0].rpartition("/")[0])
+    deep = "**" in pattern
+    return {
+        name
+        for name in fs.glob(pattern)
+        if not any(part.startswith(".") or (deep and _own(part)) for part in name[plain:].split("/")[:-1])
+        and not name.rpartition("/")[2].startswith(".")
+    }
+
+
+def _local_matches(pattern: str) -> set[str]:
+    above, deep, below = (f"{pattern}/*" if pattern.endswith("/**") else pattern).partition("/**/")
+    if not deep:
+        return set(glob.glob(pattern))
+    folders = {folder for top in glob.glob(above or "/") for folder in _folders(top)}
+    return {name for folder in folders for name in _local_matches(f"{glob.escape(folder)}/{below}")}
+
+
+def _folders(top: str) -> Iterator[str]:
+    """A folder and all below it, each once. Links are followed as long as they do not lead out."""
+    root, seen = os.path.realpath(top), set()
+    for folder, names, _ in os.walk(top, followlinks=True):
+        place = os.path.realpath(folder)
+        if place in seen or os.path.commonpath((root, place)) != root:
+            names.clear()
+            continue
+        seen.add(place)
+        names[:] = sorted(name for name in names if not _own(name))
+        yield folder
+
+
+def _own(name: str) -> bool:
+    """Whether a folder is an engine's or program's own, by its name."""
+    return name.startswith(".") or (name.startswith("_") and "=" not in name)
 
 
 class _Remote(io.RawIOBase):

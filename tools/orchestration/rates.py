@@ -11,6 +11,8 @@ PRIOR_DONE = 0.98
 # Where nothing is on record: seconds for any task, and rows a second beyond that (the retail example on two cores).
 PRIOR_TASK_S = 0.3
 PRIOR_RATE = 100_000.0
+# Where no run is on record: seconds that it takes beside its first round of tasks.
+PRIOR_RUN_S = 1.0
 
 
 class Rate(BaseModel):
@@ -49,11 +51,13 @@ class Rate(BaseModel):
 
 
 class Rates(BaseModel):
-    """Rates by stage, and by stage and kind of source."""
+    """Rates by stage, and by stage and kind of source. `beside_s` is what the median run took that published at once,
+    beside its first round of tasks: planning, later rounds, publication."""
 
     model_config = ConfigDict(frozen=True)
 
     found: dict[str, Rate] = {}
+    beside_s: float = PRIOR_RUN_S
 
     def of(self, stage: Stage, kind: str | None = None) -> Rate:
         return self.found.get(f"{stage}/{kind}" if kind else str(stage), Rate())
@@ -62,7 +66,9 @@ class Rates(BaseModel):
 def measured(database: Database) -> Rates:
     """The rates of all that is on record."""
     rows = database.query(_RATES)
-    return Rates(found={row.pop("name"): Rate.model_validate(row) for row in rows})
+    found = {row.pop("name"): Rate.model_validate(row) for row in rows}
+    [[beside_s]] = [row.values() for row in database.query(_BESIDE)]
+    return Rates(found=found, beside_s=PRIOR_RUN_S if beside_s is None else max(0.0, beside_s))
 
 
 # A step that was taken up again counts as one attempt more; what is running now as none.
@@ -82,4 +88,17 @@ SELECT CASE WHEN GROUPING(kind) = 0 THEN stage || '/' || coalesce(kind, '') ELSE
     avg(seconds) AS mean_s, avg(rows)::float AS mean_rows,
     regr_intercept(seconds, rows) AS base_s, regr_slope(seconds, rows) AS row_s
 FROM tasks GROUP BY GROUPING SETS ((stage, kind), (stage))
+"""
+
+# A run that changed hands also took the time in which nobody worked on it.
+_BESIDE = """
+WITH rounds AS (
+    SELECT run_id, extract(epoch FROM max(finished_at) - min(started_at))::float AS seconds FROM steps
+    WHERE split_part(step_key, '/', 1) IN ('ingestion', 'validation', 'transformation', 'enrichment', 'aggregation')
+        AND step_key NOT LIKE '%%@%%'
+    GROUP BY run_id
+)
+SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY (report ->> 'duration_s')::float - rounds.seconds) AS beside_s
+FROM runs JOIN rounds USING (run_id)
+WHERE runs.kind = 'pipeline' AND status = 'published' AND token = 1
 """

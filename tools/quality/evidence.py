@@ -29,7 +29,8 @@ UNREFERENCED = "unreferenced"
 
 @dataclass
 class History:
-    """What is on file about one dataset: its source's parts, its rows as read, who left at which stage, repairs.
+    """What is on file about one dataset: the parts that were read of its source, its rows as read, who left at which
+    stage, repairs.
 
     For a dataset that is not the result, `available` are its rows at the end, and `used` those that rows of the result
     found there; the others reached no result. For the result, and where none is published, both are None.

@@ -51,8 +51,10 @@ def _checks(column: ColumnProfile, rows: int) -> Iterator[Check]:
         return
     if not column.missing:
         yield NotNull(check="not_null", column=name)
-    key = not column.missing and column.distinct == rows
-    if key and (column.type == "integer" or (column.type == "string" and len(column.patterns) == 1)):
+    formed = column.type == "integer" or (column.type == "string" and len(column.patterns) == 1)
+    # Measurements and days may be all different too, and are no keys.
+    key = formed and not column.missing and column.distinct == rows
+    if key:
         yield Unique(check="unique", columns=(name,))
     if column.type in ("string", "integer") and _closed(column):
         yield InSet(check="in_set", column=name, values=tuple(sorted(count.value for count in column.top)))

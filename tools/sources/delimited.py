@@ -18,7 +18,7 @@ from core.spec.source import CsvSource
 from tools.engine.engine import Engine, written
 from tools.engine.files import open_file
 from tools.engine.rowid import ROW, first_row
-from tools.sources.dialect import delimiter_of, encoding_of, latin_1_lines, no_text
+from tools.sources.dialect import delimiter_of, encoding_of, no_text, single_bytes
 from tools.sources.lines import open_lines, whole
 from tools.sources.reader import (
     SAMPLE,
@@ -35,7 +35,7 @@ from tools.sources.reader import (
     located,
     unchanged,
 )
-from tools.sources.records import parser, records
+from tools.sources.records import UNDECODED, parser, records
 
 _SAMPLE = 1 << 20
 _BATCH = 20_000
@@ -68,8 +68,8 @@ class CsvReader:
     def adapted(self, part: Part) -> Part:
         plain = part.model_copy(update={"dialect": {}})
         own = max((plain, self._own(plain)), key=lambda one: len(self._there(one)))
-        if self._as(own).encoding == "utf-8" and self._latin_1(own):
-            return own.model_copy(update={"dialect": {**own.dialect, "encoding": "latin-1"}})
+        if self._as(own).encoding == "utf-8" and (found := self._single_bytes(own)):
+            return own.model_copy(update={"dialect": {**own.dialect, "encoding": found[0]}})
         return own
 
     def sample(self, part: Part) -> pa.Table:
@@ -86,8 +86,9 @@ class CsvReader:
     def _read(self, engine: Engine, part: Part, path: Path) -> Reading:
         header = self._header(part)
         columns, notes = self._columns(part, header)
-        # The engine takes UTF-16 in one byte order for an empty file, and loses the other's places.
-        if self._as(part).encoding != "utf-16":
+        # The engine takes UTF-16 in one byte order for an empty file, and loses the other's places; Windows-1252 it has
+        # not learned.
+        if self._as(part).encoding not in ("utf-16", "windows-1252"):
             try:
                 output = self._by_engine(engine, part, len(header), columns, path)
                 return Reading(output=output, unreadable=[], notes=notes)
@@ -95,11 +96,13 @@ class CsvReader:
                 # It stops at the first fault, and its own account of faults has neither their lines nor their text.
                 pass
         output, unreadable = self._by_line(engine, part, len(header), columns, path)
-        if unreadable and self._surroundings.spec and self._as(part).encoding == "utf-8" and (n := self._latin_1(part)):
+        undecoded = any(line.reason.startswith(UNDECODED) for line in unreadable)
+        utf_8 = self._surroundings.spec and self._as(part).encoding == "utf-8"
+        if undecoded and utf_8 and (found := self._single_bytes(part)):
             raise WrittenOtherwise(
                 self._name,
-                f"{part.path} is Latin-1, not UTF-8: {n} of its lines are, and the others are ASCII.",
-                remedy=f"Set {self._encoding} to `latin-1`.",
+                f"{part.path} is {found[0]}, not UTF-8: {found[1]} of its lines are, and the others are ASCII.",
+                remedy=f"Set {self._encoding} to `{found[0]}`.",
             )
         return Reading(output=output, unreadable=unreadable, notes=notes)
 
@@ -220,9 +223,9 @@ class CsvReader:
             return set()
         return located(self._name, list(self._source.columns), header, self._surroundings).keys()
 
-    def _latin_1(self, part: Part) -> int:
+    def _single_bytes(self, part: Part) -> tuple[str, int] | None:
         with open_file(part.path) as file:
-            return latin_1_lines(file)
+            return single_bytes(file)
 
     def _as(self, part: Part) -> CsvSource:
         """The source as this file is to be read."""

@@ -4,11 +4,10 @@ import codecs
 import csv
 import re
 from itertools import islice
-from typing import BinaryIO, Literal
+from typing import BinaryIO
 
+from core.spec.source import Encoding
 from tools.sources.lines import lines_of, whole
-
-Encoding = Literal["utf-8", "latin-1", "utf-16"]
 
 _DELIMITERS = ",;\t|"
 _HEAD = 20
@@ -17,37 +16,46 @@ _BLOCK = 1 << 20
 # bytes but these.
 _HEAD_BYTES = 1 << 16
 _FEW, _CONTROLS = 16, 0.05
+_CONTROLS_1 = set(range(0x80, 0xA0))
+_NO_SIGNS = {0x81, 0x8D, 0x8F, 0x90, 0x9D}
 # Bytes that are no UTF-8 come as surrogates (see lines.py). From 0xC0 on they are letters in Latin-1, of which the last
-# is noise more often; below 0xA0 they are none of its printed characters, nor is any a character that was UTF-8.
+# is noise more often. With one of them beside another letter, or the euro of Windows-1252 beside a number, a line is
+# text; with one that is no sign in either, or a character that was UTF-8, it is not of theirs.
 _LETTER = "[\udcc0-\udcd6\udcd8-\udcf6\udcf8-\udcfe]"
-_LATIN_WORD = re.compile(f"[A-Za-z]{_LETTER}|{_LETTER}[a-z]")
-_NO_LATIN = re.compile("[\x80-\ud7ff\ue000-\U0010ffff\udc80-\udc9f]")
+_IN_TEXT = re.compile(f"[A-Za-z]{_LETTER}|{_LETTER}[a-z]|[0-9] ?\udc80|\udc80 ?[0-9]")
+_NOT_THEIRS = re.compile("[\x80-\ud7ff\ue000-\U0010ffff\udc81\udc8d\udc8f\udc90\udc9d]")
+_SIGN_1252 = re.compile("[\udc80-\udc9f]")
 _LEAST_LINES = 3
 _PRINTED = bytes(byte for byte in range(256) if byte >= 32 or byte in b"\t\n\v\f\r")
 
 
 def encoding_of(file: BinaryIO) -> Encoding:
-    """UTF-16 by its mark; Latin-1 if most of the lines that are not ASCII are no UTF-8; else UTF-8."""
+    """UTF-16 by its mark; Latin-1 if most of the lines that are not ASCII are no UTF-8, or Windows-1252 where it has
+    signs that Latin-1 has not, such as the euro's; else UTF-8."""
     file.seek(0)
     if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
         return "utf-16"
-    return "utf-8" if _is_utf8(file) or not _mostly_broken(file) else "latin-1"
+    if _is_utf8(file) or not _mostly_broken(file):
+        return "utf-8"
+    return "windows-1252" if _has_its_signs(file) else "latin-1"
 
 
-def latin_1_lines(file: BinaryIO) -> int:
-    """How many lines of a file are Latin-1 beyond doubt; 0 if any speaks against it, or they are too few to tell.
+def single_bytes(file: BinaryIO) -> tuple[Encoding, int] | None:
+    """Latin-1 or Windows-1252, if a file is that beyond doubt, and the number of its lines that are not ASCII.
 
-    Each line that is not ASCII must be no UTF-8, print in Latin-1 without control characters, and have a letter of it
-    beside another letter: noise and torn UTF-8 do not come so.
+    All of them must be no UTF-8, print in that encoding, and have a letter of it beside another one, or a euro beside a
+    number: noise and torn UTF-8 do not come so. Too few tell nothing.
     """
     found = 0
+    encoding: Encoding = "latin-1"
     with lines_of(file, "utf-8") as lines:
         for line in lines:
             if not line.isascii():
-                if whole(line) or not _LATIN_WORD.search(line) or _NO_LATIN.search(line):
-                    return 0
+                if whole(line) or not _IN_TEXT.search(line) or _NOT_THEIRS.search(line):
+                    return None
                 found += 1
-    return found if found >= _LEAST_LINES else 0
+                encoding = "windows-1252" if _SIGN_1252.search(line) else encoding
+    return (encoding, found) if found >= _LEAST_LINES else None
 
 
 def no_text(file: BinaryIO, encoding: Encoding) -> str | None:
@@ -88,6 +96,18 @@ def _is_utf8(file: BinaryIO) -> bool:
     except UnicodeDecodeError:
         return False
     return True
+
+
+def _has_its_signs(file: BinaryIO) -> bool:
+    """Whether bytes are there that Latin-1 has for controls, and all of them are signs of Windows-1252."""
+    found = False
+    file.seek(0)
+    while block := file.read(_BLOCK):
+        controls = set(block) & _CONTROLS_1
+        if controls & _NO_SIGNS:
+            return False
+        found = found or bool(controls)
+    return found
 
 
 def _mostly_broken(file: BinaryIO) -> bool:

@@ -14,15 +14,15 @@ from core.dataset import DatasetRef
 from core.errors import EngineError, SourceError
 from core.spec.column import Column
 from core.spec.part import Part as SpecPart
-from core.spec.source import CsvSource, JsonLinesSource, ParquetSource, usable_names
+from core.spec.source import CsvSource, Encoding, JsonLinesSource, ParquetSource, usable_names
 from tools.engine.engine import Engine
 from tools.engine.files import is_folder, open_file
 from tools.engine.rowid import ROW
 from tools.sources.delimited import CsvReader
-from tools.sources.dialect import Encoding, delimiter_of, encoding_of
+from tools.sources.dialect import delimiter_of, encoding_of
 from tools.sources.json_lines import JsonLinesReader
 from tools.sources.parquet import ParquetReader
-from tools.sources.reader import FileReader, Part, Reading, Surroundings, Unreadable, find_files
+from tools.sources.reader import LEFT_OUT, FileReader, Part, Reading, Surroundings, Unreadable, find_files
 from tools.url import public
 
 Kind = Literal["csv", "jsonl", "parquet"]
@@ -122,6 +122,8 @@ def open_files(engine: Engine, name: str, files: Files, scratch: Path, allowed: 
     for part, (_, assumed), reading in zip(parts, described, readings, strict=True):
         place = f"{part.path}: " if len(parts) > 1 else ""
         notes += [place + note for note in [*assumed, *reading.notes]]
+    if kind != "parquet" and (keys := _keys(parts)):
+        notes.append(f"what the names of folders say of {', '.join(keys)} is {LEFT_OUT}; Parquet files would have it")
     return Opened(name, parts, readings, kind != "parquet", [*notes, *_gaps(parts, readings)])
 
 
@@ -135,6 +137,12 @@ def described_source(name: str, files: Files, allowed: Callable[[str], str] = st
         source, _ = _described(parts[0], files, files.kind or _kind(name, parts))
         _reader(name, source).look(parts)
     return parts, source
+
+
+def _keys(parts: list[Part]) -> list[str]:
+    """What Hive folders are called by."""
+    folders = {folder for part in parts for folder in part.path.split("/")[:-1]}
+    return sorted({folder.partition("=")[0] for folder in folders if "=" in folder})
 
 
 def _gaps(parts: list[Part], readings: list[Reading]) -> list[str]:

@@ -221,7 +221,7 @@ def _check_unchanged(name: str, part: Part) -> None:
         raise SourceChanged(
             name,
             f"{part.path} has changed since the run was planned.",
-            remedy="Start a new run on what it is now.",
+            remedy="Start a new run on what it is now, or resume this one.",
         )
 
 

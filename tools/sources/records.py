@@ -8,6 +8,9 @@ from core.spec.source import CsvSource
 from tools.sources.lines import shown, whole
 from tools.sources.reader import Unreadable
 
+# So the reason begins why a line is no record that is no text of its encoding.
+UNDECODED = "Not"
+
 # Beyond this a value is taken for the work of a quote that was never closed, characters.
 _MAX_VALUE = 1 << 24
 
@@ -46,7 +49,7 @@ def records(lines: Iterator[str], source: CsvSource, width: int) -> Iterator[lis
         if not record or header:
             header = header and not record
         elif not whole("".join(feed.taken)):
-            reason = f"Not {source.encoding}. If the whole file has another encoding, declare it in the source."
+            reason = f"{UNDECODED} {source.encoding}. If the whole file has another encoding, declare it in the source."
             yield _unreadable(feed, feed.taken, reason, n)
         elif len(record) != width:
             yield _unreadable(feed, feed.taken, f"{len(record)} values where the header has {width} columns.", n)

@@ -12,7 +12,7 @@ from sqlglot import exp
 
 from core.errors import ExpressionError
 from core.spec.column import parse_type
-from tools.engine.types import ibis_type, typed
+from tools.engine.types import constant, ibis_type, typed
 from tools.transformation.arithmetic import add, alike, divide, modulo, multiply, number, subtract
 from tools.transformation.functions import as_condition, compared, enclosed, text_constant
 from tools.transformation.grammar import call, is_read, too_deep
@@ -133,7 +133,10 @@ class Builder:
         raise self._refused(f"'{node.sql()}'")
 
     def _like(self, node: exp.Like) -> Any:
-        alike = self.build(node.this).like(text_constant(self.build(node.expression)))
+        value = self.build(node.this)
+        if not value.type().is_string():
+            raise TypeError(f"LIKE is for text, not for {value.type()}")
+        alike = value.like(text_constant(self.build(node.expression)))
         return ~alike if node.args.get("negate") else alike
 
     def _in(self, node: exp.In) -> Any:
@@ -171,6 +174,9 @@ class Builder:
         value = self.build(node.this)
         if value.type().is_null():
             return ibis.null(ibis_type(declared))
+        if isinstance(node.this, exp.Literal) and node.this.is_string and not isinstance(node, exp.TryCast):
+            # Nobody means a value that is missing in every row.
+            _check(node.this.this, declared)
         # What text stands for a value is said once, and not by the engine.
         as_text = value.type().is_string() and declared != "string"
         return typed(value, declared) if as_text else value.try_cast(ibis_type(declared))
@@ -211,3 +217,13 @@ class Builder:
             remedy="Allowed are columns, literals, arithmetic, comparisons, AND, OR, NOT, IN, BETWEEN, LIKE, IS NULL, "
             "CASE, CAST and the listed functions.",
         )
+
+
+def _check(text: str, declared: str) -> None:
+    """Raise ValueError unless the text stands for a value of the type."""
+    if declared == "string":
+        return
+    try:
+        constant(text, ibis.dtype(ibis_type(declared)))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"'{text}' is not of type {declared}") from error

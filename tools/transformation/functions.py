@@ -11,6 +11,8 @@ from typing import Any
 import ibis
 import pyarrow as pa
 import pyarrow.compute as pc
+from ibis.common.annotations import ValidationError
+from ibis.common.exceptions import IbisError
 
 from tools.transformation.arithmetic import alike, as_float, ceil, floor, mean, number
 from tools.transformation.text import joined, padded, replaced, substituted
@@ -120,11 +122,15 @@ def as_condition(value: Any) -> Any:
 
 
 def compared(operation: Callable[[Any, Any], Any], a: Any, b: Any) -> Any:
-    """A comparison, null where one side is; numbers of different types are compared by value."""
+    """A comparison, null where one side is; numbers of different types are compared by value. Raises TypeError."""
     if a.type().is_null() or b.type().is_null():
         # Ibis would ask whether the other is null.
         return ibis.null("boolean")
-    return operation(*alike([enclosed(a), enclosed(b)]))
+    try:
+        return operation(*alike([enclosed(a), enclosed(b)]))
+    except (TypeError, IbisError, ValidationError) as error:
+        kinds = f"{a.type()} and {b.type()}".replace("!", "")
+        raise TypeError(f"{kinds} cannot be compared; CAST one of them to the other's type") from error
 
 
 def enclosed(value: Any) -> Any:

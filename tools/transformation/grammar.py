@@ -72,9 +72,9 @@ _TRIMS = {"LEADING": "ltrim", "TRAILING": "rtrim"}
 def parse(text: str) -> exp.Expr:
     """The tree of one expression, whatever it may contain. Raises ExpressionError if it is none."""
     try:
-        operators = {token.token_type for token in sqlglot.tokenize(text, dialect="duckdb")} & _OTHER_OPERATORS
-        if operators:
-            raise ExpressionError(f"'{text}': the operator {operators.pop().value} is not allowed in an expression.")
+        for token in sqlglot.tokenize(text, dialect="duckdb"):
+            if token.token_type in _OTHER_OPERATORS:
+                raise ExpressionError(f"'{text}': the operator {token.text} is not allowed in an expression.")
         statements = sqlglot.parse(text, dialect="duckdb")
     except RecursionError as error:
         raise too_deep(text) from error

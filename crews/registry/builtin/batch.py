@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from core.errors import SourceError
 from core.spec.column import RESERVED
+from core.spec.source import Encoding
 from core.task import Fate, Outcome, RowCount
 from crews.registry.job import Job
 from tools.engine.engine import Engine, written
@@ -35,7 +36,7 @@ class BatchProcessor(BaseModel):
     batch: int = Field(default=BATCH, ge=1, le=10_000_000)
     kind: Literal["csv", "jsonl", "parquet"] | None = None
     delimiter: str | None = Field(default=None, min_length=1, max_length=1)
-    encoding: Literal["utf-8", "latin-1", "utf-16"] | None = None
+    encoding: Encoding | None = None
 
     def perform(self, job: Job) -> Outcome:
         """Raises SourceError, Refused, Interrupted."""

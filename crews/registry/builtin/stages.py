@@ -16,7 +16,7 @@ from core.spec.check import Check
 from core.spec.column import Column, Names
 from core.spec.pipeline import Aggregation, Target
 from core.spec.rule import Rule
-from core.spec.source import ParquetSource
+from core.spec.source import Encoding, ParquetSource
 from core.task import Outcome, Stage, Task
 from crews.agents import AGENTS, Work
 from crews.registry.job import Job
@@ -41,7 +41,7 @@ class Source(_Stage):
     columns: dict[str, Column] = Field(min_length=1)
     kind: Literal["csv", "jsonl", "parquet"] | None = None
     delimiter: str | None = Field(default=None, min_length=1, max_length=1)
-    encoding: Literal["utf-8", "latin-1", "utf-16"] | None = None
+    encoding: Encoding | None = None
 
 
 class Ingestion(Source):

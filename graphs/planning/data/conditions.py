@@ -9,7 +9,8 @@ from graphs.planning.data.goal import ColumnOf, Comparison, Condition
 from graphs.planning.data.naming import Match
 from graphs.planning.data.scope import Scope
 from graphs.planning.data.sorting import valued
-from graphs.planning.data.wording import Item, stems
+from graphs.planning.data.wording import Item
+from tools.discovery.words import stems
 
 # What an item comes to, how far it is from the words, and why.
 Found = tuple[tuple[Condition | Comparison, ...], float, str]

@@ -3,9 +3,9 @@
 Facts: `column(dataset, column)`; `dated(dataset, column)` of columns of dates, `written(dataset, column, format)` of
 dates that are written as no plain date is; `link(left, column, right, column, chance, evidence)`: rows of the left can
 look up rows of the right; `fewer(n, m)`: of n joins that may be made, m are left after one; `effort(stage, dataset,
-seconds, success, evidence)`: what a stage is expected to take. Tasks: `prepare(dataset)` reads and checks it;
-`tell(dataset, column, unit, new)` makes a column of the unit of time; `have(dataset, other, column)` brings a column
-of the other dataset to the rows of the one.
+seconds, success, evidence)`: what a stage is expected to take; `beside(seconds)`: what a run takes beside its stages.
+Tasks: `prepare(dataset)` reads and checks it; `tell(dataset, column, unit, new)` makes a column of the unit of time;
+`have(dataset, other, column)` brings a column of the other dataset to the rows of the one.
 """
 
 from core.task import Stage
@@ -23,12 +23,12 @@ _ROWS = ("rows", "?d")
 
 def facts(survey: Survey, rates: Rates) -> list[Term]:
     """What is known of the datasets, and what the stages took so far, as the domain wants it."""
-    found: list[Term] = [("fewer", n, n - 1) for n in range(HOPS, 1, -1)]
+    found: list[Term] = [("beside", rates.beside_s), *(("fewer", n, n - 1) for n in range(HOPS, 1, -1))]
     for name, dataset in survey.datasets.items():
         for column in dataset.columns.values():
             found.append(("column", name, column.name))
             if column.formats:
-                found.append(("written", name, column.name, column.formats[0]))
+                found.append(("written", name, column.name, " or ".join(column.formats)))
             elif column.kind in ("date", "timestamp"):
                 found.append(("dated", name, column.name))
         for stage in Stage:
@@ -157,7 +157,7 @@ def _finished() -> list[Action | Method]:
         Action(("keep", "?d", "?condition", "?columns"), needs=[_ROWS], adds=[_ROWS]),
         _work(Stage.AGGREGATION, ("group", "?d"), needs=[_ROWS], adds=[("result", "?d")]),
         Action(("pass on", "?d"), needs=[_ROWS], adds=[("result", "?d")]),
-        Action(("publish", "?d"), needs=[("result", "?d")]),
+        Action(("publish", "?d"), needs=[("result", "?d"), ("beside", "?seconds")], duration_s=lambda b: b["?seconds"]),
     ]
 
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from core.spec.check import Check
-from graphs.planning.data.dataset import Dataset, Survey
-from graphs.planning.data.goal import Goal
+from core.spec.check import Between, Check
+from graphs.planning.data.dataset import Dataset, Rule, Survey
+from graphs.planning.data.goal import ColumnOf, Goal
 from graphs.planning.data.tasks import Asked, expression
 from graphs.planning.plan import Plan
 
@@ -73,8 +73,15 @@ class _Drafting:
 
     def _parse(self, dataset: str, column: str, form: str) -> None:
         self._need(dataset, [column])
-        why = f"the dates of {column} are written as {form}: {self._survey.datasets[dataset].columns[column].remark}"
-        self._early(dataset, {"rule": "parse_dates", "columns": [column], "formats": [form]}, why)
+        found = self._survey.datasets[dataset].columns[column]
+        turned = found.turned and ColumnOf(dataset=dataset, column=column) in self._goal.month_first
+        formats = list(found.turned if turned else found.formats)
+        why = f"the dates of {column} are written as {' or '.join(formats)}: {found.remark}"
+        to = {"to": "timestamp"} if found.timed else {}
+        self._early(dataset, {"rule": "parse_dates", "columns": [column], "formats": formats, **to}, why)
+        if found.share < 1:
+            odd = f"{1 - found.share:.1%} of the texts of {column} in {dataset} are no dates by {' or '.join(formats)}"
+            self._draft.remarks.append(f"{odd}: their rows are held back")
 
     def _truncate(self, dataset: str, column: str, unit: Any, new: str) -> None:
         self._need(dataset, [column])
@@ -94,6 +101,8 @@ class _Drafting:
         self._keys.setdefault(other, []).append(key)
         links = self._survey.links
         link = next(one for one in links if one.names == (dataset, column, other, key))
+        for name, of, rules in ((dataset, column, link.left_rules), (other, key, link.right_rules)):
+            self._alike(name, rules, f"the values of {of} are written as those of the other side are: {link.evidence}")
         content = {"rule": "join", "dataset": other, "on": {column: key}, "columns": []}
         why = f"rows of {dataset} look up {other} by {column}: {link.evidence}"
         self._draft.enrichment.setdefault(dataset, []).append(Part(content, why))
@@ -132,6 +141,12 @@ class _Drafting:
             if self._measured(dataset, name) or (dataset, name) in compared
         ]
         columns = [self._survey.datasets[dataset].columns[name] for name in names]
+        self._draft.remarks += [
+            f"{1 - column.share:.1%} of the numbers of {column.name} in {dataset} are written otherwise than"
+            " the others: these rows are held back"
+            for column in columns
+            if column.plain and column.share < 1
+        ]
         return [
             Part(rule, "" if number else f"the numbers of {column.name} are written {column.remark}")
             for column in columns
@@ -140,6 +155,14 @@ class _Drafting:
 
     def _early(self, dataset: str, content: dict[str, Any], why: str) -> None:
         self._draft.transformation.setdefault(dataset, []).append(Part(content, why))
+
+    def _alike(self, dataset: str, rules: Sequence[Rule], why: str) -> None:
+        """What makes a key like another's, before anything reads it; once, however many look it up."""
+        there = [part.content for part in self._draft.transformation.get(dataset, [])]
+        self._draft.transformation[dataset] = [
+            *(Part(rule, why) for rule in rules if rule not in there),
+            *self._draft.transformation.get(dataset, []),
+        ]
 
     def _placed(self, dataset: str, content: dict[str, Any], why: str, columns: Sequence[str]) -> None:
         """Among the transformations, where all that it reads is there by then; else after the joins."""
@@ -170,7 +193,8 @@ class _Drafting:
             severity = {"severity": "critical"} if needed else {}
             if name == dataset.key or name in keys:
                 parts.append(Part({"check": "not_null", "column": name, **severity}, self._identity(dataset, name)))
-                parts.append(Part({"check": "unique", "columns": [name], **severity}, ""))
+                # What stands twice counts twice.
+                parts.append(Part({"check": "unique", "columns": [name], "severity": "critical"}, ""))
             elif needed and column.missing <= (_FEW_MEASURED if self._measured(dataset.name, name) else _FEW):
                 gaps = f"{column.missing:.1%} of its cells are empty" if column.missing else "no cell is empty"
                 why = f"a row without {name} has no place in the result; {gaps}"
@@ -180,8 +204,13 @@ class _Drafting:
                 self._draft.remarks.append(f"{empty}: these rows count without it")
             if needed and column.type != "string" and column.share < 1:
                 told = f"what is no {column.type} is repaired, or held back; {column.remark}"
+                odd = f"{1 - column.share:.1%} of the cells of {name} in {dataset.name} are no {column.type}"
+                self._draft.remarks.append(f"{odd}: these rows are held back unless they can be repaired")
                 parts.append(Part({"check": "type", "column": name, "type": column.type, **severity}, told))
             parts += [Part({**_told(check), **severity}, column.remark or _seen(dataset)) for check in column.checks]
+            if any(isinstance(check, Between) for check in column.checks):
+                apart = column.remark.rpartition("; ")[2]
+                self._draft.remarks.append(f"of {name} in {dataset.name}, {apart}: their rows are held back")
         return parts
 
     def _measured(self, dataset: str, column: str) -> bool:

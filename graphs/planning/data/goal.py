@@ -25,13 +25,14 @@ class ColumnOf(_Part):
 
 class Measure(_Part):
     """An aggregate, called `name` in the result: of a column, of the product of two (`times`), of the days from one to
-    another (`until`); without a column, of the rows themselves, which can only be counted."""
+    another (`until`), or its hours (`in_hours`); without a column, of the rows themselves, which are only counted."""
 
     name: str
     function: Function
     column: ColumnOf | None = None
     times: ColumnOf | None = None
     until: ColumnOf | None = None
+    in_hours: bool = False
 
     @property
     def columns(self) -> list[ColumnOf]:
@@ -44,7 +45,7 @@ class Measure(_Part):
         if self.times:
             what = f"{self.column} x {self.times}"
         if self.until:
-            what = f"the days from {self.column} to {self.until}"
+            what = f"the {'hours' if self.in_hours else 'days'} from {self.column} to {self.until}"
         words = {"count_distinct": "number of different", "count": "number of values of"}
         return f"{words.get(self.function, self.function + ' of')} {what} as {self.name}"
 
@@ -73,7 +74,9 @@ class Comparison(_Part):
 
 class Goal(_Part):
     """Measures over the rows of `base`, in groups: by columns, and by units of `time`. Without measures, the rows
-    themselves, with `columns` of other datasets beside their own."""
+    themselves, with `columns` of other datasets beside their own. `day_first` and `month_first` say how the dates of
+    columns are read that can be read both ways, `through` which columns datasets are looked up, where there are several
+    that mean different things."""
 
     base: str
     measures: tuple[Measure, ...] = ()
@@ -83,6 +86,9 @@ class Goal(_Part):
     conditions: tuple[Condition, ...] = ()
     comparisons: tuple[Comparison, ...] = ()
     columns: tuple[ColumnOf, ...] = ()
+    day_first: tuple[ColumnOf, ...] = ()
+    month_first: tuple[ColumnOf, ...] = ()
+    through: tuple[ColumnOf, ...] = ()
 
     @property
     def needed(self) -> list[ColumnOf]:
@@ -107,6 +113,9 @@ class Goal(_Part):
             what
             + (f", by {', '.join(groups)}" if groups else "")
             + (f", where {' and '.join(map(str, self.kept))}" if self.kept else "")
+            + (f", looked up by {' and '.join(map(str, self.through))}" if self.through else "")
+            + "".join(f", with the day first in {column}" for column in self.day_first)
+            + "".join(f", with the month first in {column}" for column in self.month_first)
         )
 
 

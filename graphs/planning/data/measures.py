@@ -4,9 +4,10 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence
 
 from graphs.planning.data.goal import ColumnOf, Function, Measure
-from graphs.planning.data.naming import Match, means
+from graphs.planning.data.naming import Match, bare, means
 from graphs.planning.data.scope import Scope
-from graphs.planning.data.wording import Item, stems
+from graphs.planning.data.wording import Item
+from tools.discovery.words import stems
 
 # Measures of a dataset that is looked up.
 _LOOKED_UP = 0.3
@@ -19,9 +20,9 @@ _LEVELS = {
 _DURATIONS = {"duration", "length", "stay", "time", "day", "period", "term"}
 _BEGINS = {"start", "begin", "from", "loaned", "borrowed", "issued", "opened", "admitted", "created", "placed"}
 _BEGINS |= {"ordered", "checkin", "arrival", "arrived", "pickup", "checked", "taken", "lent", "departure", "out"}
-_BEGINS |= {"loan", "rented"}
+_BEGINS |= {"loan", "rented", "started", "began", "entered"}
 _ENDS = {"end", "to", "until", "returned", "closed", "discharged", "completed", "delivered", "checkout", "dropoff"}
-_ENDS |= {"return", "finished", "settled", "paid", "back", "left"}
+_ENDS |= {"return", "ended", "stopped", "exited", "finished", "settled", "paid", "back", "left"}
 
 
 class Measures:
@@ -100,12 +101,12 @@ class Measures:
     ) -> Iterator[tuple[Measure, float, str]]:
         """Revenue, where no column has it: what was sold times its price."""
         numbers = [c.name for c in self._survey.datasets[base].columns.values() if c.kind == "number"]
-        quantities = [name for name in numbers if means(stems(name)[-1:], "quantity")]
+        quantities = [name for name in numbers if means(bare(name)[-1:], "quantity")]
         for quantity in quantities[:2]:
             for dataset in self._survey.datasets.values():
                 hops = self._reach.hops(base, dataset.name)
                 for column in dataset.columns.values() if hops is not None else ():
-                    if column.kind == "number" and means(stems(column.name)[-1:], "price"):
+                    if column.kind == "number" and means(bare(column.name)[-1:], "price"):
                         price = Match(ColumnOf(dataset=dataset.name, column=column.name), 0.85)
                         measure = Measure(
                             name="_".join(words),
@@ -120,18 +121,24 @@ class Measures:
     def _duration(
         self, base: str, words: Sequence[str], function: Function | None
     ) -> Iterator[tuple[Measure, float, str]]:
-        """Days between two dates of a row, of which one begins something, and the other ends it."""
+        """Days between two dates of a row, one of which begins something that the other ends; hours between times."""
         dates = [c for c in self._survey.datasets[base].columns.values() if c.kind in ("date", "timestamp")]
         for begin, end in itertools.permutations(dates, 2):
             if set(stems(begin.name)) & _stems(_BEGINS) and set(stems(end.name)) & _stems(_ENDS):
+                hours = begin.kind == end.kind == "timestamp"
                 measure = Measure(
-                    name="_".join([function or "mean", *words]),
+                    name="_".join([function or "mean", *words, *(["hours"] if hours else [])]),
                     function=function or "mean",
                     column=ColumnOf(dataset=base, column=begin.name),
                     until=ColumnOf(dataset=base, column=end.name),
+                    in_hours=hours,
                 )
                 own = set(words) - _DURATIONS - set(stems(base))
-                yield measure, 0.2 if not own else 0.35, f"it is the days from {begin.name} to {end.name}"
+                yield (
+                    measure,
+                    0.2 if not own else 0.35,
+                    f"it is the {'hours' if hours else 'days'} from {begin.name} to {end.name}",
+                )
 
 
 def derived(item: Item, words: Sequence[str]) -> bool:

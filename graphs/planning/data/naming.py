@@ -1,13 +1,13 @@
 """Which columns and datasets a goal's words name, and how well."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from rapidfuzz.distance import OSA
 
-from graphs.planning.data.dataset import Dataset, Survey
+from graphs.planning.data.dataset import KEYS, Dataset, Survey
 from graphs.planning.data.goal import ColumnOf
-from graphs.planning.data.wording import stem, stems
+from tools.discovery.words import stem, stems
 from tools.discovery.words import words as parts_of
 
 # Words that mean the same, as far as columns go.
@@ -23,8 +23,9 @@ _ALIKE = (
     {"staff", "employee"},
     {"member", "user"},
 )
-_KEYS = {"id", "key", "code", "no", "nr", "number", "uuid"}
 _LABELS = ("name", "title", "label")
+# Words of a name that say in what its numbers are told, not what they are.
+_UNITS = {"eur", "euro", "usd", "dollar", "gbp", "pound", "chf", "pct", "percent", "km", "kg", "kwh"}
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,10 @@ class Vocabulary:
     def __init__(self, survey: Survey) -> None:
         self.survey = survey
         self._words = {word for name, found in survey.datasets.items() for word in _of(name, found)}
+        # A dataset's columns may be named by what it is to others: the city of the start station.
+        self._called = {name: set(stems(name)) for name in survey.datasets}
+        for link in survey.links:
+            self._called[link.right] |= link.role
         self._values: dict[str, list[tuple[ColumnOf, str]]] = {}
         for name, found in survey.datasets.items():
             for column in found.columns.values():
@@ -86,7 +91,7 @@ class Vocabulary:
             for column in found.columns.values():
                 if kinds and column.kind not in kinds:
                     continue
-                if score := _score(set(words), stems(column.name), set(stems(name))):
+                if score := _score(set(words), bare(column.name, words), self._called[name]):
                     yield Match(ColumnOf(dataset=name, column=column.name), *score)
 
     def values(self, text: str) -> list[tuple[ColumnOf, str]]:
@@ -117,6 +122,12 @@ def means(words: Iterable[str], what: str) -> bool:
     return any(word in group for word in words)
 
 
+def bare(name: str, asked: Collection[str] = ()) -> tuple[str, ...]:
+    """The stems of a column's name, without units that are not asked for; the last one says what it is."""
+    found = stems(name)
+    return tuple(word for word in found if word not in _UNITS or word in asked) or found
+
+
 def _score(asked: set[str], name: Sequence[str], dataset: set[str]) -> tuple[float, str] | None:
     """How well words name a column, given the words of its name and of its dataset's. The last one says what it is."""
     own = set(name)
@@ -124,14 +135,14 @@ def _score(asked: set[str], name: Sequence[str], dataset: set[str]) -> tuple[flo
         return None
     if asked == own or (own <= asked and asked - own <= dataset):
         return 1.0, ""
-    if asked == own - _KEYS:
+    if asked == own - KEYS:
         return 0.9, ""
     if (asked <= own or (asked <= own | dataset and asked & own)) and name[-1] in asked:
         return 0.8, ""
     if {_group(word) for word in asked} <= {_group(word) for word in own} and _group(name[-1]) in map(_group, asked):
         return 0.7, f"'{' '.join(sorted(asked))}' was taken for '{' '.join(name)}'"
-    bare = asked - dataset
-    if bare and bare != asked and (again := _score(bare, name, set())) and again[0] >= 0.7:
+    others = asked - dataset
+    if others and others != asked and (again := _score(others, name, set())) and again[0] >= 0.7:
         return again[0] - 0.02, again[1]
     if own <= asked:
         return 0.6, f"'{' '.join(sorted(asked - own))}' says nothing here"

@@ -22,15 +22,23 @@ _UNGROUPED = {
         r"^([+-]?[1-9]\d{0,2})\.(\d{3})\.(\d{3})(,\d+)?$",
     ),
 }
-_CURRENCIES = {"$": r"\$|usd", "€": "€|eur", "£": "£|gbp", "CHF": "chf"}
+# How books write what is below zero.
+_NEGATIVES = {"negatives in parentheses": r"^\(([^()]+)\)$", "the minus behind": r"^([^-]+)-$"}
+# What stands beside numbers, and is the same for all: a currency, or the mark of hundredths.
+_MARKS = {"$": r"\$|usd", "€": "€|eur", "£": "£|gbp", "CHF": "chf", "%": "%"}
 
 
 class Written(NamedTuple):
-    """How numbers are written: in words, by the rules that make them plain, and the share of texts that it reads."""
+    """How numbers are written: in words, by the rules that make them plain, and the share of texts that it reads.
+
+    `negative` says that some are below zero as no repair reads them, `fractions` that some have a point.
+    """
 
     told: str
     rules: tuple[dict[str, Any], ...]
     share: float
+    negative: bool = False
+    fractions: bool = False
 
 
 def written_numbers(column: str, found: Sequence[str], *, whole: bool) -> Written | None:
@@ -42,7 +50,10 @@ def written_numbers(column: str, found: Sequence[str], *, whole: bool) -> Writte
     texts = [text for text in found if text not in nothing]
     if not texts:
         return None
-    mark, bare = _without_currency(texts)
+    below = {told: form for told, form in _NEGATIVES.items() if any(re.search(form, text) for text in texts)}
+    for form in below.values():
+        texts = [re.sub(form, r"-\1", text) for text in texts]
+    mark, bare = _without_mark(texts)
     read = {name: [text for text in bare if body.fullmatch(text)] for name, body in _BODIES.items()}
     name = max(read, key=lambda one: len(read[one]))
     share = len(read[name]) / len(texts)
@@ -51,14 +62,14 @@ def written_numbers(column: str, found: Sequence[str], *, whole: bool) -> Writte
     # 1,234 may be a thousand or one and a bit: texts that only one notation reads have to tell.
     if share < MOSTLY or (len(read[other]) >= MOSTLY * len(texts) and any("," in text or "." in text for text in bare)):
         return None
-    if not (mark or grouped or name == "decimal commas"):
+    if not (mark or grouped or below or name == "decimal commas"):
         return None
     rules: list[dict[str, Any]] = [{"rule": "trim", "columns": [column]}]
     if nothing:
         rules.append({"rule": "map", "column": column, "values": dict.fromkeys(sorted(nothing))})
+    rules += [{"rule": "replace", "columns": [column], "pattern": form, "by": r"-\1"} for form in below.values()]
     if mark:
-        either = f"(?i)^(?:{_CURRENCIES[mark]})\\s*|\\s*(?:{_CURRENCIES[mark]})$"
-        rules.append({"rule": "replace", "columns": [column], "pattern": either, "by": ""})
+        rules.append({"rule": "replace", "columns": [column], "pattern": _beside(mark), "by": r"\1"})
     if grouped:
         patterns = zip(_UNGROUPED[name], (r"\1\2\3", r"\1\2\3\4"), strict=True)
         rules += [{"rule": "replace", "columns": [column], "pattern": form, "by": by} for form, by in patterns]
@@ -68,13 +79,18 @@ def written_numbers(column: str, found: Sequence[str], *, whole: bool) -> Writte
     cents = whole and all(len(text.partition(point)[2]) <= 2 for text in read[name])
     rules.append({"rule": "cast", "columns": {column: "decimal(18,2)" if cents else "float"}})
     comma = [name] if grouped or name == "decimal commas" else []
-    return Written(" and ".join([f"with {mark}"] * bool(mark) + [f"with {one}" for one in comma]), tuple(rules), share)
+    told = " and ".join(f"with {one}" for one in (*([mark] if mark else []), *comma, *below))
+    return Written(told, tuple(rules), share, bool(below), any(point in text for text in read[name]))
 
 
-def _without_currency(texts: Sequence[str]) -> tuple[str, list[str]]:
-    """The one currency that texts name, and the texts without it; none where they name several."""
-    named = [mark for mark, form in _CURRENCIES.items() if any(re.search(form, text, re.I) for text in texts)]
+def _without_mark(texts: Sequence[str]) -> tuple[str, list[str]]:
+    """The one mark that texts have, and the texts without it; none where they have several."""
+    named = [mark for mark, form in _MARKS.items() if any(re.search(form, text, re.I) for text in texts)]
     if len(named) != 1:
         return "", list(texts)
-    form = _CURRENCIES[named[0]]
-    return named[0], [re.sub(rf"^(?:{form})\s*|\s*(?:{form})$", "", text, flags=re.I) for text in texts]
+    return named[0], [re.sub(_beside(named[0]), r"\1", text) for text in texts]
+
+
+def _beside(mark: str) -> str:
+    """A mark before or behind a number, with the sign that may stand before."""
+    return rf"(?i)^([+-]?)\s*(?:{_MARKS[mark]})\s*|\s*(?:{_MARKS[mark]})$"

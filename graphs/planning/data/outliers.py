@@ -9,9 +9,11 @@ from graphs.planning.data.dataset import Column
 from tools.engine.engine import Engine
 from tools.engine.types import typed
 
-# Beyond the upper quartile by so many times the distance between the quartiles; and by so many times what comes next.
+# Beyond the upper quartile by so many times the distance between the quartiles.
 _FENCE = 10.0
-_GAP = 3.0
+# So many times what comes next, and at least as many times that as that is the median: sums are made of their largest
+# values, and of a thousand amounts that are rightly skewed, every tenth column has one three times the next.
+_GAP = 10.0
 # They are few.
 _FEW = 0.01
 # What is still let through beyond the largest of the others, as a share of it.
@@ -28,7 +30,7 @@ def within_bounds(engine: Engine, cells: Any, columns: Mapping[str, Column]) -> 
     if not fences:
         return {}
     measures: dict[str, Any] = {}
-    for place, (name, fence) in enumerate(fences.items()):
+    for place, (name, (fence, _)) in enumerate(fences.items()):
         value = numbers[name]
         measures |= {
             f"all{place}": value.count(),
@@ -38,9 +40,11 @@ def within_bounds(engine: Engine, cells: Any, columns: Mapping[str, Column]) -> 
         }
     found = engine.row(cells.aggregate(**measures))
     result = {}
-    for place, name in enumerate(fences):
+    for place, (name, (_, middle)) in enumerate(fences.items()):
         inside, outside, many = found[f"in{place}"], found[f"out{place}"], found[f"many{place}"] or 0
-        if many and many <= _FEW * found[f"all{place}"] and outside >= _GAP * inside > 0:
+        if not many or many > _FEW * found[f"all{place}"] or inside <= 0:
+            continue
+        if outside >= inside * max(_GAP, inside / middle if middle > 0 else _GAP):
             column = columns[name]
             check = Between(check="between", column=name, max=round(inside * (1 + _SPARE), 2))
             remark = f"{many} values are {outside:,.10g} and more, where all others are {inside:,.10g} and less"
@@ -49,17 +53,17 @@ def within_bounds(engine: Engine, cells: Any, columns: Mapping[str, Column]) -> 
     return result
 
 
-def _fences(engine: Engine, cells: Any, numbers: Mapping[str, Any]) -> dict[str, float]:
-    """How far the numbers of each column go, where it can be told."""
+def _fences(engine: Engine, cells: Any, numbers: Mapping[str, Any]) -> dict[str, tuple[float, float]]:
+    """How far the numbers of each column go, where it can be told, and their median."""
     if not numbers:
         return {}
-    quartiles = {f"q{place}": value.quantile([0.25, 0.75]) for place, value in enumerate(numbers.values())}
+    quartiles = {f"q{place}": value.quantile([0.25, 0.5, 0.75]) for place, value in enumerate(numbers.values())}
     found = engine.row(cells.aggregate(**quartiles))
     fences = {}
     for place, name in enumerate(numbers):
-        low, high = found[f"q{place}"] or (0.0, 0.0)
+        low, middle, high = found[f"q{place}"] or (0.0, 0.0, 0.0)
         if high is not None and high > max(low, 0):
-            fences[name] = high + _FENCE * (high - low)
+            fences[name] = high + _FENCE * (high - low), middle
     return fences
 
 

@@ -19,8 +19,10 @@ from graphs.planning.data.document import MARK, document
 from graphs.planning.data.domain import NAME, facts
 from graphs.planning.data.draft import drafted
 from graphs.planning.data.goal import Goal, Reading
+from graphs.planning.data.order import both_ways
 from graphs.planning.data.question import answered
 from graphs.planning.data.reading import readings
+from graphs.planning.data.roads import by_each_road, passable
 from graphs.planning.data.survey import survey
 from graphs.planning.data.tasks import asked
 from graphs.planning.plan import Plan, Risk
@@ -76,7 +78,8 @@ def propose(
     found = survey(sources, database)
     known = facts(found, measured(database))
     by, read = _read(goal, found)
-    planned = _solved(read, known, found)
+    ways = [way for one in read for road in by_each_road(one, goal, found) for way in both_ways(road, found)]
+    planned = _solved(ways, known, found)
     chosen = _chosen(goal, [one for one, _ in planned], reading, found)
     plan = planned[chosen][1]
     proposal = _proposal(goal, by, planned[chosen][0], plan, found, Path(folder).absolute(), database)
@@ -113,7 +116,7 @@ def _solved(read: Sequence[Reading], known: list[Any], found: Survey) -> list[tu
     failures: list[Unsolvable] = []
     for one in read:
         try:
-            planned.append((one, make_plan(find(NAME), asked(one.goal, found).tasks, known)))
+            planned.append((one, make_plan(find(NAME), asked(one.goal, found).tasks, passable(known, one.goal, found))))
         except Unsolvable as error:
             failures.append(error)
     if not planned:
@@ -137,13 +140,13 @@ def _proposal(
 ) -> Proposal:
     wanted = asked(reading.goal, found)
     draft = drafted(plan, reading.goal, wanted, found)
-    remarks = [*reading.remarks, *draft.remarks]
-    remarks += [why.rstrip(".") for why in found.unread.values()]
+    of_goal = [*reading.remarks, *draft.remarks]
+    of_goal += [why.rstrip(".") for why in found.unread.values()]
     risks = plan.risks
     head = [
         f"The goal: {goal}",
         f"It was read as: {reading.goal}.",
-        *(f"Note: {remark}." for remark in remarks),
+        *(f"Note: {remark}." for remark in of_goal),
         f"The plan has {len(plan.steps)} steps and should take about {plan.duration_s:.0f} s; its confidence is"
         f" {plan.confidence:.0%}.",
         *(f"It may go wrong, by {risk.probability:.1%}, as {risk.cause}." for risk in risks[:3]),
@@ -157,7 +160,7 @@ def _proposal(
         goal=reading.goal,
         reading=str(reading.goal),
         by=by,
-        remarks=remarks,
+        remarks=[*of_goal, *(f"{name}: {told}" for name in draft.columns for told in found.datasets[name].remarks)],
         plan=plan,
         steps=plan.text,
         risks=risks,

@@ -12,12 +12,15 @@ from graphs.planning.data.reach import Reach
 _SYSTEM = (
     "You translate a goal into an aggregation over datasets. Name only datasets and columns that are listed, exactly "
     "as they are written. `base` is the dataset whose rows are measured; the others are looked up from it by the links "
-    "that are listed. A measure without `column` counts rows; `times` multiplies two columns, `until` takes the "
-    "days from one date to another. `conditions` keep rows by values of a column, `comparisons` by how a number or the "
-    "day of a date (ISO) stands to a value. `time` with `unit` groups by a column of dates. Without measures, the rows "
-    "themselves are the result."
+    "that are listed, of which `through` names columns where there are several. A measure without `column` counts "
+    "rows; `times` multiplies two columns, `until` takes the days from one date to another, or with `in_hours` the "
+    "hours from one time to another. `conditions` keep rows by values of a column, `comparisons` by how a number or "
+    "the day of a date (ISO) stands to a value. `time` with `unit` groups by a column of dates. Without measures, the "
+    "rows themselves are the result."
 )
 _VALUES = 8
+# What a measure may be called by a model: what a column may be.
+_NAME = r"[^\W\d]\w{0,63}"
 _VALUE = {"number": r"-?\d+(\.\d+)?", "date": r"\d{4}-\d\d-\d\d"}
 
 
@@ -45,11 +48,18 @@ def misfits(goal: Goal, survey: Survey) -> Iterator[str]:
     for measure in goal.measures:
         kinds = {"date", "timestamp"} if measure.until else {"number"}
         counted = measure.function in ("count", "count_distinct")
+        if not re.fullmatch(_NAME, measure.name):
+            yield f"{measure.name!r} is no name for a measure"
         if measure.column is None and measure.function != "count":
             yield f"the {measure.function} of no column is nothing"
         for column in measure.columns:
             if _kind(column, survey) not in kinds and not counted:
                 yield f"{column} has no {' or '.join(sorted(kinds))}"
+    for condition in goal.conditions:
+        of = survey.datasets[condition.column.dataset].columns[condition.column.column]
+        values = ("true", "false") if of.kind == "boolean" else of.values
+        strange = [value for value in condition.values if values and value not in values]
+        yield from (f"{condition.column} has no value '{value}'" for value in strange)
     for comparison in goal.comparisons:
         kind = _kind(comparison.column, survey)
         wanted = "number" if kind == "number" else "date"

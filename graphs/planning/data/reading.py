@@ -14,7 +14,8 @@ from graphs.planning.data.ranking import unranked
 from graphs.planning.data.restriction import restricted
 from graphs.planning.data.scope import NOT_NAMED, Scope
 from graphs.planning.data.sorting import sorted_out
-from graphs.planning.data.wording import Item, items, stems
+from graphs.planning.data.wording import Item, items
+from tools.discovery.words import stems
 
 # Readings no further than this from the nearest one are as good as it.
 _AS_GOOD = 0.05
@@ -115,7 +116,15 @@ class _Reader:
         if (self._unit or self._periods) and not dates:
             what = f"a {self._unit}" if self._unit else f"'{self._periods[0].bounds[0].said}'"
             return GoalError(f"No column has dates, to tell {what} by.", there=there)
-        return GoalError(f"No dataset has, or can look up, all that '{text}' names.", there=there)
+        where = {item.text: self._places(item) for item in self._items if item.words}
+        apart = [f"'{said}' is of {' and '.join(sorted(places))}" for said, places in where.items() if places]
+        joined = [link for link in self._survey.links if {link.left, link.right} <= set().union(*where.values())]
+        why = f": {', '.join(apart)}, and no key leads from one to the other" if len(apart) > 1 and not joined else ""
+        return GoalError(f"No dataset has, or can look up, all that '{text}' names{why}.", there=there)
+
+    def _places(self, item: Item) -> set[str]:
+        """The datasets with columns that an item names."""
+        return {match.column.dataset for match in self._names.columns(self._scope.words(item)) if match.score >= 0.7}
 
     def _all(self) -> Iterable[Dataset]:
         return self._survey.datasets.values()

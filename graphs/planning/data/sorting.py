@@ -13,6 +13,19 @@ _NEVER = {
     *("running", "rolling", "moving", "rank", "ranking", "trend", "forecast", "predict", "prediction", "correlation"),
     *("versus", "vs", "compared", "change", "weekday", "weekdays", "having", "percentile", "quantile", "variance"),
     *("top", "bottom", "most", "fewest", "never", "if", "unless", "when", "while", "than", "under", "above", "below"),
+    *(
+        "including",
+        "include",
+        "includes",
+        "contains",
+        "containing",
+        "starts",
+        "begins",
+        "starting",
+        "beginning",
+        "ends",
+    ),
+    *("ending", "like", "null", "empty", "missing", "blank", "also", "both", "either", "neither"),
     *("between", "since", "until", "before", "after", "during", "ago", "recent", "recently", "today", "yesterday"),
 }
 
@@ -48,9 +61,10 @@ def _without_bounds(item: Item, names: Vocabulary) -> Iterator[Item]:
     for bound in item.bounds:
         if not bound.bounds:
             raise _unplanned(names, bound.said, f"Of '{bound.said}', {bound.why}.")
-        if item.negated:
-            raise _unplanned(names, bound.said, "Say it without 'not'.")
         words, _ = names.understood(item.words)
+        # `excluding cancelled since May` leaves out what was cancelled, and not what was since May.
+        if item.negated and not (bound.dated and _values(item, names)):
+            raise _unplanned(names, bound.said, "Say it without 'not'.")
         told = item.section in ("condition", "with", "source") or (item.follows and item.section == "group")
         if bound.dated:
             its_own = told and any(m.score >= 0.7 for m in names.columns(words, "date", "timestamp"))

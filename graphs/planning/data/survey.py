@@ -1,8 +1,8 @@
 """survey: the datasets below a folder, as far as a plan needs to know them: crawled, profiled, and linked."""
 
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,11 @@ from core.errors import InputError, SourceError
 from core.spec.column import check_given
 from core.stop import Stop
 from core.store import Database
-from graphs.planning.data.dataset import Column, Dataset, Link, Survey
+from graphs.planning.data.dataset import Column, Dataset, Survey
+from graphs.planning.data.dates import written_dates
+from graphs.planning.data.key import key_of, repeated
 from graphs.planning.data.learning import learned
+from graphs.planning.data.linking import links
 from graphs.planning.data.notation import written_numbers
 from graphs.planning.data.outliers import within_bounds
 from tools.context import ToolContext
@@ -20,25 +23,18 @@ from tools.discovery import Discovery, DiscoveryRequest, discover
 from tools.discovery.adapters.layout import place
 from tools.discovery.crawler import crawl
 from tools.discovery.dataset import Description
-from tools.discovery.words import words
+from tools.discovery.words import folded, words
 from tools.engine.engine import Engine
 from tools.engine.files import find, open_file
 from tools.engine.session import session
-from tools.quality.profile import ColumnProfile, profile
+from tools.quality.profile import profile
 from tools.sources.dialect import delimiter_of, encoding_of
 from tools.sources.opening import Files, Opened, open_files
 
 # So many datasets are looked at; who has more names those that matter by a narrower folder.
 _MOST = 100
 
-# The names that columns of keys end in.
-_KEYS = ("id", "key", "code", "no", "nr", "number", "uuid", "sku", "ref", "reference")
-
-# Notations of dates that rows are read in where most are not written plainly.
-_FORMATS = (
-    *("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%Y/%m/%d", "%d-%m-%Y", "%m-%d-%Y", "%d %b %Y", "%d %B %Y", "%b %d, %Y"),
-    *("%B %d, %Y", "%d.%m.%y", "%d/%m/%y", "%m/%d/%y"),
-)
+# Different texts of a column that are looked at.
 _SAMPLE = 2_000
 
 
@@ -60,11 +56,11 @@ def survey(sources: str, database: Database, stop: Stop | None = None) -> Survey
                 datasets[name], cells[name] = _dataset(engine, scratch, name, described)
             except SourceError as error:
                 unread[described.location] = error.what
-        links = list(_links(engine, found, datasets, cells))
+        linked = list(links(engine, found, datasets, cells))
     if not datasets:
         why = "; ".join(unread.values()) or "it has no CSV, JSON lines or Parquet file"
         raise InputError(f"Nothing in {sources} can be read: {why}.", remedy="Give a folder with data files.")
-    return Survey(sources, datasets, links, unread)
+    return Survey(sources, datasets, linked, unread)
 
 
 def _discovered(sources: str, database: Database) -> Discovery:
@@ -76,7 +72,7 @@ def _discovered(sources: str, database: Database) -> Discovery:
 
 def _name(found: str, taken: Iterable[str]) -> str:
     """A name that a spec can have, and that no other dataset has."""
-    plain = "_".join(words(found)) or "data"
+    plain = "_".join(plain for word in words(found) if (plain := re.sub("[^a-z0-9]", "", folded(word)))) or "data"
     name, number = plain[:50], 2
     while name in taken:
         name, number = f"{plain[:50]}_{number}", number + 1
@@ -93,7 +89,7 @@ def _dataset(engine: Engine, scratch: Path, name: str, described: Description) -
     columns = {column.name: learned(column, found.rows) for column in usable}
     columns |= within_bounds(engine, cells, columns)
     for column in columns.values():
-        if column.kind == "text":
+        if column.kind == "text" or (column.kind == "number" and column.share < 1):
             columns[column.name] = _written(engine, cells, column)
     left_out = [column.name for column in found.columns if column not in usable]
     source, remarks = _source(opened, path)
@@ -104,10 +100,21 @@ def _dataset(engine: Engine, scratch: Path, name: str, described: Description) -
         rows=found.rows,
         columns=columns,
         unreadable=len(opened.unreadable),
-        key=_key(name, described, columns, usable, found.rows),
         remarks=(*remarks, *(f"no pipeline can have the column '{column}'" for column in left_out)),
     )
-    return dataset, cells
+    if repeating := repeated(dataset):
+        dataset = replace(dataset, copies=found.rows - engine.count(cells.distinct()))
+        left = [column for column in repeating if not dataset.identifies(column)]
+        dataset = replace(dataset, remarks=(*dataset.remarks, *(_repeats(dataset, column) for column in left)))
+    return replace(dataset, key=key_of(dataset, described.primary_key)), cells
+
+
+def _repeats(dataset: Dataset, column: str) -> str:
+    rows = dataset.rows - dataset.copies - dataset.columns[column].distinct
+    return (
+        f"{column} is called like the key of {dataset.name}, but {rows:,} rows repeat one with other values: all of"
+        " them count"
+    )
 
 
 def _pattern(described: Description) -> str:
@@ -146,26 +153,17 @@ def _source(opened: Opened, path: str) -> tuple[dict[str, str], list[str]]:
     source = {"kind": "csv", "path": path}
     source |= {"delimiter": delimiter} if delimiter != "," else {}
     source |= {"encoding": encoding} if encoding != "utf-8" else {}
+    told = {} if encoding == "utf-8" else {encoding: "as its mark says"}
+    if encoding in ("latin-1", "windows-1252"):
+        told = {encoding: "as most of its lines beyond ASCII are no UTF-8"}
     others = {other: files for other, files in dialects.items() if other != (delimiter, encoding)}
     return source, [
-        f"{', '.join(files)} is delimited by {other!r} and written in {code}, unlike the others"
-        for (other, code), files in others.items()
+        *(f"it is written in {code}, {why}" for code, why in told.items()),
+        *(
+            f"{', '.join(files)} is delimited by {other!r} and written in {code}, unlike the others"
+            for (other, code), files in others.items()
+        ),
     ]
-
-
-def _key(
-    name: str, described: Description, columns: dict[str, Column], profiled: list[ColumnProfile], rows: int
-) -> str | None:
-    """The column that identifies the rows: declared, or by its name and its values."""
-    probe = Dataset(name, described.location, {}, rows, columns)
-    if len(described.primary_key) == 1 and described.primary_key[0] in columns:
-        return described.primary_key[0]
-    able = [column.name for column in profiled if probe.identifies(column.name) and words(column.name)]
-    named = [column for column in able if words(column)[-1] in _KEYS]
-    # `order_id` of orders before `customer_id`; and the first before others.
-    own = [column for column in named if {word.removesuffix("s") for word in words(name)} & set(words(column))]
-    plain = [column for column in named if len(words(column)) == 1]
-    return next(iter([*own, *plain, *(column for column in named if able and column == profiled[0].name)]), None)
 
 
 def _written(engine: Engine, cells: Any, column: Column) -> Column:
@@ -176,55 +174,22 @@ def _written(engine: Engine, cells: Any, column: Column) -> Column:
         return column
     if numbers := written_numbers(column.name, texts, whole=len(texts) < _SAMPLE):
         remark = f"{numbers.told}: {numbers.share:.1%} of its texts are"
-        return replace(column, values=(), checks=(), remark=remark, nearly="", plain=numbers.rules)
-    shares = {form: sum(_reads(text, form) for text in texts) / len(texts) for form in _FORMATS}
-    best = max(shares, key=lambda form: shares[form])
-    if shares[best] < 0.9:
+        if column.kind == "number" and not (numbers.negative and numbers.share > column.share):
+            return column
+        found = replace(column, type="string", values=(), checks=(), remark=remark, nearly="", plain=numbers.rules)
+        return replace(found, share=numbers.share)
+    if column.kind == "number":
         return column
-    alike = [form for form in _FORMATS if shares[form] == shares[best] and form != best]
-    remark = f"{shares[best]:.1%} of its texts are dates by {best}"
-    remark += (
-        f"; {', '.join(alike)} would read as many, so a wrong order of day and month shows nowhere" if alike else ""
-    )
-    return Column(column.name, "string", shares[best], column.missing, column.distinct, (best,), remark=remark)
-
-
-def _reads(text: str, form: str) -> bool:
-    try:
-        datetime.strptime(text, form)
-    except ValueError:
-        return False
-    return True
-
-
-def _links(
-    engine: Engine, found: Discovery, datasets: Mapping[str, Dataset], cells: Mapping[str, Any]
-) -> Iterator[Link]:
-    """The joins that discovery has found, each in the direction in which the other side identifies its rows."""
-    places = {dataset.location: dataset for dataset in datasets.values()}
-    for join in found.compatibility:
-        left, right = places.get(join.left), places.get(join.right)
-        if left is None or right is None or left is right:
-            continue
-        names = (left, join.left_column, right, join.right_column)
-        if join.left_column not in left.columns or join.right_column not in right.columns:
-            continue
-        if not right.identifies(join.right_column):
-            if not left.identifies(join.left_column):
-                continue
-            names = (right, join.right_column, left, join.left_column)
-        one, column, other, key = names
-        rows, share = _found(engine, cells[one.name][column], cells[other.name][key])
-        declared = join.evidence == "foreign key" and one is left
-        yield Link(one.name, column, other.name, key, declared, share, rows)
-
-
-def _found(engine: Engine, column: Any, key: Any) -> tuple[int, float | None]:
-    """How many rows have a value, and the share of them whose value is among the keys, padding aside."""
-    there, keys = (cell.cast("string").strip() for cell in (column, key))
-    counted = there.name("value").as_table().filter(lambda t: t["value"] != "")
-    marks = keys.name("value").as_table().distinct()
-    row = engine.row(
-        counted.aggregate(rows=counted.count(), there=counted["value"].isin(marks["value"]).sum().fill_null(0))
-    )
-    return row["rows"], row["there"] / row["rows"] if row["rows"] else None
+    if dates := written_dates(texts):
+        return Column(
+            column.name,
+            "string",
+            dates.share,
+            column.missing,
+            column.distinct,
+            dates.formats,
+            remark=dates.remark,
+            turned=dates.turned,
+            timed=dates.timed,
+        )
+    return column

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from core.spec.column import TYPES
 from graphs.planning.data.dataset import Survey
 from graphs.planning.data.goal import ColumnOf, Comparison, Condition, Goal, Measure, Unit
-from graphs.planning.data.wording import stems
 from graphs.planning.term import Term
+from tools.discovery.words import stems
 
 _SQL = {
     "hour": "concat(substr(cast({} as string), 1, 13), ':00')",
@@ -156,6 +156,8 @@ class _Tasks:
             how = f"{quoted(column)} * {quoted(other)}"
             if measure.until:
                 how = f"date_diff('day', {quoted(column)}, {quoted(other)})"
+                if measure.in_hours:
+                    how = f"date_diff('second', {quoted(column)}, {quoted(other)}) / 3600.0"
             new = self._new(measure.name, f"{measure.name}_of_each", base)
             made = [("combine", base, new, how, (column, other))]
             column = new

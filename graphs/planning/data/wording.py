@@ -66,7 +66,7 @@ _FILLERS = {
     ),
 }
 _EITHER = {"or", "nor"}
-_SEPARATORS = {"and", ",", ";", "&", "plus", "joined", "join", *_EITHER}
+_SEPARATORS = {"and", ",", ";", "&", "plus", "joined", "join", "do", "does", "did", *_EITHER}
 _BY_THE_WAY = {"first", "last", "oldest", "newest", "least"}
 # Two functions of one thing that are no measure of a measure.
 _ONE: dict[frozenset[Function], Function] = {
@@ -139,20 +139,6 @@ def items(text: str, restrictions: Sequence[Restriction] = (), known: Collection
         else:
             either = either or plain in _EITHER
     return list(dict.fromkeys(_with_nouns(found)))
-
-
-def stem(word: str) -> str:
-    """The word without its plural."""
-    if word.endswith("ies") and len(word) > 4:
-        return word[:-3] + "y"
-    if re.search(r"(ch|sh|x|ss)es$", word):
-        return word[:-2]
-    return word[:-1] if word.endswith("s") and not word.endswith(("ss", "us", "is")) and len(word) > 2 else word
-
-
-def stems(name: str) -> tuple[str, ...]:
-    """The stems of an identifier's words."""
-    return tuple(stem(word) for word in words(name))
 
 
 def _tokens(text: str, restrictions: Sequence[Restriction]) -> list[_Token]:

@@ -13,7 +13,6 @@ import duckdb
 
 from core.errors import SourceError
 from tools.discovery.adapters.adapter import Part
-from tools.discovery.adapters.delimited import columns as measured
 from tools.discovery.dataset import Column, Description, ForeignKey, SourceType
 
 if TYPE_CHECKING:
@@ -40,29 +39,36 @@ class DuckDBAdapter:
 
     def read(self, part: str) -> Sequence[Description]:
         updated_at = datetime.fromtimestamp(os.stat(self.source).st_mtime, UTC)
-        with self._connect() as backend:
-            tables = backend.con.execute(_TABLES).fetchall()
-            return [self._describe(backend, table, updated_at) for table in tables]
+        with self._connect() as connection:
+            tables = connection.execute(_TABLES).fetchall()
+            return [self._describe(connection, table, updated_at) for table in tables]
 
     def sample(self, dataset: Description, columns: Sequence[str], rows: int) -> "pa.Table | None":
         schema, _, name = dataset.location.rpartition("/")[2].partition(".")
-        with self._connect() as backend:
-            table = backend.table(unquote(name), database=unquote(schema))
-            return table.select(*columns).limit(rows).to_pyarrow()
+        with self._connect() as connection:
+            return _rows(connection, unquote(schema), unquote(name), ", ".join(map(_quoted, columns)), rows)
 
-    def _describe(self, backend: Any, table: tuple[Any, ...], updated_at: datetime) -> Description:
+    def _describe(self, connection: Any, table: tuple[Any, ...], updated_at: datetime) -> Description:
         schema, name, kind, rows, comment = table
-        sample = backend.table(name, database=schema).limit(_SAMPLE).to_pyarrow()
-        shares = {column.name: column.null_share for column in measured(sample)}
-        keys = backend.con.execute(_KEYS, (schema, name)).fetchall()
+        fault, sample = None, None
+        try:
+            sample = _rows(connection, schema, name, "*", _SAMPLE)
+        except duckdb.Error as error:
+            # A view on what is not here, or must not be read, hides nothing else.
+            fault = f"{kind} {schema}.{name} cannot be read: {_words(error)}"
+        cells = zip(sample.column_names, sample.columns, strict=True) if sample else ()
+        shares = {column: found.null_count / len(found) for column, found in cells}
+        keys = connection.execute(_KEYS, (schema, name)).fetchall()
         return Description(
             location=self._location(schema, name),
             name=name,
             source_type=SourceType.DATA_WAREHOUSE,
             format=f"duckdb {kind}",
             columns=tuple(
-                Column(name=column, type=_type(type), nullable=nullable, description=said, null_share=shares[column])
-                for column, type, nullable, said in backend.con.execute(_COLUMNS, (schema, name)).fetchall()
+                Column(
+                    name=column, type=_type(type), nullable=nullable, description=said, null_share=shares.get(column)
+                )
+                for column, type, nullable, said in connection.execute(_COLUMNS, (schema, name)).fetchall()
             ),
             rows=rows,
             rows_estimated=True,
@@ -77,8 +83,9 @@ class DuckDBAdapter:
                 if type == "FOREIGN KEY"
             ),
             description=comment,
-            measured_rows=sample.num_rows or None,
-            measured_by=f"the first {sample.num_rows} rows" if sample.num_rows else None,
+            measured_rows=sample.num_rows if sample else None,
+            measured_by=f"the first {sample.num_rows} rows" if sample else None,
+            fault=fault,
         )
 
     def _location(self, schema: str, name: str) -> str:
@@ -87,31 +94,49 @@ class DuckDBAdapter:
 
     @contextmanager
     def _connect(self) -> Iterator[Any]:
-        import ibis
-
-        backend = None
+        connection = None
         try:
             # A view may read any file, and this file may come from anyone.
-            backend = ibis.duckdb.connect(self.source, read_only=True, enable_external_access=False)
-            yield backend
+            connection = duckdb.connect(self.source, read_only=True, config={"enable_external_access": False})
+            yield connection
         except duckdb.Error as error:
-            words = str(error).strip().split("\n")[0].rstrip(".")
             raise SourceError(
                 self.source,
-                f"it cannot be read: {words}.",
+                f"it cannot be read: {_words(error)}.",
                 remedy="See that it is whole, and that no one writes to it.",
             ) from error
         finally:
-            if backend is not None:
-                backend.disconnect()
+            if connection is not None:
+                connection.close()
+
+
+def _rows(connection: Any, schema: str, name: str, columns: str, rows: int) -> "pa.Table":
+    found: pa.Table = connection.sql(
+        f"SELECT {columns} FROM {_quoted(schema)}.{_quoted(name)} LIMIT {rows}"
+    ).to_arrow_table()
+    return found
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _words(error: duckdb.Error) -> str:
+    return str(error).strip().split("\n")[0].rstrip(".")
 
 
 @lru_cache
 def _type(type: str) -> str:
     from ibis.backends.sql.datatypes import DuckDBType
 
-    # An enumeration's values are text.
-    return "string" if type.startswith("ENUM(") else str(DuckDBType.from_string(type))
+    if type.startswith("ENUM("):
+        # Its values are text.
+        return "string"
+    try:
+        return str(DuckDBType.from_string(type))
+    except KeyError:
+        # Of the place that a geometry is measured from.
+        return type.partition("(")[0].lower()
 
 
 _TABLES = """
