@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import ibis
-from ibis.expr.types import ArrayValue, Table, Value
+from ibis.expr.types import IntegerValue, Table, Value
 
 from core.dataset import DatasetRef
 from core.task import Fate, Stage
@@ -143,7 +143,7 @@ def _left(table: Table, datasets: list[str], files: list[str | None]) -> Table:
         fate=table["fate"],
         rule=table["rule"],
         reason=table["reason"],
-        into_file=_names(files)[table["_first"] + file_of(table["into"])],
+        into_file=_named(files, table["_first"] + file_of(table["into"])),
         into_record=record_of(table["into"]),
         content=table["content"],
         **{ROW: table[ROW]},
@@ -157,14 +157,14 @@ def _repaired(table: Table, datasets: list[str], files: list[str | None]) -> Tab
 
 def _place(table: Table, datasets: list[str], files: list[str | None]) -> dict[str, Value]:
     return {
-        "dataset": _names(datasets)[table["_dataset"]],
-        "file": _names(files)[table["_first"] + file_of(table[ROW])],
+        "dataset": _named(datasets, table["_dataset"]),
+        "file": _named(files, table["_first"] + file_of(table[ROW])),
         "record": record_of(table[ROW]),
     }
 
 
-def _names(names: Sequence[str | None]) -> ArrayValue:
-    return ibis.literal(names, type="array<string>")
+def _named(names: Sequence[str | None], number: IntegerValue) -> Value:
+    return ibis.literal(names, type="array<string>")[number.cast("int32")]
 
 
 def _json(table: Table, cells: dict[str, str]) -> Value:
