@@ -10,12 +10,12 @@ where `file` and `record` say, and `contents` reads them), and `_row`.
 `dataset`, `file`, `record`, `column`, `before`, `after`, `rule`, `confidence`, and `_row`.
 """
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import ibis
-from ibis.expr.types import IntegerValue, Table, Value
+import pyarrow as pa
+from ibis.expr.types import Table, Value
 
 from core.dataset import DatasetRef
 from core.task import Fate, Stage
@@ -69,12 +69,17 @@ def write_evidence(engine: Engine, histories: dict[str, History], path: Path) ->
     left: list[Table] = []
     repairs: list[Table] = []
     counts: dict[str, int] = {}
-    datasets = sorted(name for name, history in histories.items() if history.ingested)
-    files: list[str | None] = []
-    for number, dataset in enumerate(datasets):
-        history, first = histories[dataset], len(files)
-        paths = {part.index: part.path for part in history.parts}
-        files += [paths.get(index) for index in range(max(paths, default=-1) + 1)]
+    for dataset, history in sorted(histories.items()):
+        if not history.ingested:
+            continue
+        files = engine.table(
+            pa.table(
+                {
+                    "_file": [part.index for part in history.parts],
+                    "file": [part.path for part in history.parts],
+                }
+            )
+        )
         gone = [(str(stage), engine.read([ref])) for stage, ref in history.left]
         idle = unreferenced(engine, history)
         if idle is not None:
@@ -82,13 +87,11 @@ def write_evidence(engine: Engine, histories: dict[str, History], path: Path) ->
             counts[dataset] = engine.count(idle)
             gone.append((str(Stage.ENRICHMENT), idle))
         if gone:
-            left.append(_told(engine, number, first, gone, history.ingested))
-        repairs += [_numbered(engine.read([ref]), number, first) for ref in history.repairs]
+            left.append(_told(engine, dataset, gone, files, history.ingested))
+        repairs += [_located(engine.read([ref]), dataset, files) for ref in history.repairs]
     return Evidence(
-        left=_write(engine, left, [ROW], path / "left.parquet", lambda table: _left(table, datasets, files)),
-        repairs=_write(
-            engine, repairs, [ROW, "column"], path / "repairs.parquet", lambda table: _repaired(table, datasets, files)
-        ),
+        left=_write(engine, left, ["dataset", ROW], path / "left.parquet"),
+        repairs=_write(engine, repairs, ["dataset", ROW, "column"], path / "repairs.parquet"),
         unreferenced=counts,
     )
 
@@ -101,22 +104,17 @@ def contents(engine: Engine, ingested: list[DatasetRef], rows: list[int]) -> dic
     return {row.pop(ROW): row for row in engine.rows(found.select(found[ROW], **texts))}
 
 
-def _write(
-    engine: Engine, tables: list[Table], order: list[str], path: Path, spelled: Callable[[Table], Table]
-) -> DatasetRef | None:
+def _write(engine: Engine, tables: list[Table], order: list[str], path: Path) -> DatasetRef | None:
     if not tables:
         return None
     table = ibis.union(*tables) if len(tables) > 1 else tables[0]
-    # Sorted while it is told in numbers: names that stand in every row are much to be carried about. What has a name of
-    # its own is not taken together with what comes after it.
-    return engine.write(spelled(table.order_by("_dataset", *order).alias("ordered")), path)
+    return engine.write(table.order_by(order), path)
 
 
-def _told(engine: Engine, number: int, first: int, gone: list[tuple[str, Table]], ingested: list[DatasetRef]) -> Table:
-    """The departures of all stages of the dataset of this number, with the content of each row.
-
-    `first` is the number of its first file.
-    """
+def _told(
+    engine: Engine, dataset: str, gone: list[tuple[str, Table]], files: Table, ingested: list[DatasetRef]
+) -> Table:
+    """The departures of all stages with the place that each row came from, and its content."""
     staged = [table.mutate(stage=ibis.literal(stage)) for stage, table in gone]
     left = ibis.union(*staged) if len(staged) > 1 else staged[0]
     left = left.mutate(_kept=ibis.ifelse(left["fate"] == str(Fate.FILTERED), ibis.null("int64"), left[ROW]))
@@ -124,47 +122,41 @@ def _told(engine: Engine, number: int, first: int, gone: list[tuple[str, Table]]
     cells = {f"_cell_{index}": column for index, column in enumerate(name for name in read.columns if name != ROW)}
     contents = read.rename(cells, _read=ROW)
     place = left.left_join(contents, left["_kept"] == contents["_read"])
-    content = ibis.ifelse(place["_kept"].notnull(), _json(place, cells), ibis.null("string"))
-    columns = {name: place[name] for name in ("stage", "fate", "rule", "reason", "into")}
-    told = place.select(**columns, content=ibis.coalesce(place["record"], content), **{ROW: place[ROW]})
-    return _numbered(told, number, first)
-
-
-def _numbered(table: Table, number: int, first: int) -> Table:
-    """With the numbers of the dataset and of its first file."""
-    return table.mutate(_dataset=ibis.literal(number, "int64"), _first=ibis.literal(first, "int64"))
-
-
-def _left(table: Table, datasets: list[str], files: list[str | None]) -> Table:
-    return table.select(
-        **_place(table, datasets, files),
-        line=unreadable_line_of(table[ROW]),
-        stage=table["stage"],
-        fate=table["fate"],
-        rule=table["rule"],
-        reason=table["reason"],
-        into_file=_named(files, table["_first"] + file_of(table["into"])),
-        into_record=record_of(table["into"]),
-        content=table["content"],
-        **{ROW: table[ROW]},
+    place = place.mutate(_file=file_of(place[ROW]))
+    place = place.left_join(files, "_file").drop("_file_right")
+    into = files.rename(into_file="file", _into_file="_file")
+    place = place.left_join(into, file_of(place["into"]) == into["_into_file"])
+    return place.select(
+        dataset=ibis.literal(dataset),
+        file=place["file"],
+        record=record_of(place[ROW]),
+        line=unreadable_line_of(place[ROW]),
+        stage=place["stage"],
+        fate=place["fate"],
+        rule=place["rule"],
+        reason=place["reason"],
+        into_file=place["into_file"],
+        into_record=record_of(place["into"]),
+        content=ibis.coalesce(
+            place["record"], ibis.ifelse(place["_kept"].notnull(), _json(place, cells), ibis.null("string"))
+        ),
+        **{ROW: place[ROW]},
     )
 
 
-def _repaired(table: Table, datasets: list[str], files: list[str | None]) -> Table:
-    told = {name: table[name] for name in ("column", "before", "after", "rule", "confidence")}
-    return table.select(**_place(table, datasets, files), **told, **{ROW: table[ROW]})
-
-
-def _place(table: Table, datasets: list[str], files: list[str | None]) -> dict[str, Value]:
-    return {
-        "dataset": _named(datasets, table["_dataset"]),
-        "file": _named(files, table["_first"] + file_of(table[ROW])),
-        "record": record_of(table[ROW]),
-    }
-
-
-def _named(names: Sequence[str | None], number: IntegerValue) -> Value:
-    return ibis.literal(names, type="array<string>")[number.cast("int32")]
+def _located(repairs: Table, dataset: str, files: Table) -> Table:
+    placed = repairs.mutate(_file=file_of(repairs[ROW])).left_join(files, "_file")
+    return placed.select(
+        dataset=ibis.literal(dataset),
+        file=placed["file"],
+        record=record_of(placed[ROW]),
+        column=placed["column"],
+        before=placed["before"],
+        after=placed["after"],
+        rule=placed["rule"],
+        confidence=placed["confidence"],
+        **{ROW: placed[ROW]},
+    )
 
 
 def _json(table: Table, cells: dict[str, str]) -> Value:
