@@ -198,7 +198,7 @@ def test_a_goal_that_can_be_read_in_several_ways_has_all_of_them() -> None:
         ("humidity by region", "Nothing there is called 'humidity'"),
         ("hourly revenue", "No dataset has, or can look up"),
         ("regions by channel", "No dataset has, or can look up"),
-        ("revenue where status is lost", "No dataset has, or can look up"),
+        ("revenue where status is lost", "it has placed, cancelled"),
         ("revenue by region " * 60, "1,080 characters, and up to 1,000 are read"),
     ],
 )

@@ -25,6 +25,8 @@ from graphs.planning.data.notation import written_numbers
         ),
         (["12,50-", "1,5"], "with decimal commas and with the minus behind"),
         (["(a)", "12-"], None),
+        # No more than one text tells that the point groups.
+        ([*(f"{n}.250" for n in range(1, 30)), "1.234.567"], "with decimal commas"),
         # A thousand, or one and a bit.
         (["1,234", "5,678"], None),
         (["$1", "€2"], None),
@@ -67,8 +69,11 @@ def test_amounts_in_another_notation_are_published_as_what_they_are(tmp_path: Pa
 def test_amounts_are_added_up_to_the_cent(tmp_path: Path, configuration: Settings) -> None:
     """As floats, 0.10 ten times over is 0.9999999999999999; a third digit needs a float."""
     (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "sales.csv").write_text("id,amount,weight\n" + "".join(f"{n},0.10,0.125\n" for n in range(10)))
+    (tmp_path / "data" / "sales.csv").write_text(
+        "id,amount,weight\n" + "".join(f"{n},0.10,{n + 1}.125\n" for n in range(10))
+    )
     proposal = crewline.plan("total amount and total weight", tmp_path / "data", out=tmp_path / "sales.yaml")
+    assert "if these are thousands, it is a thousand times as much" in " ".join(proposal.remarks)
     columns = proposal.spec.sources["sales"].columns
     assert {name: columns[name].type for name in ("amount", "weight")} == {"amount": "decimal(18,2)", "weight": "float"}
 

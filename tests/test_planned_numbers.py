@@ -10,7 +10,7 @@ import duckdb
 import pytest
 
 import crewline
-from core.errors import AmbiguousGoal
+from core.errors import AmbiguousGoal, GoalError
 from core.report import RunReport
 from core.settings import Settings
 from graphs.planning.data.proposal import Proposal
@@ -57,6 +57,10 @@ def test_copies_of_rows_count_once_however_many_there_are_and_contradictions_not
     sums, _, report = published(tmp_path, [*rows, *rows[20:34], *contradicted], [*CUSTOMERS, CUSTOMERS[0]])
     assert sums == totals([order for order in found if order[0] != 5])
     assert (report.records.merged, report.records.quarantined) == (15, 2)
+    # What was published beside the sources is none of them.
+    again = crewline.plan("total amount by region", tmp_path)
+    assert again.goal.base == "orders"
+    assert f"{tmp_path}/out/total_amount_by_region is what a pipeline published" in " ".join(again.remarks)
 
 
 def test_dates_amounts_names_and_keys_as_spreadsheets_write_them(tmp_path: Path, configuration: Settings) -> None:
@@ -143,6 +147,24 @@ def test_a_duration_between_times_of_day_is_in_hours(tmp_path: Path, configurati
         assert found[station] == pytest.approx(sum(minutes) / len(minutes) / 60)
 
 
+def test_values_of_datasets_of_a_few_rows_are_known_and_what_rows_would_multiply_is_told(
+    tmp_path: Path, configuration: Settings
+) -> None:
+    """A store's budget stands beside each of its sales: adding it up says so."""
+    sales = [(n, "abc"[n % 3], n) for n in range(1, 40)]
+    folders.write(tmp_path / "data" / "sales.csv", "sale_id store amount", sales)
+    stores = [("a", "Rome", 10), ("b", "Oslo", 20), ("c", "Bergen", 40)]
+    folders.write(tmp_path / "data" / "stores.csv", "store city budget", stores)
+    proposal = crewline.plan("amount and budget where city is Oslo or Rome", tmp_path / "data", out=tmp_path / "p.yaml")
+    assert "budget of stores counts once for each row of sales" in " ".join(proposal.remarks)
+    report = crewline.run(tmp_path / "p.yaml")
+    found = duckdb.sql(f"SELECT amount, budget FROM '{report.target}/*.parquet'").fetchall()
+    kept = [(amount, store) for _, store, amount in sales if store != "c"]
+    assert found == [(sum(amount for amount, _ in kept), sum(10 if store == "a" else 20 for _, store in kept))]
+    with pytest.raises(GoalError, match="No row has 'Nowhere' as city of stores"):
+        crewline.plan("amount where city is Nowhere", tmp_path / "data")
+
+
 @pytest.mark.parametrize(("written", "rules"), [("{:05}", ["trim", "cast"]), ("{}.0", ["cast"])])
 def test_keys_that_are_whole_numbers_in_another_notation_are_cast(
     tmp_path: Path, configuration: Settings, written: str, rules: list[str]
@@ -162,3 +184,14 @@ def test_a_key_is_made_alike_only_where_no_two_become_one(tmp_path: Path, config
         tmp_path / "customers.csv", "customer_id region", [(f"k{n}", "x") for n in range(1, 9)] + [("K1", "y")]
     )
     assert not crewline.plan("total amount by region", tmp_path).spec.transformation
+
+
+def test_a_dataset_is_looked_up_though_the_rows_that_are_asked_for_stand_far_down_in_it(
+    tmp_path: Path, configuration: Settings
+) -> None:
+    """Discovery looks at the beginning of a file, and the plan at all of it."""
+    folders.write(tmp_path / "orders.csv", "order_id customer_id amount", [(n, 19_000 + n, n) for n in range(1, 40)])
+    customers = [(n, f"region {n % 3} of the customers") for n in range(1, 20_001)]
+    folders.write(tmp_path / "customers.csv", "customer_id region", customers)
+    proposal = crewline.plan("total amount by region", tmp_path)
+    assert "100.0% of 39 rows find theirs" in proposal.text

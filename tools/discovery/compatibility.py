@@ -50,11 +50,13 @@ class Join(BaseModel):
 
 
 class _Values(NamedTuple):
-    """Distinct values of a sample as text, whether these are all of the column's, and whether none is there twice."""
+    """Distinct values of a sample as text, whether these are all of the column's, and whether none is there twice;
+    `share` is what part of the rows was looked at, as far as is known how many there are."""
 
     distinct: set[str]
     whole: bool
     unique: bool
+    share: float
 
 
 def compatibility(datasets: Sequence[tuple[str, Description]]) -> list[Join]:
@@ -62,8 +64,9 @@ def compatibility(datasets: Sequence[tuple[str, Description]]) -> list[Join]:
 
     Undeclared pairs are those whose columns have the same name, or of which one is named for the other dataset
     (`customer_id` and the `id` of customers, `home_team` and the `team_no` of teams), and whose types compare. Where
-    samples can be had, pairs that share less than half of their values are left out; without samples, so are those of
-    whose names none is a key's. Such ones join only where no value is there twice on one side.
+    samples can be had, pairs that share less than half of their values are left out, keys by their names only if the
+    whole of the right column was looked at; without samples, so are those of whose names none is a key's. Such ones
+    join only where no value is there twice on one side.
     """
     urls = {dataset.location: source for source, dataset in datasets}
     # Which of two columns of one name is the key, values show: the pair is there in both directions.
@@ -72,7 +75,7 @@ def compatibility(datasets: Sequence[tuple[str, Description]]) -> list[Join]:
     found: dict[frozenset[tuple[str, str]], Join] = {}
     for pair in likely:
         join = _measured(pair, samples)
-        if pair.reason == "declared" or (_speaks_for(pair, join) and _tells_apart(pair, samples)):
+        if pair.reason == "declared" or (_speaks_for(pair, join, samples) and _tells_apart(pair, samples)):
             ends = frozenset(((join.left, join.left_column), (join.right, join.right_column)))
             found.setdefault(ends, join)
     return sorted(
@@ -80,9 +83,15 @@ def compatibility(datasets: Sequence[tuple[str, Description]]) -> list[Join]:
     )
 
 
-def _speaks_for(pair: Pair, join: Join) -> bool:
-    """Whether enough values are found; where there are none to be had, the names have to do."""
-    return pair.reason == "named" if join.containment is None else (join.alike or join.containment) >= _LEAST
+def _speaks_for(pair: Pair, join: Join, samples: "_Samples") -> bool:
+    """Whether enough values are found; where there are none to be had, the names have to do, and where only the
+    beginning of a file is looked at, the names of keys: its first customers may have no order among the first ones."""
+    if join.containment is None:
+        return pair.reason == "named"
+    right = samples.values(pair.right, pair.right_column, _LOOKED_IN)
+    if right is None or right.whole or pair.reason == "shared":
+        return (join.alike or join.containment) >= _LEAST
+    return pair.reason == "named" or (join.alike or join.containment) >= _LEAST * right.share
 
 
 def _tells_apart(pair: Pair, samples: "_Samples") -> bool:
@@ -127,8 +136,9 @@ class _Samples:
         if table is None:
             return {}
         whole = not dataset.rows_estimated and dataset.rows is not None and table.num_rows >= dataset.rows
+        share = 1.0 if whole or not dataset.rows else min(1.0, table.num_rows / dataset.rows)
         return {
-            name: _Values(distinct := set(map(str, present)), whole, len(distinct) == len(present) > 1)
+            name: _Values(distinct := set(map(str, present)), whole, len(distinct) == len(present) > 1, share)
             for name, present in ((name, table.column(place).drop_null()) for place, name in enumerate(columns))
         }
 

@@ -41,8 +41,13 @@ def check_target(path: Path) -> None:
         ) from error
 
 
+def is_target(path: Path) -> bool:
+    """Whether the path is a link that Crewline has published under."""
+    return path.is_symlink() and path.readlink().parent == Path(versions_dir(path).name)
+
+
 def _not_foreign(path: Path) -> None:
-    ours = path.is_symlink() and path.readlink().parent == Path(versions_dir(path).name)
+    ours = is_target(path)
     if (path.exists() or path.is_symlink()) and not ours:
         raise TargetError(
             f"The target {path} exists, and Crewline did not publish it.",

@@ -84,14 +84,25 @@ class Conditions:
                         remarks.append(f"'{value}' is looked for as it is written")
                     yield (made,), self._scope.off(base, match), "; ".join(remarks)
 
+    def strange(self, item: Item) -> Iterator[tuple[ColumnOf, str, tuple[str, ...]]]:
+        """Columns that an item names beside a value that they have not, and the values that they have."""
+        for after in range(len(item.words) - 1, 0, -1):
+            words, _ = self._names.understood(item.words[:after])
+            for match in self._names.columns(words):
+                if match.score >= 0.8 and (few := self._few(match.column)):
+                    yield match.column, " ".join(item.written[after:]), few
+
+    def _few(self, column: ColumnOf) -> tuple[str, ...]:
+        of = self._scope.survey.datasets[column.dataset].columns[column.column]
+        return of.values or of.known
+
     def _equal(self, column: ColumnOf, value: str, *, negated: bool) -> Condition | Comparison | None:
         kind = self._scope.kind(column)
         if kind == "number" and _NUMBER.fullmatch(value) and not negated:
             return Comparison(column=column, operator="=", value=value)
         if kind == "boolean" and value.lower() in _TRUE | _FALSE:
             return Condition(column=column, values=("true",), negated=negated != (value.lower() in _FALSE))
-        few = self._scope.survey.datasets[column.dataset].columns[column.column].values
-        if kind == "text" and not few:
+        if kind == "text" and not self._few(column):
             return Condition(column=column, values=(value,), negated=negated)
         return None
 

@@ -26,9 +26,9 @@ class Column:
 
     `formats` read dates that are written otherwise, where most are; `turned` those with the month before the day, where
     nothing shows which comes first; `timed` says that they have the time of day too. `values` are those that a small
-    set of values comes down to, `checks` what else was learned from the cells that are as most are. `nearly` says of a
-    text what too few of its cells are to take it for that. `plain` are the rules that make its texts numbers, where
-    most are.
+    set of values comes down to, `known` all values of another text, where they are few; `checks` what else was learned
+    from the cells that are as most are. `nearly` says of a text what too few of its cells are to take it for that.
+    `plain` are the rules that make its texts numbers, where most are, `doubt` what these may mean otherwise.
     """
 
     name: str
@@ -43,7 +43,9 @@ class Column:
     nearly: str = ""
     plain: tuple[Rule, ...] = ()
     turned: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
     timed: bool = False
+    doubt: str = ""
 
     @property
     def kind(self) -> Kind:

@@ -141,6 +141,7 @@ class _Drafting:
             if self._measured(dataset, name) or (dataset, name) in compared
         ]
         columns = [self._survey.datasets[dataset].columns[name] for name in names]
+        self._draft.remarks += [f"of {one.name} in {dataset}, {one.doubt}" for one in columns if one.doubt]
         self._draft.remarks += [
             f"{1 - column.share:.1%} of the numbers of {column.name} in {dataset} are written otherwise than"
             " the others: these rows are held back"
@@ -201,7 +202,13 @@ class _Drafting:
                 parts.append(Part({"check": "not_null", "column": name, **severity}, why))
             elif needed:
                 empty = f"{column.missing:.0%} of the cells of {name} in {dataset.name} are empty"
-                self._draft.remarks.append(f"{empty}: these rows count without it")
+                kept = any(
+                    (one.column.dataset, one.column.column) == (dataset.name, name)
+                    and not getattr(one, "negated", False)
+                    for one in self._goal.kept
+                )
+                what = "are none of those that are asked for" if kept else "count without it"
+                self._draft.remarks.append(f"{empty}: these rows {what}")
             if needed and column.type != "string" and column.share < 1:
                 told = f"what is no {column.type} is repaired, or held back; {column.remark}"
                 odd = f"{1 - column.share:.1%} of the cells of {name} in {dataset.name} are no {column.type}"

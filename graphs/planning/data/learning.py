@@ -49,6 +49,7 @@ def learned(column: ColumnProfile, rows: int) -> Column:
         checks=tuple(_of_cells(checks)),
         remark=_remark(kind, share, values, column),
         nearly=_nearly(column, present) if kind == "string" and not values else "",
+        known=_known(column) if kind == "string" and not values else (),
     )
 
 
@@ -95,6 +96,16 @@ def _values(column: ColumnProfile, present: int) -> tuple[str, ...]:
     if not often or len(often) > _MOST_VALUES or covered < _ALL * present:
         return ()
     return tuple(sorted(count.value for count in often))
+
+
+def _known(column: ColumnProfile) -> tuple[str, ...]:
+    """All values, where the profile has them all; those that differ in how they are written alone are left out."""
+    if column.distinct is None or column.distinct > len(column.top):
+        return ()
+    spelled: dict[str, list[str]] = {}
+    for count in column.top:
+        spelled.setdefault(" ".join(count.value.lower().split()), []).append(count.value)
+    return tuple(sorted(one[0] for key, one in spelled.items() if len(one) == 1 and key not in NOTHING))
 
 
 def _patterns(column: ColumnProfile, present: int) -> list[Count]:

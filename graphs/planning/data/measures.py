@@ -93,6 +93,9 @@ class Measures:
                 remark or f"{match.column.column} is {'averaged' if level else 'added up'}, as nothing else is said"
             )
         off = self._scope.off(base, match) + (_LOOKED_UP if match.column.dataset != base else 0.0)
+        if match.column.dataset != base and chosen not in ("min", "max"):
+            once = f"{match.column} counts once for each row of {base} that looks it up"
+            remark = f"{remark}; {once}" if remark else once
         name = match.column.column if chosen == "sum" else f"{chosen}_{match.column.column}"
         return Measure(name=name, function=chosen, column=match.column), off, remark
 

@@ -50,7 +50,7 @@ class Vocabulary:
         self._values: dict[str, list[tuple[ColumnOf, str]]] = {}
         for name, found in survey.datasets.items():
             for column in found.columns.values():
-                for value in column.values:
+                for value in column.values or column.known:
                     one = ColumnOf(dataset=name, column=column.name), value
                     self._values.setdefault(" ".join(value.lower().split()), []).append(one)
                 if column.kind == "boolean":

@@ -31,13 +31,14 @@ _MARKS = {"$": r"\$|usd", "€": "€|eur", "£": "£|gbp", "CHF": "chf", "%": "
 class Written(NamedTuple):
     """How numbers are written: in words, by the rules that make them plain, and the share of texts that it reads.
 
-    `negative` says that some are below zero as no repair reads them, `fractions` that some have a point.
+    `other` says that no repair reads some of them: below zero, or grouped by points. `fractions` says that some have a
+    point.
     """
 
     told: str
     rules: tuple[dict[str, Any], ...]
     share: float
-    negative: bool = False
+    other: bool = False
     fractions: bool = False
 
 
@@ -60,7 +61,9 @@ def written_numbers(column: str, found: Sequence[str], *, whole: bool) -> Writte
     (other,) = read.keys() - {name}
     grouped = any(re.search(form, text) for form in _UNGROUPED[name] for text in read[name])
     # 1,234 may be a thousand or one and a bit: texts that only one notation reads have to tell.
-    if share < MOSTLY or (len(read[other]) >= MOSTLY * len(texts) and any("," in text or "." in text for text in bare)):
+    alone = {one: set(read[one]) - set(read[another]) for one, another in ((name, other), (other, name))}
+    unclear = len(read[other]) >= MOSTLY * len(texts) and any("," in text or "." in text for text in bare)
+    if share < MOSTLY or (unclear and (alone[other] or not alone[name])):
         return None
     if not (mark or grouped or below or name == "decimal commas"):
         return None
@@ -80,7 +83,9 @@ def written_numbers(column: str, found: Sequence[str], *, whole: bool) -> Writte
     rules.append({"rule": "cast", "columns": {column: "decimal(18,2)" if cents else "float"}})
     comma = [name] if grouped or name == "decimal commas" else []
     told = " and ".join(f"with {one}" for one in (*([mark] if mark else []), *comma, *below))
-    return Written(told, tuple(rules), share, bool(below), any(point in text for text in read[name]))
+    return Written(
+        told, tuple(rules), share, bool(below) or (grouped and point == ","), any(point in text for text in read[name])
+    )
 
 
 def _without_mark(texts: Sequence[str]) -> tuple[str, list[str]]:
@@ -94,3 +99,9 @@ def _without_mark(texts: Sequence[str]) -> tuple[str, list[str]]:
 def _beside(mark: str) -> str:
     """A mark before or behind a number, with the sign that may stand before."""
     return rf"(?i)^([+-]?)\s*(?:{_MARKS[mark]})\s*|\s*(?:{_MARKS[mark]})$"
+
+
+def could_be_thousands(texts: Sequence[str]) -> bool:
+    """Whether all that look like fractions have three digits behind the point, as groups of thousands have."""
+    pointed = [text for text in texts if "." in text]
+    return len(pointed) > 1 and all(re.fullmatch(r"[+-]?[1-9]\d{0,2}\.\d{3}", text) for text in pointed)

@@ -57,7 +57,7 @@ def misfits(goal: Goal, survey: Survey) -> Iterator[str]:
                 yield f"{column} has no {' or '.join(sorted(kinds))}"
     for condition in goal.conditions:
         of = survey.datasets[condition.column.dataset].columns[condition.column.column]
-        values = ("true", "false") if of.kind == "boolean" else of.values
+        values = ("true", "false") if of.kind == "boolean" else of.values or of.known
         strange = [value for value in condition.values if values and value not in values]
         yield from (f"{condition.column} has no value '{value}'" for value in strange)
     for comparison in goal.comparisons:

@@ -13,7 +13,7 @@ from graphs.planning.data.naming import Match, Vocabulary, label_of
 from graphs.planning.data.ranking import unranked
 from graphs.planning.data.restriction import restricted
 from graphs.planning.data.scope import NOT_NAMED, Scope
-from graphs.planning.data.sorting import sorted_out
+from graphs.planning.data.sorting import sorted_out, valued
 from graphs.planning.data.wording import Item, items
 from tools.discovery.words import stems
 
@@ -109,6 +109,10 @@ class _Reader:
             if item.section == "condition" and item.negated and datasets and not self._names.values(item.text):
                 remedy = "Rows that nothing of another dataset belongs to cannot be asked for."
                 return GoalError(f"Nothing can be planned for 'without {item.text}'.", there=there, remedy=remedy)
+            if item.section == "condition" and not list(valued(item.words, self._names)):
+                for column, value, values in self._conditions.strange(item):
+                    has = f"it has {', '.join(values)}"
+                    return GoalError(f"No row has '{value}' as {column}: {has}.", there=there)
             known = bool(datasets or self._names.values(item.text)) or any(self._names.columns(words))
             if words and not known and not derived(item, words):
                 return GoalError(f"Nothing there is called '{item.text or text}'.", there=there)

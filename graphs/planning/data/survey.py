@@ -8,6 +8,7 @@ from typing import Any
 
 from core.classification import Classification
 from core.errors import InputError, SourceError
+from core.settings import settings
 from core.spec.column import check_given
 from core.stop import Stop
 from core.store import Database
@@ -16,7 +17,7 @@ from graphs.planning.data.dates import written_dates
 from graphs.planning.data.key import key_of, repeated
 from graphs.planning.data.learning import learned
 from graphs.planning.data.linking import links
-from graphs.planning.data.notation import written_numbers
+from graphs.planning.data.notation import could_be_thousands, written_numbers
 from graphs.planning.data.outliers import within_bounds
 from tools.context import ToolContext
 from tools.discovery import Discovery, DiscoveryRequest, discover
@@ -27,6 +28,7 @@ from tools.discovery.words import folded, words
 from tools.engine.engine import Engine
 from tools.engine.files import find, open_file
 from tools.engine.session import session
+from tools.publication.target import is_target
 from tools.quality.profile import profile
 from tools.sources.dialect import delimiter_of, encoding_of
 from tools.sources.opening import Files, Opened, open_files
@@ -51,6 +53,9 @@ def survey(sources: str, database: Database, stop: Stop | None = None) -> Survey
     with session(stop=stop) as (engine, scratch):
         for ranked in sorted(found.datasets, key=lambda one: one.description.location):
             described = ranked.description
+            if made := _made(sources, described.location):
+                unread[made] = made
+                continue
             try:
                 name = _name(described.name, datasets)
                 datasets[name], cells[name] = _dataset(engine, scratch, name, described)
@@ -68,6 +73,18 @@ def _discovered(sources: str, database: Database) -> Discovery:
     context = ToolContext(agent="planner", roots=(root,), clearance=Classification.RESTRICTED)
     everything: dict[str, Any] = {"source_types": [], "domains": [], "quality_threshold": 0.0, "max_results": _MOST}
     return discover(DiscoveryRequest(query="*", **everything), context, database)
+
+
+def _made(sources: str, location: str) -> str:
+    """Why a dataset below the sources is none of them: a pipeline published it, or it is among the data of runs."""
+    if "://" in sources:
+        return ""
+    root, home = Path(sources).resolve(), settings().home.resolve()
+    below = [path for path in (Path(location), *Path(location).parents) if root in path.parents]
+    if home in below:
+        return f"{home} has the data of runs"
+    target = next((path for path in below if is_target(path)), None)
+    return f"{target} is what a pipeline published, and read only if it is named itself" if target else ""
 
 
 def _name(found: str, taken: Iterable[str]) -> str:
@@ -89,7 +106,10 @@ def _dataset(engine: Engine, scratch: Path, name: str, described: Description) -
     columns = {column.name: learned(column, found.rows) for column in usable}
     columns |= within_bounds(engine, cells, columns)
     for column in columns.values():
-        if column.kind == "text" or (column.kind == "number" and column.share < 1):
+        texts = cells[column.name].type().is_string()
+        if column.kind == "text" or (
+            texts and column.kind == "number" and (column.share < 1 or column.type == "float")
+        ):
             columns[column.name] = _written(engine, cells, column)
     left_out = [column.name for column in found.columns if column not in usable]
     source, remarks = _source(opened, path)
@@ -174,12 +194,13 @@ def _written(engine: Engine, cells: Any, column: Column) -> Column:
         return column
     if numbers := written_numbers(column.name, texts, whole=len(texts) < _SAMPLE):
         remark = f"{numbers.told}: {numbers.share:.1%} of its texts are"
-        if column.kind == "number" and not (numbers.negative and numbers.share > column.share):
+        if column.kind == "number" and not (numbers.other and numbers.share > column.share):
             return column
         found = replace(column, type="string", values=(), checks=(), remark=remark, nearly="", plain=numbers.rules)
         return replace(found, share=numbers.share)
     if column.kind == "number":
-        return column
+        doubt = "all of its fractions have three digits: if these are thousands, it is a thousand times as much"
+        return replace(column, doubt=doubt if could_be_thousands(texts) else "")
     if dates := written_dates(texts):
         return Column(
             column.name,
