@@ -17,7 +17,7 @@ from typing import Any
 from core import journal
 from core.errors import AtCapacity, InputError, StoreUnavailable
 from core.holder import dead, this_process
-from core.store.database import Connection, Database
+from core.store.database import HASTEN, Connection, Database
 from core.store.value import jsonb
 from delegation.card import AgentCard
 from delegation.load import Claim, Loads, load_of, unknown
@@ -109,7 +109,9 @@ class Workload:
         )
 
         def work(connection: Connection) -> bool:
-            gone = connection.execute("DELETE FROM workload_claims WHERE claim = %s RETURNING claim", (claim.id,))
+            # Should it be lost, the claim is held until this process ends, and no longer.
+            delete = f"DELETE FROM workload_claims WHERE claim = %s RETURNING claim, {HASTEN}"
+            gone = connection.execute(delete.encode(), (claim.id,))
             if gone.fetchone() is None:
                 # Perhaps by this very call, whose answer was lost.
                 return journal.written(connection, event)

@@ -7,7 +7,7 @@ from pydantic import BaseModel, PrivateAttr
 
 from core.errors import CrewlineError
 from core.lease import Lease
-from core.store.database import Connection, Database
+from core.store.database import HASTEN, Connection, Database
 from core.store.value import jsonb
 
 # Snapshots kept per run, for inspection (systems F5).
@@ -33,8 +33,9 @@ class PostgresFlowPersistence(FlowPersistence):
 
         def work(connection: Connection) -> None:
             lease.guard(connection)
+            # Should it be lost, the state before it is the last one, and the ledger knows what was done since.
             connection.execute(
-                "INSERT INTO flow_states (run_id, method, state) VALUES (%s, %s, %s)",
+                f"INSERT INTO flow_states (run_id, method, state) VALUES (%s, %s, %s) RETURNING {HASTEN}".encode(),
                 (flow_uuid, method_name, jsonb(state)),
             )
             connection.execute(

@@ -185,7 +185,8 @@ async def conduct(
     began = time.monotonic()
     workflow.bind(thread_id, ledger, stop, () if keep else branches, () if keep else syncs)
     try:
-        async with Checkpoints(url) as checkpoints:
+        # What somebody answered is in a checkpoint alone.
+        async with Checkpoints(url, behind=not answers) as checkpoints:
             graph = workflow.graph(checkpoints.saver())
             config = workflow.config(thread_id, max(1, len(branches)))
             before = await graph.aget_state(config)

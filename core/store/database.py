@@ -20,6 +20,10 @@ Connection = psycopg.Connection[DictRow]
 
 _AWAY = (psycopg.OperationalError, psycopg.InterfaceError)
 
+# An expression that makes the server not wait for the disk when it commits this transaction: for what may be lost if
+# the machine fails in the next moment. A later commit that is waited for brings it onto the disk too.
+HASTEN = "set_config('synchronous_commit', 'off', true)"
+
 
 # Without these, a server that vanishes from the network is noticed after a quarter of an hour or more.
 _VIGILANCE = {

@@ -11,7 +11,7 @@ from psycopg.errors import ForeignKeyViolation
 from core import journal
 from core.errors import InputError, RunNotFound
 from core.store import Database
-from core.store.database import Connection
+from core.store.database import HASTEN, Connection
 from core.store.value import text
 from delegation.messages.doorbell import CHANNEL, Doorbell
 from delegation.messages.draft import drafted
@@ -199,12 +199,9 @@ class Hub:
         return _look_again(connection, agent)
 
 
-# What a transaction does after this, the server does not wait for the disk to have. Should it crash in the next moment,
-# a delivery or a confirmation is lost, with the answer that was sent with it, and the message is delivered again.
-_HASTEN = "set_config('synchronous_commit', 'off', true)"
-
 # The first message that is due, and that no earlier one of its conversation stands before. Where the answer to the
-# commit is lost, this counts as a delivery, and another follows.
+# commit is lost, this counts as a delivery, and another follows. If the server fails in the next moment, a delivery or
+# a confirmation is lost, with the answer that was sent with it, and the message is delivered again.
 _TAKE = f"""
 UPDATE messages SET deliveries = deliveries + 1, due_at = clock_timestamp() + make_interval(secs => %(seconds)s)
 WHERE id = (
@@ -216,14 +213,14 @@ WHERE id = (
       WHERE earlier.conversation = next.conversation AND earlier.recipient = next.recipient
         AND earlier.place < next.place AND earlier.status = 'open')
   ORDER BY seq LIMIT 1 FOR UPDATE OF next SKIP LOCKED)
-RETURNING {COLUMNS}, {_HASTEN} AS hastened
+RETURNING {COLUMNS}, {HASTEN} AS hastened
 """
 
 # Whoever waits for what stands behind a settled message is woken.
 _SETTLE = f"""
 UPDATE messages SET status = %(status)s, reason = coalesce(%(reason)s, reason), settled_at = clock_timestamp()
 WHERE id = %(id)s AND status = 'open'
-RETURNING {_HASTEN}, (
+RETURNING {HASTEN}, (
   SELECT pg_notify(%(channel)s, behind.recipient) FROM messages AS behind
   WHERE behind.conversation = messages.conversation AND behind.recipient = messages.recipient
     AND behind.status = 'open' AND behind.id <> messages.id LIMIT 1)

@@ -109,9 +109,12 @@ class Saver(AsyncPostgresSaver):
 
 
 class Checkpoints:
-    """The checkpoints in the database at `url`: `async with Checkpoints(url) as checkpoints: checkpoints.saver()`."""
+    """The checkpoints in the database at `url`: `async with Checkpoints(url) as checkpoints: checkpoints.saver()`.
 
-    def __init__(self, url: str, *, wait_s: float | None = None) -> None:
+    With `behind` the last ones may be lost if the server's machine fails: for graphs that a ledger tells what is done.
+    """
+
+    def __init__(self, url: str, *, wait_s: float | None = None, behind: bool = False) -> None:
         self._wait_s = settings().database_wait_s if wait_s is None else wait_s
         # What is prepared would be lost with the connection; without autocommit a checkpoint can be rolled back.
         self._pool: AsyncConnectionPool[AsyncConnection[DictRow]] = AsyncConnectionPool(
@@ -124,6 +127,7 @@ class Checkpoints:
             max_lifetime=1800,
             timeout=5,
             reconnect_timeout=0,
+            configure=_hasten if behind else None,
             check=AsyncConnectionPool.check_connection,
             name="checkpoints",
             open=False,
@@ -145,6 +149,10 @@ class Checkpoints:
     def saver(self) -> Saver:
         """A saver of its own for each graph at work: a saver does one thing at a time."""
         return Saver(self._pool, self._wait_s)
+
+
+async def _hasten(connection: AsyncConnection[DictRow]) -> None:
+    await connection.execute("SET synchronous_commit = off")
 
 
 async def _set_up(connection: AsyncConnection[DictRow]) -> None:

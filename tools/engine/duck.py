@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,11 +10,14 @@ import duckdb
 import fsspec
 import ibis
 import pyarrow as pa
+from ibis.backends.sql.datatypes import DuckDBType
+from ibis.expr.datatypes import DataType
 from ibis.expr.operations import DatabaseTable
 from ibis.expr.types import IntegerValue, Table
 
 from core.errors import CrewlineError, DataError, EngineError, OutOfMemory, WorkError
 from core.spec.source import CsvSource
+from tools.engine.instances import Instance
 from tools.engine.limits import Limits
 from tools.engine.rowid import ROW
 
@@ -41,16 +45,8 @@ class Duck:
 
     def __init__(self, limits: Limits, scratch: Path) -> None:
         self._threads = max(1, min(limits.threads, limits.memory_mb // _MB_PER_THREAD))
-        self.ibis: Any = ibis.duckdb.connect(
-            threads=self._threads,
-            memory_limit=f"{limits.memory_mb}MB",
-            temp_directory=str(scratch / "spill"),
-            # Files must come out the same in every run.
-            preserve_insertion_order=True,
-            TimeZone="UTC",
-            # Nothing may be fetched behind the user's back.
-            autoinstall_known_extensions=False,
-        )
+        self._instance = Instance(limits.model_copy(update={"threads": self._threads}), scratch / "spill")
+        self.ibis: Any = ibis.duckdb.from_connection(self._instance.connection)
         # As other engines have it.
         self.ibis.con.execute("CREATE TEMP MACRO raise_error(message) AS error(message)")
         self._parquet = f"{_PARQUET}, ROW_GROUP_SIZE {min(_GROUP_ROWS, _GROUP_ROWS_PER_MB * limits.memory_mb)}"
@@ -83,7 +79,8 @@ class Duck:
 
     def hold(self, table: Table) -> Table:
         name = self.name()
-        self._relation(table).create(name)
+        # As a statement it is planned once; a relation is planned to be looked at, and again to be computed.
+        self.ibis.con.execute(f"CREATE TEMP TABLE {name} AS {self._sql(table)}")
         return DatabaseTable(name, schema=table.schema(), source=self.ibis).to_expr()
 
     def write(self, table: Table, path: Path) -> None:
@@ -150,7 +147,7 @@ class Duck:
         self.ibis.con.interrupt()
 
     def close(self) -> None:
-        self.ibis.disconnect()
+        self._instance.close()
 
     def _files(self, paths: Iterable[str]) -> str:
         return "[" + ", ".join(f"'{_escaped(self.located(path))}'" for path in paths) + "]"
@@ -159,12 +156,16 @@ class Duck:
         """A view on what the engine reads. Columns of types that Ibis has no word for come as the nearest that it has:
         unknown to it, their values would go, or the whole table be refused.
         """
-        name, there = self.name(), self.ibis.con.sql(f"FROM {source}")
+        there = self.ibis.con.sql(f"SELECT {columns} FROM {source}")
         told = {column: _told_as(kind) for column, kind in zip(there.columns, there.types, strict=True)}
-        casts = ", ".join(f"CAST({_quoted(c)} AS {kind}) AS {_quoted(c)}" for c, kind in told.items() if kind)
-        replaced = f" REPLACE ({casts})" if casts else ""
-        self.ibis.con.execute(f"CREATE TEMP VIEW {name} AS SELECT {columns}{replaced} FROM {source}")
-        return self.ibis.table(name)
+        if casts := ", ".join(f"CAST({_quoted(c)} AS {kind}) AS {_quoted(c)}" for c, kind in told.items() if kind):
+            columns = f"{columns} REPLACE ({casts})"
+            there = self.ibis.con.sql(f"SELECT {columns} FROM {source}")
+        name = self.name()
+        self.ibis.con.execute(f"CREATE TEMP VIEW {name} AS SELECT {columns} FROM {source}")
+        # Ibis itself would ask the engine again, and parse each type again.
+        schema = {column: _kind(str(kind)) for column, kind in zip(there.columns, there.types, strict=True)}
+        return DatabaseTable(name, schema=ibis.schema(schema), source=self.ibis).to_expr()
 
     def _copy(self, table: Table, path: Path, options: str) -> None:
         self.ibis.con.execute(f"COPY ({self._sql(table)}) TO '{_escaped(str(path))}' ({options})")
@@ -193,6 +194,11 @@ def _is_known(kind: Any) -> bool:
     if kind.id in _NESTED:
         return all(_is_known(part) for key, part in kind.children if key != "size")
     return kind.id in _KNOWN and str(kind) != "JSON"
+
+
+@lru_cache(maxsize=1000)
+def _kind(kind: str) -> DataType:
+    return DuckDBType.from_string(kind)
 
 
 def _escaped(text: str) -> str:

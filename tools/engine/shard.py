@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from threading import Lock
 
 from ibis.expr.types import Table
 
@@ -15,6 +16,9 @@ _SAMPLE = 10_000
 # All shards of a stage have the same sample, by step and files; as many are remembered as stages may run at a time.
 _MOST_SAMPLES = 16
 _samples: dict[tuple[object, ...], list[int]] = {}
+
+# The shards of a stage begin at the same time: the first takes the sample, and the others wait for it.
+_taking = Lock()
 
 
 def shard(engine: Engine, refs: Sequence[DatasetRef], index: int, of: int) -> Table:
@@ -50,13 +54,14 @@ def _bounds(engine: Engine, refs: Sequence[DatasetRef], of: int) -> list[int]:
     # Odd, so that it does not go with rules that take every second row or so.
     step = sum(ref.rows for ref in refs) // _SAMPLE | 1
     files = (step, *(_file(path) for ref in refs for path in ref.ids or ref.paths))
-    found = _samples.get(files)
-    if found is None:
-        ids = engine.ids(ref.model_copy(update={"without": ()}) for ref in refs)
-        found = sorted(engine.arrow(ids.filter(ids[ROW] % step == 0))[ROW].to_pylist())
-        if len(_samples) >= _MOST_SAMPLES:
-            _samples.clear()
-        _samples[files] = found
+    with _taking:
+        found = _samples.get(files)
+        if found is None:
+            ids = engine.ids(ref.model_copy(update={"without": ()}) for ref in refs)
+            found = sorted(engine.arrow(ids.filter(ids[ROW] % step == 0))[ROW].to_pylist())
+            if len(_samples) >= _MOST_SAMPLES:
+                _samples.clear()
+            _samples[files] = found
     # Where no id is found, the last shard has whatever rows there are.
     return [found[len(found) * number // of] if found else 0 for number in range(1, of)]
 

@@ -78,12 +78,17 @@ def missing(value: Value) -> BooleanValue:
     return value.isnull()
 
 
+def is_typed(value: Value, declared: str) -> bool:
+    """Whether a column has values of the declared type and no others. Text never has: it may be blank."""
+    return not value.type().is_string() and value.type() == ibis.dtype(ibis_type(declared))
+
+
 def typed(value: Value, declared: str) -> Value:
     """The cell as a value of the declared type; null where it is missing, or not of the type."""
+    if is_typed(value, declared):
+        return value
     target = ibis_type(declared)
     if not value.type().is_string():
-        if value.type() == ibis.dtype(target):
-            return value
         cast = value.try_cast(target)
         if cast.type().is_string() or value.type().is_unknown():
             return cast

@@ -14,7 +14,7 @@ from core.errors import CheckError, EngineError
 from core.spec.check import Between, Check, Expression, ForeignKey, InSet, Matches, NotNull, Type, Unique
 from core.spec.column import RESERVED, Column
 from tools.engine.engine import Engine
-from tools.engine.types import missing, typed
+from tools.engine.types import is_typed, missing, typed
 from tools.transformation.columns import read_by_check
 from tools.transformation.expression import condition
 
@@ -30,13 +30,15 @@ class Test:
     """A check of single rows, on one table; `index` is its place among the checks.
 
     `fails` is true of the rows that fail, and false or null of the others. `reads` are the columns that it looks at.
-    `alone` says that a row's cells in these columns are all that it takes: rows that agree in them fare alike.
+    `alone` says that a row's cells in these columns are all that it takes: rows that agree in them fare alike. `never`
+    says that no row can fail, whatever is in it.
     """
 
     index: int
     check: Check
     reads: frozenset[str]
     alone: bool
+    never: bool
     fails: BooleanValue
     reason: StringValue
 
@@ -106,6 +108,7 @@ def row_test(table: Table, index: int, check: Check) -> Test:
         check=check,
         reads=frozenset(read_by_check(check)),
         alone=not isinstance(check, (ForeignKey, Unique)),
+        never=isinstance(check, Type) and is_typed(came(table, check.column), check.type),
         fails=fails,
         reason=reason,
     )
@@ -138,9 +141,8 @@ def _judged(table: Table, index: int, check: Check) -> tuple[BooleanValue, Strin
             return missing(came(table, column)), ibis.literal(f"{column} is missing")
         case Type(column=column, type=kind):
             cell = came(table, column)
-            value = typed(cell, kind)
             # Of a cell that is of its type as it came there is nothing to be asked, and it need not be read.
-            fails = cell.isnull() & False if value is cell else ~missing(cell) & value.isnull()
+            fails = cell.isnull() & False if is_typed(cell, kind) else ~missing(cell) & typed(cell, kind).isnull()
             return fails, ibis.literal(f"{column} is ") + _shown(cell) + f", not of type {kind}"
         case InSet(column=column, values=allowed):
             reason = ibis.literal(f"{column} is ") + _shown(table[column]) + f", not one of {', '.join(allowed)}"

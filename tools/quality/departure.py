@@ -71,14 +71,14 @@ def record(engine: Engine, left: list[Table], path: Path) -> tuple[DatasetRef | 
     """
     if not left:
         return None, {}
-    table = engine.hold(ibis.union(*left) if len(left) > 1 else left[0])
-    counts = {
-        f"{row['fate']}:{row['rule']}": row["n"]
-        for row in engine.rows(table.group_by("fate", "rule").aggregate(n=table.count()).order_by("fate", "rule"))
-    }
-    if not counts:
+    table = ibis.union(*left) if len(left) > 1 else left[0]
+    written = engine.write(table.order_by(ROW), path)
+    if not written.rows:
+        path.unlink()
         return None, {}
-    return engine.write(table.order_by(ROW), path), counts
+    gone = engine.read([written])
+    counts = engine.rows(gone.group_by("fate", "rule").aggregate(n=gone.count()).order_by("fate", "rule"))
+    return written, {f"{row['fate']}:{row['rule']}": row["n"] for row in counts}
 
 
 def remaining(

@@ -1,6 +1,6 @@
 """Validation: what a dataset is worth, what of it goes on, and what does not."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -71,19 +71,22 @@ def validate(
     cells = testable(raw, columns)
     table = with_orphans(cells, checks, others or {})
     row_tests = tests(table, checks)
+    able = [test for test in row_tests if not test.never]
     # Few rows fail, as a rule: they alone are kept, and the many are read past here, and once more when they go on.
     try:
-        failing = engine.hold(_failing(table, row_tests))
-        counts = _counts(engine, failing, row_tests)
+        failing = engine.hold(_failing(table, able))
+        counts = dict.fromkeys((f"_failed_{test.index}" for test in row_tests), 0)
+        counts |= _counts(engine, failing, able, by_dimension(row_tests))
         verdicts = _verdicts(engine, table, row_tests, counts)
     except DataError as error:
         raise attributed(engine, table, row_tests, dataset, error) from error
     values = cells.select(ROW, *columns)
     caught = failing.filter(failing["_rule"].notnull())
+    somebody = any(counts[f"_failed_{test.index}"] for test in able if test.check.severity != Severity.MINOR)
     result = Validated(
-        fit=values.anti_join(caught, ROW),
+        fit=values.anti_join(caught, ROW) if somebody else values,
         rows_in=engine.count(values),
-        left=[departures(caught, Fate.QUARANTINED, caught["_rule"], caught["_reason"])],
+        left=[departures(caught, Fate.QUARANTINED, caught["_rule"], caught["_reason"])] if somebody else [],
         changes=done.changes,
         faults={dimension: counts[f"_fault_{dimension}"] for dimension in by_dimension(row_tests)},
         as_came=not repair and _unchanged(engine, raw, columns),
@@ -117,9 +120,9 @@ def _any(of: list[Test]) -> ibis.expr.types.BooleanValue:
     return ibis.or_(ibis.literal(False), *(test.fails.fill_null(False) for test in of))
 
 
-def _counts(engine: Engine, failing: Table, row_tests: list[Test]) -> dict[str, int]:
-    """How many rows each flag of `failing` is true of, those of dimensions that a test measures."""
-    flags = [f"_failed_{test.index}" for test in row_tests] + [f"_fault_{d}" for d in by_dimension(row_tests)]
+def _counts(engine: Engine, failing: Table, row_tests: list[Test], measured: Iterable[Dimension]) -> dict[str, int]:
+    """How many rows each flag of `failing` is true of, and those of the dimensions that are measured."""
+    flags = [f"_failed_{test.index}" for test in row_tests] + [f"_fault_{d}" for d in measured]
     sums = {flag: failing[flag].sum().fill_null(0) for flag in flags}
     return {flag: int(n) for flag, n in engine.row(failing.aggregate(**sums)).items()} if sums else {}
 

@@ -9,7 +9,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
@@ -19,13 +18,11 @@ from pydantic import BaseModel
 
 from core.errors import AccountingError, InputError, RuleError, SchemaError, TargetError, WorkError
 from core.stop import Stop
-from core.task import Fate, RowCount
 from tools.context import ToolContext
 from tools.engine.engine import Engine
 from tools.engine.memory import PeakMemory
 from tools.engine.rowid import ROW
 from tools.publication.target import versions_dir
-from tools.quality.departure import count, record
 from tools.sources.reader import LEFT_OUT
 from tools.transformation.commit import Target, evidence_dir, writing
 from tools.transformation.input import Input, looked_up, opened
@@ -36,6 +33,7 @@ from tools.transformation.rules import Passage, carry_out
 from tools.transformation.rules.chain import DATA_ERRORS, blamed, check_names
 from tools.transformation.rules.group import ROWS, mapped, rows_behind
 from tools.transformation.schema import conformed, mismatches
+from tools.transformation.stretch import Arrivals, Stretch, accounted
 
 _NAME = "source"
 
@@ -43,20 +41,6 @@ _NAME = "source"
 _LONGEST_NAME = 240
 
 Result = TypeVar("Result")
-
-
-class Stretch(RowCount):
-    """The account of the rows between two rules that make other rows of them.
-
-    `rule` is the one at its end, null at the last, and `produced` how many rows it made of `rows_out`. `leaving` counts
-    who left by `fate:rule`; the files are the evidence, null if nobody left.
-    """
-
-    rule: str | None = None
-    produced: int | None = None
-    leaving: dict[str, int] = {}
-    left_file: str | None = None
-    quarantine_file: str | None = None
 
 
 class Transformation(BaseModel):
@@ -171,11 +155,11 @@ class _Work:
         others = [looked_up(engine, name, of, allowed, scratch) for name, of in request.others.items()]
         self._others, self._inputs = {other.name: other.rows for other in others}, [source, *others]
         self.bytes_in, self.notes = source.size, source.notes
-        rows, arrivals, first = source.rows, _Arrivals(source.raw, source.arrived, source.left), 0
+        rows, arrivals, first = source.rows, Arrivals(source.raw, source.arrived, source.left), 0
         for end, rule in enumerate(request.rules):
             if not rule.keeps_rows:
                 rows = self._mapped(rows, arrivals, first, end)
-                arrivals, first = _Arrivals(rows, self.account[-1].produced or 0, []), end + 1
+                arrivals, first = Arrivals(rows, self.account[-1].produced or 0, []), end + 1
         return self._staged(rows, arrivals, first)
 
     def confirm(self) -> None:
@@ -183,7 +167,7 @@ class _Work:
         for read in self._inputs:
             read.confirm(self._allowed)
 
-    def _mapped(self, rows: Table, arrivals: "_Arrivals", first: int, end: int) -> Table:
+    def _mapped(self, rows: Table, arrivals: Arrivals, first: int, end: int) -> Table:
         """What the rule at the end of a stretch makes of the rows that come through it."""
         rule = self._request.rules[end]
 
@@ -200,7 +184,7 @@ class _Work:
         self.account.append(stretch)
         return made.drop(ROWS)
 
-    def _staged(self, rows: Table, arrivals: "_Arrivals", first: int) -> Path:
+    def _staged(self, rows: Table, arrivals: Arrivals, first: int) -> Path:
         """Stage what comes through the last stretch, if it is as it should be."""
         request, schema, from_source = self._request, self._request.target_schema, not self.account
 
@@ -235,53 +219,15 @@ class _Work:
             index = error.index if error.index >= len(rules) else first + error.index
             raise RuleError(_NAME, index, error.rule, self._explained(error.reason)) from error
 
+    def _accounted(self, passage: Passage, arrivals: Arrivals, rows_out: int) -> Stretch:
+        return accounted(
+            self._engine, self._target.evidence, arrivals, passage.left, rows_out, number=len(self.account)
+        )
+
     def _explained(self, reason: str) -> str:
         """Why a rule failed; of a column that is not there, also which columns were not declared."""
         notes = [note for read in self._inputs for note in read.notes if LEFT_OUT in note]
         return "; ".join([reason.rstrip("."), *notes]) if notes and "there is no column" in reason else reason
-
-    def _accounted(self, passage: Passage, arrivals: "_Arrivals", rows_out: int) -> Stretch:
-        """Write down who left, and prove that everyone who arrived left or went on."""
-        engine, suffix = self._engine, f"-{len(self.account) + 1}" if self.account else ""
-        left = self._target.evidence / f"left{suffix}.parquet"
-        gone, leaving = record(engine, [*arrivals.left, *passage.left], left)
-        stretch = Stretch(
-            rows_in=arrivals.records,
-            rows_out=rows_out,
-            quarantined=count(leaving, Fate.QUARANTINED),
-            merged=count(leaving, Fate.MERGED),
-            filtered=count(leaving, Fate.FILTERED),
-            leaving=leaving,
-        )
-        if not stretch.balanced:
-            raise AccountingError(
-                f"{arrivals.records} rows arrived, {rows_out} went on, {stretch.left} left; nothing is written."
-            )
-        if gone is None:
-            return stretch
-        told = engine.read([gone])
-        caught = told.filter((told["fate"] == str(Fate.QUARANTINED)) & told["record"].isnull())
-        files = {"left_file": str(left)}
-        if stretch.quarantined:
-            path = self._target.evidence / f"quarantine{suffix}.parquet"
-            engine.write(arrivals.whole(caught), path)
-            files["quarantine_file"] = str(path)
-        return stretch.model_copy(update=files)
-
-
-@dataclass(frozen=True)
-class _Arrivals:
-    """The rows that come into a stretch: as they came, how many, and who left before the first rule."""
-
-    raw: Table
-    records: int
-    left: list[Table]
-
-    def whole(self, caught: Table) -> Table:
-        """The rows behind these departures, with all columns, in their order."""
-        told = caught.select(_id=caught[ROW], _rule=caught["rule"], _reason=caught["reason"])
-        both = self.raw.inner_join(told, self.raw[ROW] == told["_id"])
-        return both.drop("_id").order_by(ROW)
 
 
 def target_place(text: str, context: ToolContext) -> Path:
