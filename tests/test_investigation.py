@@ -304,6 +304,19 @@ def test_what_cannot_be_looked_into_is_said(database: Database, run_id: str) -> 
     assert json.loads(done.stdout)["diff"] == ""
 
 
+def test_where_a_run_repairs_at_once_what_the_gate_counted_is_told_beside_what_came(
+    tmp_path: Path, database: Database
+) -> None:
+    """Cells that only say that there is no value have lost it by then."""
+    cells = {7: "", 8: "n/a", 9: "n/a"}
+    sent(tmp_path, lambda n: order(n).rpartition(",")[0] + f",{cells.get(n, n)}")
+    learned = looked_into(tmp_path, database, spec=SPEC + "gate: {enhance: 0.5, max_critical: 5, publish: 0.999}\n")
+    assert "2 of 40 rows of orders (5.0%) fail type(amount)" in learned.conclusion
+    found = looked_into(tmp_path, database, spec=SPEC + "gate: {enhance: 0.5, max_critical: 5, approval: true}\n")
+    assert "1 of 40 rows of orders (2.5%) fail not_null(amount)" in found.conclusion
+    assert "with those that repair left so, the gate counted 3" in found.conclusion
+
+
 def test_a_model_chooses_the_steps_and_proposes_only_what_the_facts_speak_for(
     database: Database, tmp_path: Path, model: ScriptedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:

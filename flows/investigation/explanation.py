@@ -75,6 +75,9 @@ def _of_check(dataset: str, check: str, told: Mapping[str, Any]) -> str:
         words += such
     if "left" in told and told["left"] < told["rows"]:
         words += f"; repair mended {told['rows'] - told['left']:,} of them"
+    elif told.get("recorded", 0) > told["rows"] and "left" not in told:
+        # Where a run repairs at once, cells without a meaning have lost their value before the checks are made.
+        words += f"; with those that repair left so, the gate counted {told['recorded']:,}"
     elif told.get("misspelt_rows"):
         words += f"; {told['misspelt_rows']:,} rows have an accepted value misspelt, which repair mends"
     return words + "."
