@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from core.errors import InputError, Interrupted, Refused
@@ -216,6 +216,7 @@ def test_a_stop_ends_a_transformation_and_nothing_is_committed(worker: DataWorke
 
 
 @given(values, st.lists(st.text(max_size=1000), max_size=100))
+@example({}, [""] * 41)
 def test_a_result_has_a_bound_and_what_is_shown_of_a_list_are_its_first_entries(
     given: dict[str, Any], notes: list[str]
 ) -> None:

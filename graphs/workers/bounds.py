@@ -66,10 +66,10 @@ def bounded(values: dict[str, Any], quality: float | None, notes: Sequence[str])
         kept[name] = _first(kept[name], len(kept[name]) // 2)
         cut[name] = len(values[name]) - len(kept[name])
     told = [f"{n} more {name.replace('_', ' ')} are not shown" for name, n in cut.items()]
-    room = _MAX_NOTES - len(told)
-    if len(notes) > room:
-        told.append(f"{len(notes) - room} more notes are not shown")
-    return Result(kept, quality, tuple(_cut(note) for note in [*notes[:room], *told]))
+    told += notes
+    if len(told) > _MAX_NOTES:
+        told[_MAX_NOTES - 1 :] = [f"{len(told) - _MAX_NOTES + 1} more notes are not shown"]
+    return Result(kept, quality, tuple(_cut(note) for note in told))
 
 
 def _is_long(value: Any) -> bool:
