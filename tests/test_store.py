@@ -59,12 +59,16 @@ class Proxy:
         self.lost = 0
         self.late: threading.Event | None = None  # with it, the server gets that commit only when this is set
         self._links: set[tuple[socket.socket, socket.socket]] = set()
+        # A connection is refused, or among those that are cut: the pool makes some while others are at work.
+        self._deciding = threading.Lock()
         self._start(self._accept)
 
     def cut(self, *, refusals: int = 0) -> None:
         """Break all connections, and refuse the next ones."""
-        self.refusals = refusals
-        for link in list(self._links):
+        with self._deciding:
+            self.refusals = refusals
+            links = list(self._links)
+        for link in links:
             self._close(link)
 
     def close(self) -> None:
@@ -79,14 +83,15 @@ class Proxy:
         with contextlib.suppress(OSError):
             while True:
                 client, _ = self._listener.accept()
-                if self.refusals:
-                    self.refusals -= 1
-                    self.refused += 1
-                    client.close()
-                    continue
-                server = socket.socket(socket.AF_UNIX)
-                server.connect(self._server)
-                self._links.add((client, server))
+                with self._deciding:
+                    if self.refusals:
+                        self.refusals -= 1
+                        self.refused += 1
+                        client.close()
+                        continue
+                    server = socket.socket(socket.AF_UNIX)
+                    server.connect(self._server)
+                    self._links.add((client, server))
                 self._start(self._serve, client, server)
 
     def _serve(self, client: socket.socket, server: socket.socket) -> None:
