@@ -20,7 +20,7 @@ from tools.orchestration.requirements import branches, tasks_of
 
 def tasks_now(session: Session, state: PipelineState) -> tuple[list[Task], dict[str, Outcome]]:
     """The tasks of the round that the run is in, and what came of them so far."""
-    tasks = tasks_of(planned(session), state.checkpoint_data.repaired)
+    tasks = _tasks(session, state)
     return tasks, session.ledger.outcomes([task.key for task in tasks])
 
 
@@ -45,7 +45,7 @@ def prepare(session: Session, state: PipelineState, workload: Workload, approved
 
 def perform(session: Session, state: PipelineState, workload: Workload) -> None:
     """Run the tasks of the round that are not done, and note in the state how that went."""
-    tasks, _ = tasks_now(session, state)
+    tasks = _tasks(session, state)
     alone, agents = state.error_recovery.alone, state.team_assignments
     width = _width(session, state)
     state.active_tasks = [task.key for task in tasks]
@@ -87,12 +87,20 @@ def _planned_around(session: Session, state: PipelineState, tasks: list[Task], o
     def around(analyses: list[Analysis]) -> Changes:
         return replan(session, planned(session), state, tasks, outcomes, analyses, repairable=short, garbage=garbage)
 
-    single = {one: around([one]) for one in lacking}
-    changes = around([one for one, found in single.items() if found.possible])
+    changes, closed = around(lacking), list[str]()
+    if not changes.possible:
+        # Something has no way around it: what has is changed all the same.
+        single = {one: around([one]) for one in lacking}
+        changes = around([one for one, found in single.items() if found.possible])
+        closed = [reason for found in single.values() for reason in found.unmet]
     tell(session, changes.told)
-    if closed := [reason for found in single.values() for reason in found.unmet]:
+    if closed:
         ledger.tell("replan.refused", reason="; ".join(dict.fromkeys(closed)))
     return changes
+
+
+def _tasks(session: Session, state: PipelineState) -> list[Task]:
+    return tasks_of(planned(session), state.checkpoint_data.repaired)
 
 
 def _width(session: Session, state: PipelineState) -> int:

@@ -150,6 +150,28 @@ def test_a_replaced_file_is_read_as_it_is_now(
     assert made.data["change"] == f"ingestion/sales/1 reads {second}{how}"
 
 
+def test_a_task_whose_files_are_all_replaced_tells_each_of_them_once(
+    document: Path, database: Database, configuration: Settings
+) -> None:
+    files = [document.parent / "data" / f"0{n}.csv" for n in range(1, 7)]
+    for number, file in enumerate(files):
+        write(file, 10 * number)
+
+    def replace() -> None:
+        for number, file in enumerate(files):
+            write(file, 10 * number, mark=";")
+
+    report = run(document, database, at("step.committed", replace, "assignment"))
+    assert (report.status, report.records.out) == ("published", 60)
+    assert audit(database, report.run_id, configuration).balanced
+    changed = told(database, report.run_id)
+    assert [sum(str(file) in line for line in changed) for file in files] == [1] * 6
+    recorded = read(database, report.run_id)
+    assert recorded.plan is not None
+    assert len(recorded.plan.amendments) == 6
+    assert any(len(recorded.plan.parts_of(task)) > 1 for task in recorded.plan.tasks if task.stage == "ingestion")
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [

@@ -16,6 +16,7 @@ from flows.terms import limits_of
 from graphs.planning.replanning import Kind
 from tools.engine.files import refresh
 from tools.orchestration.requirements import Plan
+from tools.sources import Part
 
 # What a task holds in memory is about so many times as large as the files that it reads, which are compressed.
 _GROWTH = 4
@@ -54,19 +55,23 @@ def _lacks(task: Task, want: Want, reason: str) -> Analysis:
 
 def _sources(plan: Plan, tasks: Iterable[Task]) -> Iterator[Analysis]:
     for task in tasks:
-        for part in plan.parts_of(task) if task.stage == Stage.INGESTION else ():
-            # What is no file, such as a table, has no path to look at.
-            if "://" in part.path or not os.path.isabs(part.path):
-                continue
-            try:
-                now = refresh(part)
-            except (OSError, SourceError) as error:
-                yield _lacks(task, "data", f"{part.path}, which cannot be looked at: {error}")
-                continue
-            if now is None:
-                yield _lacks(task, "data", f"{part.path}, which is gone")
-            elif now != part:
-                yield _lacks(task, "data", f"{part.path} as it was planned, and it has changed")
+        parts = plan.parts_of(task) if task.stage == Stage.INGESTION else []
+        if found := [f"{part.path}{trouble}" for part in parts if (trouble := _trouble(part))]:
+            yield _lacks(task, "data", "; ".join(found))
+
+
+def _trouble(part: Part) -> str:
+    """Why a part is not there as it was planned; nothing, if it is."""
+    # What is no file, such as a table, has no path to look at.
+    if "://" in part.path or not os.path.isabs(part.path):
+        return ""
+    try:
+        now = refresh(part)
+    except (OSError, SourceError) as error:
+        return f", which cannot be looked at: {error}"
+    if now is None:
+        return ", which is gone"
+    return "" if now == part else " as it was planned, and it has changed"
 
 
 def _files(tasks: Iterable[Task], outcomes: Mapping[str, Outcome], done: set[str]) -> Iterator[Analysis]:
