@@ -1,11 +1,10 @@
 """make_plan: the cheapest way to do some tasks in a domain, or why there is none."""
 
-import gc
 import math
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 
 from core.errors import Unbounded, Unsolvable
+from core.garbage import uncollected
 from graphs.planning.domain import Domain, check_ground
 from graphs.planning.estimate import UNIT, Estimate, Weights
 from graphs.planning.explanation import recursion, unmet
@@ -39,23 +38,12 @@ def make_plan(
     weights, bounds = weights or Weights(), bounds or Bounds()
     search = Search(domain, Estimate(domain, weights, set(known)), bounds)
     start = search.start(Facts.of(known, scanned=domain.scanned()), asked)
-    with _uncollected():
+    # Hardly anything that a search makes is garbage before it ends.
+    with uncollected():
         best, bound = _searched(search, start, bounds) if start else (None, 0)
     if best is None:
         raise _no_plan(domain, weights, bounds, asked, known)
     return _plan(best, asked, weights, bound, search.expanded)
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Hardly anything that a search makes is garbage before it ends; to look for some takes a fifth of its time."""
-    collects = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collects:
-            gc.enable()
 
 
 def _searched(search: Search, start: Node, bounds: Bounds) -> tuple[Node | None, int]:
