@@ -89,6 +89,11 @@ def missed_thresholds(gate: Gate, dataset: str, counts: dict[Dimension, tuple[in
     return found
 
 
+def of_threshold(violation: Violation) -> bool:
+    """Whether a violation is of one of these thresholds, and so sums up others."""
+    return violation.check.startswith(f"{violation.dimension} >= ")
+
+
 def count_critical(violations: Iterable[Violation]) -> int:
     """Critical violations that still speak against publishing."""
     return sum(v.severity == Severity.CRITICAL and not v.handled for v in violations)

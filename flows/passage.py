@@ -2,10 +2,9 @@
 
 from collections.abc import Iterable
 
-from core.report import Quality
-from core.task import Dimension, Outcome, Task, Violation
+from core.task import Outcome, Task, Violation
 from flows.approval import answer, shown
-from flows.gate import Route, Verdict, judge, settle
+from flows.gate import Route, Verdict, judge, of_threshold, settle
 from flows.planning import planned
 from flows.replanning.application import tell
 from flows.replanning.changes import Changes
@@ -105,21 +104,11 @@ def short_of(session: Session, state: PipelineState, verdict: Verdict | None) ->
     if verdict is None or state.error_recovery.enhancements >= gate.enhancements:
         return {}
     open_ = _unrepaired(session, verdict.violations, state.checkpoint_data)
-    missed = {
-        name: [
-            f"{dimension} >= {share:g}"
-            for dimension, share in gate.thresholds.items()
-            if _below(found, dimension, share)
-        ]
-        for name, found in verdict.datasets.items()
-        if name in open_
-    }
-    return {name: dimensions for name, dimensions in missed.items() if dimensions}
-
-
-def _below(quality: Quality, dimension: Dimension, share: float) -> bool:
-    score = getattr(quality, dimension)
-    return score is not None and score < share
+    missed: dict[str, list[str]] = {}
+    for violation in verdict.violations:
+        if of_threshold(violation) and violation.dataset in open_:
+            missed.setdefault(violation.dataset, []).append(violation.check)
+    return missed
 
 
 def repairable(session: Session, checkpoint: Checkpoint) -> list[str]:

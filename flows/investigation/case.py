@@ -13,11 +13,11 @@ from core.spec import PipelineSpec
 from core.spec.document import parse, yaml_values
 from core.store.database import Database
 from core.task import Failure, Outcome, Severity, Violation
+from flows.gate import of_threshold
 from tools.orchestration.history import History, read
 from tools.sources import Surroundings
 
 _SOURCE = re.compile(r"Source '([^']+)'")
-_THRESHOLD = re.compile(r"(completeness|consistency|accuracy) >= [\d.]+")
 
 
 @dataclass
@@ -55,7 +55,7 @@ class Case:
         which only sum them up."""
         verdict = self.history.first_verdict()
         found = [Violation.model_validate(told) for told in verdict["violations"]] if verdict else []
-        grave = [v for v in found if v.severity != Severity.MINOR and not _THRESHOLD.fullmatch(v.check)]
+        grave = [v for v in found if v.severity != Severity.MINOR and not of_threshold(v)]
         return sorted(grave, key=lambda v: (-(v.rows or 0), v.dataset, v.check))
 
     def counted(self, dataset: str, check: str) -> dict[str, int]:
