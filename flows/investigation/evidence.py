@@ -1,7 +1,6 @@
 """What the cells say that fail a check: how many they are, which, and what they would pass for."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from typing import Any
 
 from ibis.expr.types import Table
@@ -13,7 +12,7 @@ from core.spec.column import Column
 from core.spec.rule import Join, Reference
 from flows.investigation.case import Case
 from flows.investigation.rule import NamedRule, rule_named, rule_names
-from graphs.planning.data.dates import written_dates
+from graphs.planning.data.dates import reads_date, written_dates
 from graphs.planning.data.linking import by_letters
 from graphs.planning.data.notation import written_numbers
 from tools.engine.engine import Engine
@@ -148,7 +147,7 @@ def _notated(engine: Engine, failing: Table, column: str) -> dict[str, Any]:
     if dates is None:
         return {}
     rows = sum(n for _, n in counted)
-    read = sum(n for value, n in counted if any(_reads(form, value) for form in dates.formats))
+    read = sum(n for value, n in counted if any(reads_date(value.strip(), form) for form in dates.formats))
     return {"notations": {"formats": dates.formats, "share": read / rows, "unclear": bool(dates.turned)}}
 
 
@@ -175,16 +174,8 @@ def _notations(engine: Engine, raw: Table, failing: Table, check: Type) -> dict[
 def _formats(values: Counts) -> dict[str, float]:
     """The share of the rows that each notation of dates can read, the best first."""
     rows = sum(n for _, n in values)
-    shares = {f: sum(n for value, n in values if _reads(f, value)) / rows for f in FORMATS} if rows else {}
+    shares = {f: sum(n for value, n in values if reads_date(value.strip(), f)) / rows for f in FORMATS} if rows else {}
     return dict(sorted(((f, share) for f, share in shares.items() if share), key=lambda one: -one[1]))
-
-
-def _reads(form: str, value: str) -> bool:
-    try:
-        datetime.strptime(value.strip(), form)
-    except ValueError:
-        return False
-    return True
 
 
 def _unknown(values: Counts, accepted: tuple[str, ...]) -> dict[str, Any]:

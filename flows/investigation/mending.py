@@ -12,7 +12,8 @@ from graphs.planning.data.dates import TURNED
 # A notation or a type explains a column from this share of its cells on.
 EXPLAINS = 0.95
 
-_ISO = "%Y-%m-%d"
+# How dates are written that need no rule.
+ISO = "%Y-%m-%d"
 
 
 def of_rule(case: Case, dataset: str, column: str, told: Mapping[str, Any], name: str) -> Iterator[Change]:
@@ -29,9 +30,8 @@ def of_rule(case: Case, dataset: str, column: str, told: Mapping[str, Any], name
         edit = Edit(kind="set", place=(stage, dataset, number, "columns", column), value=wider)
         yield Change(id=f"cast of {dataset}.{column}", words=words, edits=(edit,), because=(name,))
         return
-    dates = told.get("notations")
-    if to in ("date", "timestamp") and dates and dates["share"] >= EXPLAINS and not dates["unclear"]:
-        formats = list(dict.fromkeys([*dates["formats"], _ISO]))
+    if to in ("date", "timestamp") and (dates := notations(told)):
+        formats = list(dict.fromkeys([*dates["formats"], ISO]))
         before: list[dict[str, Any]] = [{"rule": "parse_dates", "columns": [column], "formats": formats}]
         before[0] |= {"to": to} if to == "timestamp" else {}
         words = f"read {column} of {dataset} as dates written {' or '.join(formats)} before it is cast"
@@ -62,12 +62,18 @@ def of_keys(case: Case, dataset: str, told: Mapping[str, Any], name: str) -> Ite
     yield Change(id=f"keys of {dataset} in {other}", words=words, edits=tuple(edits), because=(name,))
 
 
+def notations(told: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The notations of dates that together explain the odd cells; None where they do not, or the order is not clear."""
+    dates: Mapping[str, Any] | None = told.get("notations")
+    return dates if dates and dates["share"] >= EXPLAINS and not dates["unclear"] else None
+
+
 def _further(
     dataset: str, column: str, rule: ParseDates, told: Mapping[str, Any], place: tuple[str | int, ...], name: str
 ) -> Iterator[Change]:
     """Further notations for a rule that reads dates; none that has day and month the other way round than it has."""
-    dates = told.get("notations")
-    if not dates or dates["unclear"] or dates["share"] < EXPLAINS:
+    dates = notations(told)
+    if dates is None:
         return
     further = [form for form in dates["formats"] if form not in rule.formats]
     if any({form, there} == set(both) for both in TURNED for form in further for there in rule.formats):

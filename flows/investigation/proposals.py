@@ -9,7 +9,7 @@ from core.spec.source import PostgresSource
 from flows.investigation.case import Case
 from flows.investigation.change import Change
 from flows.investigation.edit import Edit
-from flows.investigation.mending import EXPLAINS, of_keys, of_rule
+from flows.investigation.mending import EXPLAINS, ISO, notations, of_keys, of_rule
 from flows.investigation.renaming import misspellings, renamings
 from tools.transformation.expression import names
 
@@ -84,7 +84,7 @@ def _of_type(case: Case, dataset: str, column: str, told: dict[str, Any], name: 
     forms, share = _dated(told)
     if forms and _free(case, dataset, column):
         # Those that are written as declared are read too.
-        forms += ["%Y-%m-%d"] if told.get("written_right") and "%Y-%m-%d" not in forms else []
+        forms += [ISO] if told.get("written_right") and ISO not in forms else []
         rule = {"rule": "parse_dates", "columns": [column], "formats": forms}
         if declared == "timestamp":
             rule["to"] = "timestamp"
@@ -92,7 +92,7 @@ def _of_type(case: Case, dataset: str, column: str, told: dict[str, Any], name: 
             Edit(kind="set", place=place, value="string"),
             Edit(kind="prepend", place=("transformation", dataset), value=rule),
         )
-        odd = " or ".join(form for form in forms if form != "%Y-%m-%d")
+        odd = " or ".join(form for form in forms if form != ISO)
         words = (
             f"read {column} of {dataset} as text, and then as dates written {odd}, as {share:.1%} of the odd ones are"
         )
@@ -111,8 +111,8 @@ def _dated(told: Mapping[str, Any]) -> tuple[list[str], float]:
     form, share = next(iter((told.get("formats") or {}).items()), ("", 0.0))
     if share >= EXPLAINS:
         return ([], 0.0) if _ambiguous(told["formats"]) else ([form], share)
-    several = told.get("notations") or {"share": 0.0, "unclear": True}
-    return ([], 0.0) if several["unclear"] or several["share"] < EXPLAINS else ([*several["formats"]], several["share"])
+    several = notations(told)
+    return ([*several["formats"]], several["share"]) if several else ([], 0.0)
 
 
 def _ambiguous(formats: Mapping[str, float]) -> bool:

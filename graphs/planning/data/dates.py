@@ -52,7 +52,7 @@ def written_dates(texts: Sequence[str]) -> Dated | None:
 
 
 def _of_days(texts: Sequence[str]) -> Dated | None:
-    reads = {form: {place for place, text in enumerate(texts) if _reads(text, form)} for form in _FORMS}
+    reads = {form: {place for place, text in enumerate(texts) if reads_date(text, form)} for form in _FORMS}
     unclear: dict[str, str] = {}
     remarks = []
     for day_first, month_first in TURNED:
@@ -82,7 +82,8 @@ def _of_days(texts: Sequence[str]) -> Dated | None:
     return Dated(tuple(formats), share, "; ".join([told, *remarks]), turned if turned != tuple(formats) else ())
 
 
-def _reads(text: str, form: str) -> bool:
+def reads_date(text: str, form: str) -> bool:
+    """Whether a text is a date or time by a notation."""
     try:
         datetime.strptime(text, form)
     except ValueError:
