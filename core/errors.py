@@ -53,6 +53,11 @@ class CrewlineError(Exception):
         super().__init__(f"{what} {remedy}".strip())
 
 
+def first_line(error: BaseException) -> str:
+    """What a library's error says first, to be told within a sentence: what follows is often a trace of its own."""
+    return str(error).strip().split("\n")[0].rstrip(".")
+
+
 class InputError(CrewlineError):
     """What was given cannot be worked with. Nothing was changed."""
 

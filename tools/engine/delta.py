@@ -1,9 +1,10 @@
 """Delta tables among files: their folders also hold files that only replaced versions have."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
-from core.errors import SourceError
+from core.errors import SourceError, first_line
 
 # What a table may ask of its readers, and which changes nothing about what its files say.
 _PLAIN = {"timestampNtz", "v2Checkpoint", "vacuumProtocolCheck"}
@@ -26,6 +27,21 @@ def current(fs: Any, names: Sequence[str]) -> list[str]:
     return kept
 
 
+@contextmanager
+def delta_table(path: str) -> Iterator[Any]:
+    """The Delta table at a path or URL, to be read in the block. Raises SourceError where it cannot be."""
+    try:
+        from deltalake import DeltaTable
+        from deltalake.exceptions import DeltaError
+    except ImportError as error:
+        raise SourceError(path, "it is a Delta table.", remedy="Install crewline[delta] to read it.") from error
+    try:
+        yield DeltaTable(path)
+    except (DeltaError, OSError) as error:
+        told = f"the Delta table cannot be read: {first_line(error)}."
+        raise SourceError(path, told, remedy="See its log.") from error
+
+
 def _root(name: str) -> str:
     """The folder above those that are named for partitions."""
     folder = name.rpartition("/")[0]
@@ -36,17 +52,8 @@ def _root(name: str) -> str:
 
 def _live(fs: Any, root: str) -> set[str]:
     url = fs.unstrip_protocol(root).removeprefix("file://")
-    try:
-        from deltalake import DeltaTable
-        from deltalake.exceptions import DeltaError
-    except ImportError as error:
-        raise SourceError(url, "it is a Delta table.", remedy="Install crewline[delta] to read it.") from error
-    try:
-        table = DeltaTable(url)
+    with delta_table(url) as table:
         asks, uris = table.protocol(), table.file_uris()
-    except (DeltaError, OSError) as error:
-        words = str(error).strip().split("\n")[0].rstrip(".")
-        raise SourceError(url, f"the Delta table cannot be read: {words}.", remedy="See its log.") from error
     if more := set(asks.reader_features or ()) - _PLAIN or (
         {"columnMapping"} if asks.min_reader_version == 2 else set()
     ):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from core.errors import TargetError
+from core.errors import TargetError, first_line
 
 
 def check_delta_target(path: Path) -> None:
@@ -31,9 +31,9 @@ def commit_delta(batches: pa.RecordBatchReader, path: Path, partition_by: tuple[
         )
         return DeltaTable(str(path)).version()
     except (DeltaError, OSError) as error:
-        words = str(error).strip().split("\n")[0].rstrip(".")
         raise TargetError(
-            f"The Delta table {path} cannot be written: {words}.", remedy="Mend that, or name another target."
+            f"The Delta table {path} cannot be written: {first_line(error)}.",
+            remedy="Mend that, or name another target.",
         ) from error
 
 

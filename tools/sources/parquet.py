@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from ibis.formats.pyarrow import PyArrowType
 
-from core.errors import EngineError, SourceError
+from core.errors import EngineError, SourceError, first_line
 from core.schema import Schema, SchemaColumn
 from core.spec.column import check_apart, check_name
 from core.spec.source import ParquetSource
@@ -142,5 +142,4 @@ class ParquetReader:
 
 def torn(name: str, path: str, error: Exception) -> SourceError:
     """The error that a Parquet file cannot be read, by what was said of it."""
-    words = str(error).strip().split("\n")[0].rstrip(".")
-    return SourceError(name, f"{path} is no whole Parquet file: {words}.", remedy="Bring the file again.")
+    return SourceError(name, f"{path} is no whole Parquet file: {first_line(error)}.", remedy="Bring the file again.")

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.csv as pc
 
-from core.errors import SourceError
+from core.errors import SourceError, first_line
 from tools.discovery.adapters.footer import ibis_type
 from tools.discovery.dataset import Column
 from tools.sources.dialect import delimiter_of, encoding_of, no_text
@@ -74,8 +74,9 @@ def parse(head: bytes, path: str, *, whole: bool) -> tuple[pa.Table, int]:
             convert_options=pc.ConvertOptions(strings_can_be_null=True, null_values=["", "NULL", "null", "NA", "N/A"]),
         )
     except pa.ArrowException as error:
-        words = str(error).strip().split("\n")[0].rstrip(".")
-        raise SourceError(path, f"it cannot be read as CSV: {words}.", remedy="Bring the file again.") from error
+        raise SourceError(
+            path, f"it cannot be read as CSV: {first_line(error)}.", remedy="Bring the file again."
+        ) from error
     if len(set(table.column_names)) < table.num_columns:
         raise SourceError(path, "its header names a column twice.", remedy="Rename one of them in the file.")
     return table, bad

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from core.errors import SourceError
 from tools.discovery.dataset import Column, Description, SourceType
+from tools.engine.delta import delta_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -56,16 +56,8 @@ def sample(path: str, columns: Sequence[str], rows: int) -> "pa.Table":
 
 
 def _table(path: str) -> Any:
-    try:
-        from deltalake import DeltaTable
-        from deltalake.exceptions import DeltaError
-    except ImportError as error:
-        raise SourceError(path, "it is a Delta table.", remedy="Install crewline[delta] to read it.") from error
-    try:
-        return DeltaTable(path)
-    except (DeltaError, OSError) as error:
-        words = str(error).strip().split("\n")[0].rstrip(".")
-        raise SourceError(path, f"the Delta table cannot be read: {words}.", remedy="See its log.") from error
+    with delta_table(path) as table:
+        return table
 
 
 def _total(counts: list[int | None] | None) -> int | None:

@@ -11,7 +11,7 @@ from urllib.parse import quote, unquote
 
 import duckdb
 
-from core.errors import SourceError
+from core.errors import SourceError, first_line
 from tools.discovery.adapters.adapter import Part
 from tools.discovery.dataset import Column, Description, ForeignKey, SourceType
 
@@ -55,7 +55,7 @@ class DuckDBAdapter:
             sample = _rows(connection, schema, name, "*", _SAMPLE)
         except duckdb.Error as error:
             # A view on what is not here, or must not be read, hides nothing else.
-            fault = f"{kind} {schema}.{name} cannot be read: {_words(error)}"
+            fault = f"{kind} {schema}.{name} cannot be read: {first_line(error)}"
         cells = zip(sample.column_names, sample.columns, strict=True) if sample else ()
         shares = {column: found.null_count / len(found) for column, found in cells}
         keys = connection.execute(_KEYS, (schema, name)).fetchall()
@@ -102,7 +102,7 @@ class DuckDBAdapter:
         except duckdb.Error as error:
             raise SourceError(
                 self.source,
-                f"it cannot be read: {_words(error)}.",
+                f"it cannot be read: {first_line(error)}.",
                 remedy="See that it is whole, and that no one writes to it.",
             ) from error
         finally:
@@ -119,10 +119,6 @@ def _rows(connection: Any, schema: str, name: str, columns: str, rows: int) -> "
 
 def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
-
-
-def _words(error: duckdb.Error) -> str:
-    return str(error).strip().split("\n")[0].rstrip(".")
 
 
 @lru_cache

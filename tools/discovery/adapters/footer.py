@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from core.errors import SourceError
+from core.errors import SourceError, first_line
 from tools.discovery.dataset import Column
 
 
@@ -107,5 +107,4 @@ def _codec(metadata: pq.FileMetaData) -> str | None:
 
 
 def _torn(path: str, error: Exception) -> SourceError:
-    words = str(error).strip().split("\n")[0].rstrip(".")
-    return SourceError(path, f"it is no whole Parquet file: {words}.", remedy="Bring the file again.")
+    return SourceError(path, f"it is no whole Parquet file: {first_line(error)}.", remedy="Bring the file again.")
