@@ -16,7 +16,7 @@ from graphs.parallel.merge import merge
 from graphs.worker import Answer, Attempt, FunctionWorker, Result, Worker
 from graphs.workers import default_workers
 from tools.context import ToolContext
-from tools.engine.limits import Limits
+from tools.engine.limits import LEAST_MEMORY_MB, Limits
 from tools.orchestration.monitor import monitor
 
 # A number that several branches found is in dispute when their values are further apart than this share of their mean.
@@ -82,5 +82,5 @@ def _limits(spec: AgentSpec, bounds: Limits) -> Limits:
     wanted = spec.resources
     return Limits(
         threads=min(bounds.threads, math.ceil(wanted.cores)),
-        memory_mb=min(bounds.memory_mb, max(128, wanted.memory_mb)),
+        memory_mb=min(bounds.memory_mb, max(LEAST_MEMORY_MB, wanted.memory_mb)),
     )

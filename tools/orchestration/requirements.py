@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 from core.schema import Schema
 from core.spec import PipelineSpec
 from core.task import Stage, Task
-from tools.engine.limits import Limits
+from tools.engine.limits import LEAST_MEMORY_MB, Limits
 from tools.orchestration.amendment import Amendment
 from tools.sources import Inspection, Part
 
@@ -33,9 +33,6 @@ COMPLEX = {"rows": 5_000_000, "sources": 6, "rules": 60}
 # well in one pass is cut further. Files are shards by themselves.
 LEAST_ROWS = 250_000
 PASS_ROWS = 3_000_000
-
-# An engine session does not come up with less.
-_MIN_MEMORY_MB = 128
 
 Level = Literal["simple", "standard", "complex"]
 
@@ -178,7 +175,7 @@ def limits(stage: Stage, shards: int, threads: int, memory_mb: int) -> Limits:
     own = max(1, round(threads * share))
     if stage in (Stage.INGESTION, Stage.VALIDATION):
         own *= max(1, branches(threads) // shards)
-    return Limits(threads=own, memory_mb=max(_MIN_MEMORY_MB, round(memory_mb * share)))
+    return Limits(threads=own, memory_mb=max(LEAST_MEMORY_MB, round(memory_mb * share)))
 
 
 def branches(threads: int) -> int:
