@@ -2,7 +2,6 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
-
 # An engine session does not come up with less, MB.
 LEAST_MEMORY_MB = 128
 
